@@ -1,0 +1,198 @@
+"""The parameter records of all steps as one record, and that record as a TOML file.
+
+The file maps onto the records one to one: a table for each step, a key for each field. What a file
+leaves out keeps its default; what it says wrongly is refused by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+from micromet_path.clinical.policy import ClassifyParams
+from micromet_path.errors import ConfigError
+from micromet_path.model import Role
+from micromet_path.pixels.clusters import ClusterParams
+from micromet_path.pixels.dots import DotParams
+from micromet_path.pixels.fragments import FragmentParams
+from micromet_path.pixels.stain import StainParams
+from micromet_path.pixels.tissue import TissueParams
+
+__all__ = ["CONFIG_VERSION", "Config", "Laboratory", "ScanParams", "Zone", "load_config"]
+
+CONFIG_VERSION = "micromet-config/1"
+"""Raised whenever the same settings measure something else than before; part of every fingerprint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Laboratory:
+    """What the laboratory knows of the run and the picture cannot show.
+
+    Parameters
+    ----------
+    antibody : str or None
+        Clone of the cytokeratin antibody; it sets how likely a mimic is.
+    control_result : {"passed", "failed"} or None
+        A failed control makes the slide not assessable.
+    """
+
+    antibody: str | None = None
+    control_result: Literal["passed", "failed"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A rectangle of the glass whose tissue has a role, for instance where control tissue is mounted.
+
+    Parameters
+    ----------
+    role : Role
+    x0_mm, y0_mm, x1_mm, y1_mm : float
+        From the top left corner of the scan.
+    """
+
+    role: Role
+    x0_mm: float
+    y0_mm: float
+    x1_mm: float
+    y1_mm: float
+
+    def __post_init__(self) -> None:
+        if not (self.x0_mm < self.x1_mm and self.y0_mm < self.y1_mm):
+            raise ConfigError(
+                "zones: expected x0_mm < x1_mm and y0_mm < y1_mm, found "
+                f"{self.x0_mm}, {self.y0_mm}, {self.x1_mm}, {self.y1_mm}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ScanParams:
+    """How level 0 is walked; none of this changes a result.
+
+    Parameters
+    ----------
+    block_px : int
+        Side of the square that one job reads, rounded to whole stored tiles.
+    """
+
+    block_px: int = 2048
+
+    def __post_init__(self) -> None:
+        if not 16 <= self.block_px <= 8192:
+            raise ConfigError(f"scan.block_px must lie between 16 and 8192, found {self.block_px}")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings of an analysis."""
+
+    tissue: TissueParams = field(default_factory=TissueParams)
+    stain: StainParams = field(default_factory=StainParams)
+    scan: ScanParams = field(default_factory=ScanParams)
+    fragments: FragmentParams = field(default_factory=FragmentParams)
+    dots: DotParams = field(default_factory=DotParams)
+    clusters: ClusterParams = field(default_factory=ClusterParams)
+    classify: ClassifyParams = field(default_factory=ClassifyParams)
+    laboratory: Laboratory = field(default_factory=Laboratory)
+    zones: tuple[Zone, ...] = ()
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any], source: str = "configuration") -> Config:
+        """Build a configuration from nested tables.
+
+        Raises
+        ------
+        ConfigError
+            For an unknown key (naming the nearest known one), a wrong type or a value out of range.
+
+        Examples
+        --------
+        >>> Config.from_dict({"clusters": {"gap_um": 15}}).clusters.gap_um
+        15.0
+        >>> Config.from_dict({"clusters": {"gap": 15}})
+        Traceback (most recent call last):
+            ...
+        micromet_path.errors.ConfigError: configuration: unknown key clusters.gap; did you mean clusters.gap_um?
+        """
+        _refuse_unknown_keys(cls, settings, source)
+        from pydantic import TypeAdapter, ValidationError  # slow to import: only where a file is read
+
+        try:
+            return TypeAdapter(cls).validate_python(settings)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            cause = first.get("ctx", {}).get("error")
+            if isinstance(cause, ConfigError):  # the records name the key and what they expected themselves
+                raise ConfigError(f"{source}: {cause}") from error
+            what = str(first["msg"])
+            raise ConfigError(f"{source}: {where}: {what}; found {first['input']!r}") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested tables of plain values, defaults included."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
+
+    def to_toml(self) -> str:
+        """The TOML file that gives this configuration; what is not set is left out."""
+        tables = self.to_dict()
+        zones = tables.pop("zones")
+        parts = [_toml_table(f"[{name}]", table) for name, table in tables.items()]
+        return "\n".join(parts + [_toml_table("[[zones]]", zone) for zone in zones])
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over every setting that can change a result."""
+        settings = self.to_dict()
+        del settings["scan"]
+        canonical = json.dumps([CONFIG_VERSION, settings], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def load_config(path: str | Path | None = None) -> Config:
+    """Read a configuration file; the defaults without one.
+
+    Raises
+    ------
+    ConfigError
+        When the file is missing, is not TOML, or says something that is not allowed.
+    """
+    if path is None:
+        return Config()
+    path = Path(path)
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no configuration file {path}") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path.name} is not a readable TOML file: {error}") from error
+    return Config.from_dict(settings, path.name)
+
+
+def _refuse_unknown_keys(record: type, settings: Any, source: str, prefix: str = "") -> None:
+    """Raise for the first key that a record does not have."""
+    if not isinstance(settings, Mapping):
+        raise ConfigError(f"{source}: {prefix.rstrip('.') or 'the file'} must be a table, found {settings!r}")
+    known = get_type_hints(record)
+    for key, value in settings.items():
+        if key not in {column.name for column in fields(record)}:
+            near = get_close_matches(key, list(known), n=1, cutoff=0.4)
+            advice = f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+            raise ConfigError(f"{source}: unknown key {prefix}{key}; {advice}")
+        if is_dataclass(known[key]):
+            _refuse_unknown_keys(known[key], value, source, f"{prefix}{key}.")  # type: ignore[arg-type]
+        elif key == "zones" and isinstance(value, list):
+            for zone in value:
+                _refuse_unknown_keys(Zone, zone, source, "zones.")
+
+
+def _toml_table(header: str, table: Mapping[str, Any]) -> str:
+    """One table as TOML text; JSON writes the same scalars and arrays."""
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items() if value is not None]
+    return "\n".join([header, *lines, ""])

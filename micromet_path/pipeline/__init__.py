@@ -1,0 +1,10 @@
+"""The only place where steps meet: a slide and a configuration in, records out.
+
+`flow` is the order in which an analysis happens and reads like a list; `reading` walks the pixels in
+threads; `pictures` cuts what the report shows.
+"""
+
+from micromet_path.pipeline.flow import Outcome, Task, analyze_slide, finding_at, slide_record
+from micromet_path.pipeline.reading import Progress
+
+__all__ = ["Outcome", "Progress", "Task", "analyze_slide", "finding_at", "slide_record"]

@@ -1,0 +1,158 @@
+"""From the joined pieces of a scan to the fragments that take part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micromet_path.config import Config
+from micromet_path.geometry import PixelSpacing
+from micromet_path.hull import ragged_diameters
+from micromet_path.model import Dropped, Fragments, Runs
+from micromet_path.pipeline.reading import ScanOutcome
+from micromet_path.pixels.dots import gather_dots
+from micromet_path.pixels.fragments import (
+    dropped,
+    dropped_in_all,
+    fill_holes,
+    is_pigment_like,
+    join_runs,
+    ragged_rows,
+)
+from micromet_path.pixels.link import contiguity_tree, cut
+from micromet_path.pixels.stain import OD_SCALE
+
+__all__ = ["Gathered", "gather_fragments", "linkable_runs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What takes part, and what does not.
+
+    Parameters
+    ----------
+    fragments : Fragments
+        Without their places, which the tissue map gives.
+    runs : Runs
+    piece_of_fragment : ndarray of shape (F,), int64
+        Joined piece that each fragment was.
+    below_area, no_strong_pixel : Dropped
+    """
+
+    fragments: Fragments
+    runs: Runs
+    piece_of_fragment: NDArray[np.int64]
+    below_area: Dropped
+    no_strong_pixel: Dropped
+
+
+def gather_fragments(scan: ScanOutcome, spacing: PixelSpacing, config: Config) -> Gathered:
+    """Decide which pieces take part, gather dots, and drop the rest with a count."""
+    params, pieces = config.fragments, scan.pieces
+    area_um2 = pieces.sums[:, 0] * spacing.pixel_area_um2
+    is_strong = pieces.sums[:, 9] > 0
+    is_pigment = is_pigment_like(pieces.sums[:, 6:9], params)
+    takes_part = np.where(is_strong, area_um2 >= params.link_minimum_um2, area_um2 >= params.weak_minimum_um2)
+    is_dot = is_strong & ~takes_part & (area_um2 >= params.dot_minimum_um2) & ~is_pigment
+    is_dot |= _alone(scan, takes_part & ~is_pigment, area_um2, spacing, config)
+    dot_group = np.full(len(pieces), -1, np.int64)
+    dot_group[is_dot] = gather_dots(_centres_um(scan, is_dot, spacing), config.dots)
+    kept = takes_part | (dot_group >= 0)
+    runs = _runs_of(scan, kept)
+    points, offsets = ragged_rows(pieces.hull_px, pieces.hull_offsets, ~kept)
+    diameter_um = ragged_diameters(points, offsets, spacing.x_um, spacing.y_um)
+    strong = is_strong[~kept]
+    return Gathered(
+        fragments=_fragments(scan, runs, kept, dot_group, is_pigment),
+        runs=runs,
+        piece_of_fragment=np.flatnonzero(kept),
+        below_area=dropped_in_all([scan.strong_specks, dropped(diameter_um[strong])]),
+        no_strong_pixel=dropped_in_all([scan.weak_specks, dropped(diameter_um[~strong])]),
+    )
+
+
+def linkable_runs(fragments: Fragments, runs: Runs) -> Runs:
+    """Runs of the fragments that may link: pigment and gathered dots never bridge."""
+    links = ~fragments.pigment_like & (fragments.dot_group < 0)
+    chosen = links[runs.fragment]
+    return Runs(runs.row[chosen], runs.start[chosen], runs.stop[chosen], runs.fragment[chosen])
+
+
+def _centres_um(scan: ScanOutcome, chosen: NDArray[np.bool_], spacing: PixelSpacing) -> NDArray[np.float64]:
+    """Centroids of chosen pieces."""
+    sums = scan.pieces.sums[chosen]
+    return spacing.to_um(sums[:, 1:3] / sums[:, :1] + 0.5)
+
+
+def _runs_of(scan: ScanOutcome, kept: NDArray[np.bool_]) -> Runs:
+    """Runs of the kept pieces, which become fragments 0, 1, ... in their order."""
+    number = np.where(kept, np.cumsum(kept) - 1, -1)
+    return join_runs(scan.row, scan.start, scan.stop, number[scan.piece])
+
+
+def _alone(
+    scan: ScanOutcome,
+    linked: NDArray[np.bool_],
+    area_um2: NDArray[np.float64],
+    spacing: PixelSpacing,
+    config: Config,
+) -> NDArray[np.bool_]:
+    """Pieces whose whole cluster at the configured gap is smaller than a cell: dots, if there are many."""
+    alone = np.zeros(len(linked), bool)
+    chosen = np.flatnonzero(linked)
+    if not np.any(area_um2[chosen] < config.clusters.smallest_area_um2):
+        return alone
+    tree = contiguity_tree(_runs_of(scan, linked), len(chosen), spacing, config.clusters.gap_um)
+    cluster = cut(tree, len(chosen), config.clusters.gap_um)
+    total = np.bincount(cluster, area_um2[chosen], minlength=len(chosen))
+    alone[chosen] = total[cluster] < config.clusters.smallest_area_um2
+    return alone
+
+
+def _fragments(
+    scan: ScanOutcome,
+    runs: Runs,
+    kept: NDArray[np.bool_],
+    dot_group: NDArray[np.int64],
+    is_pigment: NDArray[np.bool_],
+) -> Fragments:
+    """The kept pieces as fragments; places are filled in later."""
+    pieces = scan.pieces
+    sums = pieces.sums[kept]
+    first_px = pieces.first_px[kept]
+    filled_px, enclosed_by = fill_holes(runs, first_px)
+    hull_px, hull_offsets = ragged_rows(pieces.hull_px, pieces.hull_offsets, kept)
+    high_px, high_offsets = ragged_rows(pieces.high_hull_px, pieces.high_hull_offsets, kept)
+    used = np.zeros(len(pieces.low_hull_offsets) - 1, bool)
+    used[pieces.low_component[kept]] = True
+    low_px, low_offsets = ragged_rows(pieces.low_hull_px, pieces.low_hull_offsets, used)
+    n = len(sums)
+    return Fragments(
+        od_scale=OD_SCALE,
+        first_px=first_px,
+        bbox_px0=pieces.bbox_px0[kept],
+        area_px=sums[:, 0],
+        filled_px=filled_px,
+        strong_px=sums[:, 9],
+        sum_xy_px=sums[:, 1:3],
+        sum_rgb=sums[:, 3:6],
+        sum_stain=sums[:, 6:9],
+        max_dab=pieces.max_dab[kept],
+        hull_px=hull_px,
+        hull_offsets=hull_offsets,
+        high_hull_px=high_px,
+        high_hull_offsets=high_offsets,
+        low_component=(np.cumsum(used) - 1)[pieces.low_component[kept]],
+        low_hull_px=low_px,
+        low_hull_offsets=low_offsets,
+        enclosed_by=enclosed_by,
+        weak=sums[:, 9] == 0,
+        pigment_like=is_pigment[kept],
+        scan_edge=np.zeros(n, bool),
+        tissue_edge=np.zeros(n, bool),
+        off_tissue=np.zeros(n, bool),
+        dot_group=dot_group[kept],
+        piece=np.zeros(n, np.int64),
+    )

@@ -1,0 +1,87 @@
+"""Dot patterns: many sub-cellular dots close together, as perinuclear keratin makes them.
+
+Dot-like keratin is 2 to 4 um across, smaller than anything that counts alone. Ten or more such dots
+within 100 um are gathered as one candidate, apart from the contiguity tree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micromet_path.errors import ConfigError
+
+__all__ = ["DotParams", "gather_dots"]
+
+
+@dataclass(frozen=True, slots=True)
+class DotParams:
+    """When dots make a pattern.
+
+    Parameters
+    ----------
+    minimum_count : int
+        Dots needed.
+    window_um : float
+        Diameter of the circle that must hold them.
+    link_um : float
+        Dots of a pattern are chained up to this distance between their centres.
+    """
+
+    minimum_count: int = 10
+    window_um: float = 100.0
+    link_um: float = 25.0
+
+    def __post_init__(self) -> None:
+        if self.minimum_count < 2 or self.link_um <= 0 or self.window_um < self.link_um:
+            raise ConfigError(
+                "dots: expected minimum_count of 2 or more and 0 < link_um <= window_um, found "
+                f"{self.minimum_count}, {self.link_um}, {self.window_um}"
+            )
+
+
+def gather_dots(centre_um: NDArray[np.float64], params: DotParams) -> NDArray[np.int64]:
+    """Group of each dot.
+
+    Parameters
+    ----------
+    centre_um : ndarray of shape (D, 2)
+
+    Returns
+    -------
+    group : ndarray of shape (D,), int64
+        0, 1, ... in the order of their first dot; -1 for a dot that belongs to no pattern.
+
+    Examples
+    --------
+    >>> twelve = np.column_stack([np.arange(12) * 8.0, np.zeros(12)])
+    >>> gather_dots(np.vstack([twelve, [[500.0, 0.0]]]), DotParams())
+    array([ 0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0, -1])
+    """
+    group = np.full(len(centre_um), -1, np.int64)
+    if len(centre_um) < params.minimum_count:
+        return group
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import cKDTree  # slow to import, seldom needed
+
+    tree = cKDTree(centre_um)
+    radius = params.window_um / 2
+    is_core = tree.query_ball_point(centre_um, radius, return_length=True) >= params.minimum_count
+    if not is_core.any():
+        return group
+    near_core, _ = cKDTree(centre_um[is_core]).query(centre_um, distance_upper_bound=radius)
+    members = np.flatnonzero(np.isfinite(near_core))
+    pairs = cKDTree(centre_um[members]).query_pairs(params.link_um, output_type="ndarray")
+    n = len(members)
+    graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    _, component = connected_components(graph, directed=False)
+    _, first, component = np.unique(component, return_index=True, return_inverse=True)
+    large = np.bincount(component) >= params.minimum_count
+    number = np.full(len(first), -1, np.int64)
+    kept = np.flatnonzero(large)[np.argsort(first[large])]
+    number[kept] = np.arange(len(kept))
+    group[members] = number[component]
+    return group

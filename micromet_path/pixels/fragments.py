@@ -1,0 +1,477 @@
+"""From pieces of blocks to fragments of the slide: joined over seams, sieved, and numbered.
+
+Whatever the blocks were and in whatever order they came, the result is the same to the bit: sums are
+whole numbers, joins are unions, and fragments are numbered by their first pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from micromet_path import hull
+from micromet_path.errors import ConfigError
+from micromet_path.geometry import PixelSpacing
+from micromet_path.model import BlockScan, Dropped, Pieces, Runs
+
+__all__ = [
+    "FragmentParams",
+    "JoinedPieces",
+    "dropped",
+    "dropped_in_all",
+    "fill_holes",
+    "is_pigment_like",
+    "join",
+    "join_runs",
+    "ragged_rows",
+    "sieve_block",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class FragmentParams:
+    """Which fragments take part, decided before any are linked.
+
+    Parameters
+    ----------
+    link_minimum_um2 : float
+        Smaller fragments never link: specks at 2 000 a mm2 would chain tissue into one focus.
+    weak_minimum_um2 : float
+        A fragment without a strong pixel stays from this area on, and is flagged.
+    dot_minimum_um2 : float
+        Smallest dot that can be part of a dot pattern; what is smaller is only counted.
+    pigment_share, pigment_residual : float
+        A fragment looks like carbon when haematoxylin makes up at least this share of its two dyes
+        and the residual at least this share of its chromogen. Black (equal absorbance in all channels)
+        has 0.53 and 0.27, saturated DAB 0.39 and 0.17, DAB over nuclei a residual near 0.
+    """
+
+    link_minimum_um2: float = 10.0
+    weak_minimum_um2: float = 100.0
+    dot_minimum_um2: float = 2.0
+    pigment_share: float = 0.44
+    pigment_residual: float = 0.18
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dot_minimum_um2 <= self.link_minimum_um2 <= self.weak_minimum_um2:
+            raise ConfigError(
+                "fragments: expected 0 <= dot_minimum_um2 <= link_minimum_um2 <= weak_minimum_um2, found "
+                f"{self.dot_minimum_um2}, {self.link_minimum_um2}, {self.weak_minimum_um2}"
+            )
+        if not (0 < self.pigment_share < 1 and self.pigment_residual > 0):
+            raise ConfigError(
+                "fragments: expected 0 < pigment_share < 1 and pigment_residual > 0, found "
+                f"{self.pigment_share}, {self.pigment_residual}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedPieces:
+    """Pieces of all blocks joined over the seams, in the order of their first pixel.
+
+    Parameters
+    ----------
+    first_px, bbox_px0, sums, max_dab
+        As in `BlockScan`, one row a joined piece.
+    hull_px, hull_offsets, high_hull_px, high_hull_offsets
+        Convex hulls, ragged.
+    low_component : ndarray of shape (N,), int64
+        Row of the components at the lower threshold.
+    low_hull_px, low_hull_offsets
+        Their hulls.
+    piece_offsets : tuple of int
+        Where the pieces of each block start in `joined_of_piece`.
+    joined_of_piece : ndarray of int64
+        Joined piece of every block's every piece.
+    """
+
+    first_px: NDArray[np.int64]
+    bbox_px0: NDArray[np.int64]
+    sums: NDArray[np.int64]
+    max_dab: NDArray[np.int64]
+    hull_px: NDArray[np.int64]
+    hull_offsets: NDArray[np.int64]
+    high_hull_px: NDArray[np.int64]
+    high_hull_offsets: NDArray[np.int64]
+    low_component: NDArray[np.int64]
+    low_hull_px: NDArray[np.int64]
+    low_hull_offsets: NDArray[np.int64]
+    piece_offsets: tuple[int, ...]
+    joined_of_piece: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.max_dab)
+
+
+def sieve_block(block: BlockScan, spacing: PixelSpacing, params: FragmentParams) -> tuple[BlockScan, Dropped, Dropped]:
+    """Leave out what is smaller than a dot and cannot grow, because it touches no border of its block.
+
+    Returns
+    -------
+    block : BlockScan
+        Without those pieces, their runs, and the lenient pieces that held nothing else.
+    strong, weak : Dropped
+        How many were left out with and without a strong pixel, and the largest of them.
+    """
+    keep = block.sums[:, 0] * spacing.pixel_area_um2 >= params.dot_minimum_um2
+    keep[block.stained.seam_piece] = True
+    points, offsets = ragged_rows(block.stained.hull_px, block.stained.hull_offsets, ~keep)
+    is_strong = block.sums[~keep, 9] > 0
+    diameter_um = hull.ragged_diameters(points, offsets, spacing.x_um, spacing.y_um)
+    keep_low = np.zeros(len(block.lenient), bool)
+    keep_low[block.lenient.seam_piece] = True
+    keep_low[block.lenient_of[keep]] = True
+    kept_runs = keep[block.piece]
+    renumbered, renumbered_low = np.cumsum(keep) - 1, np.cumsum(keep_low) - 1
+    high_hull, high_offsets = ragged_rows(block.high_hull_px, block.high_hull_offsets, keep)
+    return (
+        replace(
+            block,
+            stained=_kept_pieces(block.stained, keep, renumbered),
+            lenient=_kept_pieces(block.lenient, keep_low, renumbered_low),
+            high_hull_px=high_hull,
+            high_hull_offsets=high_offsets,
+            lenient_of=renumbered_low[block.lenient_of[keep]],
+            first_px=block.first_px[keep],
+            bbox_px0=block.bbox_px0[keep],
+            sums=block.sums[keep],
+            max_dab=block.max_dab[keep],
+            row=block.row[kept_runs],
+            start=block.start[kept_runs],
+            stop=block.stop[kept_runs],
+            piece=renumbered[block.piece[kept_runs]].astype(np.int32),
+        ),
+        dropped(diameter_um[is_strong]),
+        dropped(diameter_um[~is_strong]),
+    )
+
+
+def dropped(diameter_um: NDArray[np.float64]) -> Dropped:
+    """How many, and the largest."""
+    return Dropped(len(diameter_um), float(diameter_um.max())) if len(diameter_um) else Dropped()
+
+
+def dropped_in_all(parts: Iterable[Dropped]) -> Dropped:
+    """Several counts as one, in any order."""
+    n, largest = 0, None
+    for part in parts:
+        n += part.n
+        if part.largest_um is not None:
+            largest = part.largest_um if largest is None else max(largest, part.largest_um)
+    return Dropped(n, largest)
+
+
+def _kept_pieces(pieces: Pieces, keep: NDArray[np.bool_], renumbered: NDArray[np.int64]) -> Pieces:
+    """The pieces that are kept; seam pieces always are."""
+    hull_px, offsets = ragged_rows(pieces.hull_px, pieces.hull_offsets, keep)
+    return replace(
+        pieces, hull_px=hull_px, hull_offsets=offsets, seam_piece=renumbered[pieces.seam_piece].astype(np.int32)
+    )
+
+
+def ragged_rows(
+    points: NDArray[np.int64], offsets: NDArray[np.int64], keep: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Chosen rows of a ragged table."""
+    sizes = np.diff(offsets)
+    return points[np.repeat(keep, sizes)], np.concatenate([[0], np.cumsum(sizes[keep])])
+
+
+def join(blocks: Sequence[BlockScan]) -> JoinedPieces:
+    """Join the pieces of all blocks over the seams between them (8-connected, four corners included)."""
+    piece_offsets = _offsets([len(block.stained) for block in blocks])
+    low_offsets = _offsets([len(block.lenient) for block in blocks])
+    joined = _united([block.stained for block in blocks], piece_offsets)
+    low_joined = _united([block.lenient for block in blocks], low_offsets)
+    first_px = _stacked([block.first_px for block in blocks], (0, 2))
+    joined, order = _by_first_pixel(joined, first_px)
+    n = len(order)
+    bbox = _stacked([block.bbox_px0 for block in blocks], (0, 4))
+    boxes = np.empty((n, 4), np.int64)
+    boxes[:, :2], boxes[:, 2:] = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+    np.minimum.at(boxes[:, :2], joined, bbox[:, :2])
+    np.maximum.at(boxes[:, 2:], joined, bbox[:, 2:])
+    sums = np.zeros((n, 10), np.int64)
+    np.add.at(sums, joined, _stacked([block.sums for block in blocks], (0, 10)))
+    max_dab = np.zeros(n, np.int64)
+    np.maximum.at(max_dab, joined, _stacked([block.max_dab for block in blocks], (0,)))
+    hulls = _joined_hulls([(b.stained.hull_px, b.stained.hull_offsets) for b in blocks], joined, n)
+    high_hulls = _joined_hulls([(b.high_hull_px, b.high_hull_offsets) for b in blocks], joined, n)
+    lenient_of = _stacked([b.lenient_of + off for b, off in zip(blocks, low_offsets, strict=False)], (0,))
+    low_component = np.full(n, -1, np.int64)
+    low_component[joined] = low_joined[lenient_of]
+    _, low_component, low_rows = _renumbered(low_component, low_joined)
+    low_hulls = _joined_hulls(
+        [(b.lenient.hull_px, b.lenient.hull_offsets) for b in blocks], low_rows, int(low_component.max(initial=-1)) + 1
+    )
+    return JoinedPieces(
+        first_px=first_px[order],
+        bbox_px0=boxes,
+        sums=sums,
+        max_dab=max_dab,
+        hull_px=hulls[0],
+        hull_offsets=hulls[1],
+        high_hull_px=high_hulls[0],
+        high_hull_offsets=high_hulls[1],
+        low_component=low_component,
+        low_hull_px=low_hulls[0],
+        low_hull_offsets=low_hulls[1],
+        piece_offsets=tuple(piece_offsets),
+        joined_of_piece=joined,
+    )
+
+
+def _renumbered(
+    component: NDArray[np.int64], all_components: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Components that are used, numbered by the first piece that uses them; the others become -1."""
+    used, first_use, index = np.unique(component, return_index=True, return_inverse=True)
+    rank = np.empty(len(used), np.int64)
+    rank[np.argsort(first_use)] = np.arange(len(used))
+    rows = np.searchsorted(used, all_components)
+    rows[rows == len(used)] = 0
+    found = used[rows] == all_components if len(used) else np.zeros(len(all_components), bool)
+    return used, rank[index], np.where(found, rank[rows] if len(used) else -1, -1)
+
+
+def _offsets(sizes: Sequence[int]) -> list[int]:
+    """Running starts of consecutive tables, the total last."""
+    return [0, *np.cumsum(sizes, dtype=np.int64).tolist()]
+
+
+def _stacked(columns: list[NDArray[np.int64]], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Tables one below the other; of the given shape when there are none."""
+    return np.concatenate([np.empty(shape, np.int64), *columns])
+
+
+def _united(pieces: Sequence[Pieces], offsets: Sequence[int]) -> NDArray[np.int64]:
+    """Representative of every piece after joining over seams."""
+    row, start, stop = (
+        np.concatenate([np.empty(0, np.int32), *(getattr(p, name) for p in pieces)])
+        for name in ("seam_row", "seam_start", "seam_stop")
+    )
+    piece = _stacked([p.seam_piece.astype(np.int64) + off for p, off in zip(pieces, offsets, strict=False)], (0,))
+    order = np.lexsort((start, row))
+    parent = np.arange(offsets[-1], dtype=np.int64)
+    _unite(row[order], start[order], stop[order], piece[order], parent)
+    return parent
+
+
+@njit(cache=True, nogil=True)
+def _root(parent: Any, i: Any) -> Any:
+    """Representative of i, halving the path on the way."""
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+@njit(cache=True, nogil=True)
+def _join_two(parent: Any, i: Any, j: Any) -> None:
+    """Give two pieces one representative, the smaller."""
+    one, two = _root(parent, i), _root(parent, j)
+    if one < two:
+        parent[two] = one
+    else:
+        parent[one] = two
+
+
+@njit(cache=True, nogil=True)
+def _unite(row: Any, start: Any, stop: Any, piece: Any, parent: Any) -> None:
+    """Unite pieces whose seam runs are 8-neighbours; runs come sorted by row and column."""
+    n = row.shape[0]
+    above_begin, above_end, begin = 0, 0, 0
+    while begin < n:
+        end = begin
+        while end < n and row[end] == row[begin]:
+            if end > begin and start[end] == stop[end - 1]:
+                _join_two(parent, piece[end], piece[end - 1])
+            end += 1
+        if above_end > above_begin and row[above_begin] == row[begin] - 1:
+            a = above_begin
+            for i in range(begin, end):
+                while a < above_end and stop[a] < start[i]:
+                    a += 1
+                b = a
+                while b < above_end and start[b] <= stop[i]:
+                    _join_two(parent, piece[b], piece[i])
+                    b += 1
+        above_begin, above_end, begin = begin, end, end
+    for i in range(parent.shape[0]):
+        parent[i] = _root(parent, i)
+
+
+def _by_first_pixel(
+    joined: NDArray[np.int64], first_px: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Number joined pieces by their first pixel; also the piece that holds each first pixel."""
+    order = np.lexsort((first_px[:, 0], first_px[:, 1]))
+    _, first_seen, index = np.unique(joined[order], return_index=True, return_inverse=True)
+    rank = np.empty(len(first_seen), np.int64)
+    rank[np.argsort(first_seen)] = np.arange(len(first_seen))
+    renumbered = np.empty(len(joined), np.int64)
+    renumbered[order] = rank[index]
+    return renumbered, order[np.sort(first_seen)]
+
+
+def _joined_hulls(
+    ragged: list[tuple[NDArray[np.int64], NDArray[np.int64]]], joined: NDArray[np.int64], n: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Convex hulls of the joined pieces."""
+    points = _stacked([points for points, _ in ragged], (0, 2))
+    sizes = _stacked([np.diff(offsets) for _, offsets in ragged], (0,))
+    return hull.ragged_hulls(points, np.repeat(joined, sizes), n)
+
+
+def is_pigment_like(sum_stain: NDArray[np.int64], params: FragmentParams) -> NDArray[np.bool_]:
+    """Whether colours are those of carbon rather than of DAB, by the sums of the three dyes.
+
+    Parameters
+    ----------
+    sum_stain : ndarray of shape (F, 3), int64
+        Haematoxylin, chromogen, residual.
+
+    Notes
+    -----
+    Black absorbs red, green and blue alike, which the dyes explain only with a residual; brown over a
+    blue nucleus has as much haematoxylin but no residual.
+    """
+    haematoxylin, chromogen, residual = sum_stain.T.astype(np.float64)
+    return np.asarray(
+        (haematoxylin >= params.pigment_share * (haematoxylin + chromogen))
+        & (residual >= params.pigment_residual * chromogen)
+    )
+
+
+def join_runs(
+    row: NDArray[np.int32], start: NDArray[np.int32], stop: NDArray[np.int32], fragment: NDArray[np.int64]
+) -> Runs:
+    """Runs of the kept fragments, sorted, with those that a block border cut made whole.
+
+    Parameters
+    ----------
+    fragment : ndarray of shape (R,), int64
+        -1 leaves a run out.
+    """
+    kept = fragment >= 0
+    row, start, stop, fragment = row[kept], start[kept], stop[kept], fragment[kept]
+    order = np.lexsort((start, row, fragment))
+    row, start, stop, fragment = row[order], start[order], stop[order], fragment[order]
+    if not len(row):
+        return Runs(row, start, stop, fragment.astype(np.int32))
+    begins = np.ones(len(row), bool)
+    begins[1:] = (fragment[1:] != fragment[:-1]) | (row[1:] != row[:-1]) | (start[1:] != stop[:-1])
+    ends = np.append(np.flatnonzero(begins)[1:] - 1, len(row) - 1)
+    return Runs(row[begins], start[begins], stop[ends], fragment[begins].astype(np.int32))
+
+
+def fill_holes(runs: Runs, first_px: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Area of each fragment with its holes filled, and the fragment in whose hole it lies.
+
+    Parameters
+    ----------
+    runs : Runs
+    first_px : ndarray of shape (F, 2)
+
+    Returns
+    -------
+    filled_px : ndarray of shape (F,), int64
+        Holes are background that is 4-connected and enclosed.
+    enclosed_by : ndarray of shape (F,), int64
+        The smallest fragment around, -1 for none.
+    """
+    n = len(first_px)
+    span = int(runs.stop.max(initial=0)) + 1
+    keys = first_px[:, 1] * span + first_px[:, 0]
+    order = np.argsort(keys)
+    offsets = np.searchsorted(runs.fragment, np.arange(n + 1))
+    filled, enclosed_by = _fill(runs.row, runs.start, runs.stop, offsets, keys[order], order, span)
+    return filled, enclosed_by
+
+
+@njit(cache=True, nogil=True)
+def _fill(row: Any, start: Any, stop: Any, offsets: Any, keys: Any, key_fragment: Any, span: Any) -> Any:
+    """Union-find over the background runs between the runs of each fragment."""
+    n = offsets.shape[0] - 1
+    filled = np.zeros(n, np.int64)
+    enclosed_by = np.full(n, -1, np.int64)
+    enclosing_area = np.full(n, np.iinfo(np.int64).max, np.int64)
+    for f in range(n):
+        begin, end = offsets[f], offsets[f + 1]
+        stained, n_holes = 0, 0
+        for i in range(begin, end):
+            stained += stop[i] - start[i]
+            n_holes += i > begin and row[i] == row[i - 1]
+        filled[f] = stained
+        if n_holes == 0:
+            continue
+        gap_row = np.empty(n_holes, np.int64)
+        gap_start, gap_stop = np.empty(n_holes, np.int64), np.empty(n_holes, np.int64)
+        k = 0
+        for i in range(begin + 1, end):
+            if row[i] == row[i - 1]:
+                gap_row[k], gap_start[k], gap_stop[k] = row[i], stop[i - 1], start[i]
+                k += 1
+        is_open = _open_gaps(row, start, stop, begin, end, gap_row, gap_start, gap_stop)
+        for k in range(n_holes):
+            if not is_open[k]:
+                filled[f] += gap_stop[k] - gap_start[k]
+        for k in range(n_holes):
+            if is_open[k]:
+                continue
+            key = gap_row[k] * span + gap_start[k]
+            low, high = 0, keys.shape[0]
+            while low < high:
+                middle = (low + high) // 2
+                if keys[middle] < key:
+                    low = middle + 1
+                else:
+                    high = middle
+            while low < keys.shape[0] and keys[low] < gap_row[k] * span + gap_stop[k]:
+                inner = key_fragment[low]
+                if filled[f] < enclosing_area[inner]:
+                    enclosing_area[inner], enclosed_by[inner] = filled[f], f
+                low += 1
+    return filled, enclosed_by
+
+
+@njit(cache=True, nogil=True)
+def _open_gaps(
+    row: Any, start: Any, stop: Any, begin: Any, end: Any, gap_row: Any, gap_start: Any, gap_stop: Any
+) -> Any:
+    """Which background runs reach the outside of the fragment; 4-connected, index n is the outside."""
+    n = gap_row.shape[0]
+    parent = np.arange(n + 1)
+    top, bottom = row[begin], row[end - 1]
+    first_row = np.full(bottom - top + 1, np.iinfo(np.int64).max, np.int64)  # leftmost start of each row
+    last_row = np.full(bottom - top + 1, -1, np.int64)
+    for i in range(begin, end):
+        first_row[row[i] - top] = min(first_row[row[i] - top], start[i])
+        last_row[row[i] - top] = max(last_row[row[i] - top], stop[i])
+    above = 0
+    for k in range(n):
+        y = gap_row[k] - top
+        if gap_row[k] == top or gap_row[k] == bottom:
+            _join_two(parent, n, k)
+            continue
+        for near in (y - 1, y + 1):
+            if gap_start[k] < first_row[near] or gap_stop[k] > last_row[near]:
+                _join_two(parent, n, k)
+        while above < n and (
+            gap_row[above] < gap_row[k] - 1 or (gap_row[above] == gap_row[k] - 1 and gap_stop[above] <= gap_start[k])
+        ):
+            above += 1
+        b = above
+        while b < n and gap_row[b] == gap_row[k] - 1 and gap_start[b] < gap_stop[k]:
+            _join_two(parent, b, k)
+            b += 1
+    is_open = np.empty(n, np.bool_)
+    outside = _root(parent, n)
+    for k in range(n):
+        is_open[k] = _root(parent, k) == outside
+    return is_open

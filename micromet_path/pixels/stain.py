@@ -1,0 +1,307 @@
+"""Light to dye: the white point, optical density, unmixing, and the tables that *define* stained.
+
+Conventions are those of QuPath: optical density is ``-log10(max(I, 1) / I0)``, never negative; the
+stain vectors of Ruifrok and Johnston (2001) are normalised and the third one is the cross product of
+the first two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micromet_path.errors import ConfigError
+
+__all__ = [
+    "OD_SCALE",
+    "StainCheck",
+    "StainModel",
+    "StainParams",
+    "StainTables",
+    "WhitePoint",
+    "check_h_dab",
+    "estimate_vectors",
+    "find_white",
+    "make_tables",
+    "optical_density",
+    "unmix",
+]
+
+OD_SCALE = 1 << 15
+"""Fixed-point unit of the tables: a density in a sum is a whole number of 1/32768."""
+
+Vector = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class StainParams:
+    """How dye is told from light.
+
+    Parameters
+    ----------
+    haematoxylin, chromogen : tuple of float
+        Absorbance of the two dyes in red, green and blue (Ruifrok and Johnston 2001; QuPath's
+        "H-DAB default").
+    vectors : {"fixed", "estimated"}
+        Which vectors decide. Estimated ones are recorded in either case where the slide allows an
+        estimate.
+    white : tuple of float or None
+        Light through clear glass; None finds it on the slide.
+    threshold_od : float
+        Chromogen density from which a pixel is stained.
+    threshold_low_od, threshold_high_od : float
+        Densities that give the ends of the size interval.
+    strong_od : float
+        Density that at least one pixel of a small fragment must reach.
+    """
+
+    haematoxylin: Vector = (0.650, 0.704, 0.286)
+    chromogen: Vector = (0.268, 0.570, 0.776)
+    vectors: Literal["fixed", "estimated"] = "fixed"
+    white: Vector | None = None
+    threshold_od: float = 0.25
+    threshold_low_od: float = 0.20
+    threshold_high_od: float = 0.30
+    strong_od: float = 0.40
+
+    def __post_init__(self) -> None:
+        ordered = (0.0, self.threshold_low_od, self.threshold_od, self.threshold_high_od, self.strong_od)
+        if any(low >= high for low, high in pairwise(ordered)) or ordered[-1] >= 2.4:
+            raise ConfigError(
+                "stain thresholds must rise: 0 < threshold_low_od < threshold_od < threshold_high_od < strong_od "
+                f"< 2.4, found {ordered[1:]}"
+            )
+        if self.white is not None and not all(64 <= light <= 255 for light in self.white):
+            raise ConfigError(f"stain.white must be three values of 64 to 255, found {self.white}")
+        for name in ("haematoxylin", "chromogen"):
+            if min(getattr(self, name)) < 0 or max(getattr(self, name)) <= 0:
+                raise ConfigError(f"stain.{name} must be three absorbances >= 0, found {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class WhitePoint:
+    """Light through clear glass (red, green, blue), and where the value comes from."""
+
+    rgb: Vector
+    source: Literal["slide", "config", "assumed"]
+
+
+@dataclass(frozen=True, slots=True)
+class StainModel:
+    """White and dye vectors of one slide.
+
+    Parameters
+    ----------
+    white : WhitePoint
+    vectors : tuple of three vectors
+        Haematoxylin, chromogen, residual; unit length.
+    source : {"fixed", "estimated", "fixed: estimate refused"}
+    """
+
+    white: WhitePoint
+    vectors: tuple[Vector, Vector, Vector]
+    source: str
+
+    @classmethod
+    def from_dyes(cls, white: WhitePoint, haematoxylin: Vector, chromogen: Vector, source: str) -> StainModel:
+        """Normalise two dye vectors and add the residual, their cross product."""
+        first, second = np.asarray(haematoxylin, float), np.asarray(chromogen, float)
+        first, second = first / np.linalg.norm(first), second / np.linalg.norm(second)
+        third = np.cross(first, second)
+        if np.linalg.norm(third) < 0.05:
+            raise ConfigError("the haematoxylin and chromogen vectors are nearly parallel; they cannot be told apart")
+        third = third / np.linalg.norm(third)
+        return cls(white, (_vector(first), _vector(second), _vector(third)), source)
+
+    @property
+    def unmixing(self) -> NDArray[np.float64]:
+        """(3, 3) matrix: densities (RGB) times this are amounts of dye."""
+        return np.linalg.inv(np.asarray(self.vectors))
+
+
+@dataclass(frozen=True, slots=True)
+class StainTables:
+    """Whole-number tables: the sum of three look-ups is a dye's amount in units of 1 / `OD_SCALE`.
+
+    Parameters
+    ----------
+    dyes : ndarray of shape (3 dyes, 3 channels, 256), dtype int32
+    blue_bound : ndarray of shape (256,), dtype int16
+        For each red value the largest blue of any pixel at the lower threshold: brighter blue cannot
+        be stained, whatever its green. The scan rejects with it before it looks closer.
+    low, mid, high, strong : int
+        Thresholds in the same unit.
+    """
+
+    dyes: NDArray[np.int32]
+    blue_bound: NDArray[np.int16]
+    low: int
+    mid: int
+    high: int
+    strong: int
+
+
+def _vector(values: NDArray[np.float64]) -> Vector:
+    """Three plain floats."""
+    x, y, z = (float(value) for value in values)
+    return x, y, z
+
+
+def optical_density(rgb: NDArray[np.uint8], white: Vector) -> NDArray[np.float64]:
+    """Absorbance of each pixel against the slide's own white.
+
+    Parameters
+    ----------
+    rgb : ndarray of shape (..., 3), dtype uint8
+    white : tuple of float
+        Light through clear glass, 0-255.
+
+    Returns
+    -------
+    od : ndarray of shape (..., 3)
+        ``-log10(max(rgb, 1) / white)``, never negative.
+
+    Examples
+    --------
+    >>> optical_density(np.full((1, 3), 25, np.uint8), (250.0, 250.0, 250.0))
+    array([[1., 1., 1.]])
+    """
+    light = np.maximum(rgb, 1).astype(np.float64)
+    return np.maximum(0.0, np.log10(np.asarray(white, np.float64) / light))
+
+
+def unmix(od: NDArray[np.float64], model: StainModel) -> NDArray[np.float64]:
+    """Amounts of haematoxylin, chromogen and residual: the float reference of `make_tables`.
+
+    Parameters
+    ----------
+    od : ndarray of shape (..., 3)
+
+    Returns
+    -------
+    dyes : ndarray of shape (..., 3)
+        Negative where a colour lies outside the wedge of the two dyes.
+    """
+    return od @ model.unmixing
+
+
+def make_tables(model: StainModel, params: StainParams) -> StainTables:
+    """Tables of a slide's stain model; within 1e-4 of `unmix`."""
+    levels = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    od = optical_density(levels, model.white.rgb)
+    dyes = np.rint(np.einsum("vc,cd->dcv", od, model.unmixing) * OD_SCALE).astype(np.int32)
+    low = ceil(params.threshold_low_od * OD_SCALE)
+    red, green, blue = dyes[1]
+    # With a chromogen that absorbs blue the table falls as blue brightens, so the reachable blues are a prefix.
+    reachable = red[:, None].astype(np.int64) + int(green.max()) + blue[None, :] >= low
+    last = 255 - np.argmax(reachable[:, ::-1], axis=1)
+    bound = np.where(reachable.any(axis=1), last, -1).astype(np.int16)
+    return StainTables(
+        dyes=np.ascontiguousarray(dyes),
+        blue_bound=bound,
+        low=low,
+        mid=ceil(params.threshold_od * OD_SCALE),
+        high=ceil(params.threshold_high_od * OD_SCALE),
+        strong=ceil(params.strong_od * OD_SCALE),
+    )
+
+
+def find_white(rgb: NDArray[np.uint8], scanned: NDArray[np.bool_] | None, given: Vector | None) -> WhitePoint:
+    """Light through clear glass.
+
+    Parameters
+    ----------
+    rgb : ndarray of shape (M, N, 3), dtype uint8
+        Overview of the slide.
+    scanned : ndarray of shape (M, N) or None
+    given : tuple of float or None
+        Wins when stated.
+
+    Notes
+    -----
+    Glass is bright, nearly without colour, and the brightest such peak of the slide: pale tissue makes
+    a second peak below it, never above. Where less than 0.2 % of the picture qualifies the white is
+    assumed to be 245, and the result says so.
+    """
+    if given is not None:
+        return WhitePoint(given, "config")
+    pixels = rgb.reshape(-1, 3) if scanned is None else rgb[scanned]
+    bright = pixels[(pixels.min(axis=1) > 170) & (np.ptp(pixels, axis=1) < 40)].astype(np.int64)
+    if len(bright) < max(16, 0.002 * len(pixels)):
+        return WhitePoint((245.0, 245.0, 245.0), "assumed")
+    brightness = bright.sum(axis=1) // 3
+    counts = np.convolve(np.bincount(brightness, minlength=256), np.ones(5), mode="same")
+    is_peak = (counts >= np.roll(counts, 1)) & (counts >= np.roll(counts, -1)) & (counts >= 0.1 * counts.max())
+    peak = int(np.flatnonzero(is_peak)[-1])
+    return WhitePoint(_vector(np.median(bright[np.abs(brightness - peak) <= 4], axis=0)), "slide")
+
+
+@dataclass(frozen=True, slots=True)
+class StainCheck:
+    """Whether tissue has the colours of haematoxylin and DAB; None where there is too little tissue."""
+
+    is_h_dab: bool | None
+    note: str
+
+
+def check_h_dab(tissue_rgb: NDArray[np.uint8], model: StainModel) -> StainCheck:
+    """Tell H-DAB from other stains by the share of colour that the two dyes leave unexplained.
+
+    Parameters
+    ----------
+    tissue_rgb : ndarray of shape (N, 3), dtype uint8
+        Pixels of tissue.
+
+    Notes
+    -----
+    Eosin absorbs green alone and lands on the negative side of the residual axis: in H&E the median
+    residual is -8 to -20 % of the whole density, in H-DAB -2 to +8 %. The limits lie between.
+    """
+    od = optical_density(tissue_rgb, model.white.rgb)
+    total = od.sum(axis=1)
+    coloured = total > 0.2
+    if np.count_nonzero(coloured) < 50:
+        return StainCheck(None, "too little stained tissue to tell the stain")
+    dyes = unmix(od[coloured], model)
+    share = float(np.median(dyes[:, 2] / total[coloured]))
+    if share < -0.045:
+        return StainCheck(False, f"the tissue is pink or red (residual {share:+.0%} of its density), as in H&E")
+    if share > 0.16:
+        return StainCheck(False, f"the tissue is neither blue nor brown (residual {share:+.0%} of its density)")
+    return StainCheck(True, f"colours fit haematoxylin and DAB (residual {share:+.0%} of the density)")
+
+
+def estimate_vectors(tissue_rgb: NDArray[np.uint8], white: WhitePoint) -> tuple[Vector, Vector] | None:
+    """Haematoxylin and chromogen vectors of this slide (Macenko 2009), or None where it does not show both.
+
+    Parameters
+    ----------
+    tissue_rgb : ndarray of shape (N, 3), dtype uint8
+    white : WhitePoint
+
+    Returns
+    -------
+    haematoxylin, chromogen : tuple of float
+        Unit vectors. None when fewer than 500 pixels are dark enough, when the two ends of the colour
+        range lie within 12 degrees (one dye only), or when an end has not the colour order of its dye.
+    """
+    od = optical_density(tissue_rgb, white.rgb)
+    od = od[od.sum(axis=1) > 0.45]
+    if len(od) < 500:
+        return None
+    _, _, axes = np.linalg.svd(od, full_matrices=False)
+    plane = axes[:2] * np.sign(axes[:2].sum(axis=1, keepdims=True) + 1e-12)
+    angle = np.arctan2(od @ plane[1], od @ plane[0])
+    # Equal weight for both ends: DAB may be one pixel in a thousand, so the ends are extreme percentiles.
+    ends = [np.cos(a) * plane[0] + np.sin(a) * plane[1] for a in np.percentile(angle, [0.2, 99.8])]
+    ends = [np.maximum(end, 0) / np.linalg.norm(np.maximum(end, 0)) for end in ends]
+    blue_dye, brown_dye = sorted(ends, key=lambda end: end[2] - end[0])
+    apart = np.degrees(np.arccos(np.clip(blue_dye @ brown_dye, -1, 1)))
+    if apart < 12 or blue_dye[0] <= blue_dye[2] or not brown_dye[2] > brown_dye[1] > brown_dye[0]:
+        return None
+    return _vector(blue_dye), _vector(brown_dye)

@@ -1,0 +1,258 @@
+"""Where the tissue is, on an overview; which piece each fragment lies on; what borders it touches.
+
+The map reports and assigns. It never hides a pixel: the scan reads everything, and stained pixels count
+as tissue whatever the overview says of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micromet_path.errors import ConfigError
+from micromet_path.geometry import PixelSpacing, Region
+from micromet_path.model import Piece, Role, Runs
+from micromet_path.pixels.stain import WhitePoint, optical_density
+
+__all__ = ["FragmentPlaces", "Overview", "TissueParams", "find_pieces", "find_tissue", "mark_runs", "place_fragments"]
+
+
+@dataclass(frozen=True, slots=True)
+class TissueParams:
+    """How tissue is told from glass.
+
+    Parameters
+    ----------
+    spacing_um : float
+        Scale of the overview.
+    largest_side_px : int
+        The overview is coarser where it would be larger than this.
+    minimum_od : float
+        Mean absorbance of the three channels from which smoothed glass is tissue. Pale IHC tissue
+        absorbs 0.03 to 0.06, glass with JPEG noise below 0.01.
+    closing_um, hole_mm2 : float
+        Gaps and holes up to this belong to the tissue.
+    minimum_piece_mm2 : float
+        Smaller pieces are debris unless something stained lies on them.
+    ring_um : float
+        A small fragment is off tissue when less than a tenth of what lies within this distance is tissue.
+    """
+
+    spacing_um: float = 8.0
+    largest_side_px: int = 4096
+    minimum_od: float = 0.025
+    closing_um: float = 24.0
+    hole_mm2: float = 0.05
+    minimum_piece_mm2: float = 0.002
+    ring_um: float = 40.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.spacing_um <= 64 or not 256 <= self.largest_side_px <= 16384:
+            raise ConfigError(
+                "tissue: expected spacing_um between 1 and 64 and largest_side_px between 256 and 16384, found "
+                f"{self.spacing_um} and {self.largest_side_px}"
+            )
+
+    def overview_spacing(self, width_um: float, height_um: float) -> PixelSpacing:
+        """Scale of the overview of a slide of this size."""
+        size = max(self.spacing_um, width_um / self.largest_side_px, height_um / self.largest_side_px)
+        return PixelSpacing(size, size)
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A small picture of the whole slide with its grid on level 0.
+
+    Parameters
+    ----------
+    rgb : ndarray of shape (M, N, 3), dtype uint8
+    read : ndarray of shape (M, N), bool
+        Where level 0 was or will be read: scanned, decodable, inside the analysed region.
+    width_px0, height_px0 : int
+        Size of the slide; a cell spans ``width_px0 / N`` by ``height_px0 / M`` pixels of level 0.
+    spacing : PixelSpacing
+        Of level 0.
+    """
+
+    rgb: NDArray[np.uint8]
+    read: NDArray[np.bool_]
+    width_px0: int
+    height_px0: int
+    spacing: PixelSpacing
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.read.shape[0], self.read.shape[1]
+
+    @property
+    def cell_px0(self) -> tuple[float, float]:
+        """Width and height of a cell in level-0 pixels."""
+        return self.width_px0 / self.shape[1], self.height_px0 / self.shape[0]
+
+    @property
+    def cell_area_mm2(self) -> float:
+        """Area of a cell."""
+        x, y = self.cell_px0
+        return x * y * self.spacing.pixel_area_um2 / 1e6
+
+    def cells_of(self, points_px0: NDArray[np.generic]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows and columns of the cells that hold (K, 2) points (x, y)."""
+        points = np.asarray(points_px0, np.float64)
+        columns = (points[:, 0] * (self.shape[1] / self.width_px0)).astype(np.int64)
+        rows = (points[:, 1] * (self.shape[0] / self.height_px0)).astype(np.int64)
+        return np.clip(rows, 0, self.shape[0] - 1), np.clip(columns, 0, self.shape[1] - 1)
+
+    def slices_of(self, region: Region) -> tuple[slice, slice]:
+        """Cells that a region touches."""
+        x, y = self.cell_px0
+        return (
+            slice(max(0, int(region.y0 / y)), int(np.ceil(region.y1 / y))),
+            slice(max(0, int(region.x0 / x)), int(np.ceil(region.x1 / x))),
+        )
+
+
+def find_tissue(overview: Overview, white: WhitePoint, params: TissueParams) -> NDArray[np.bool_]:
+    """Cells of the overview that absorb more than glass, small gaps closed.
+
+    Returns
+    -------
+    mask : ndarray of shape (M, N), bool
+    """
+    from scipy import ndimage
+
+    od = optical_density(overview.rgb, white.rgb).mean(axis=2)
+    od[~overview.read] = 0.0
+    cell_um = overview.cell_px0[0] * overview.spacing.x_um
+    smooth = ndimage.gaussian_filter(od, sigma=8.0 / cell_um)
+    mask = smooth > params.minimum_od
+    steps = max(1, round(params.closing_um / 2 / cell_um))
+    closed = ndimage.binary_closing(np.pad(mask, steps), iterations=steps)[steps:-steps, steps:-steps]
+    return np.asarray(_filled(closed, params.hole_mm2 / overview.cell_area_mm2) & overview.read)
+
+
+def _filled(mask: NDArray[np.bool_], largest_cells: float) -> NDArray[np.bool_]:
+    """The mask without holes up to a size."""
+    from scipy import ndimage
+
+    holes, n = ndimage.label(~mask)
+    small = np.bincount(holes.ravel(), minlength=n + 1) <= largest_cells
+    small[0] = False
+    return np.asarray(mask | small[holes])
+
+
+def mark_runs(overview: Overview, runs: Runs) -> NDArray[np.bool_]:
+    """Cells of the overview that hold a stained pixel of the runs."""
+    marked = np.zeros(overview.shape, bool)
+    cell_x, _ = overview.cell_px0
+    length = runs.stop - runs.start
+    for step in range(int(np.ceil(length.max(initial=0) / cell_x)) + 1):
+        reached = runs.start + np.minimum((step * cell_x), length - 1)
+        marked[overview.cells_of(np.column_stack([reached + 0.5, runs.row + 0.5]))] = True
+        if step and not np.any(length - 1 > step * cell_x):
+            break
+    return marked
+
+
+def find_pieces(
+    overview: Overview, tissue: NDArray[np.bool_], stained: NDArray[np.bool_], params: TissueParams
+) -> tuple[NDArray[np.int32], tuple[Piece, ...]]:
+    """Connected pieces of tissue, stained cells included, from the top left.
+
+    Returns
+    -------
+    labels : ndarray of shape (M, N), int32
+        Piece of each cell, 0 for none.
+    pieces : tuple of Piece
+        Roles are not known here.
+    """
+    from scipy import ndimage
+
+    labels, n = ndimage.label(tissue | stained, structure=np.ones((3, 3)))
+    area = np.bincount(labels.ravel(), minlength=n + 1) * overview.cell_area_mm2
+    with_stain = np.bincount(labels[stained], minlength=n + 1) > 0
+    # Debris without stain is left out; a stained speck on bare glass must have brought its own cells.
+    has_tissue = np.bincount(labels[tissue], minlength=n + 1) > 0
+    kept = (area >= params.minimum_piece_mm2) | (with_stain & has_tissue)
+    kept[0] = False
+    renumbered = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
+    labels = renumbered[labels]
+    x, y = overview.cell_px0
+    beyond = ~ndimage.binary_erosion(np.pad(overview.read, 1), np.ones((3, 3)))[1:-1, 1:-1]
+    at_edge = np.bincount(labels[beyond], minlength=len(renumbered)) > 0
+    pieces = []
+    for index, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
+        box = (
+            int(columns.start * x),
+            int(rows.start * y),
+            min(overview.width_px0, int(np.ceil(columns.stop * x))),
+            min(overview.height_px0, int(np.ceil(rows.stop * y))),
+        )
+        area_mm2 = float(np.count_nonzero(labels[rows, columns] == index) * overview.cell_area_mm2)
+        pieces.append(Piece(index, box, area_mm2, Role.UNKNOWN, bool(at_edge[index])))
+    return labels, tuple(pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class FragmentPlaces:
+    """Where fragments lie: piece (0 for none) and the borders they touch; columns of `Fragments`."""
+
+    piece: NDArray[np.int64]
+    scan_edge: NDArray[np.bool_]
+    tissue_edge: NDArray[np.bool_]
+    off_tissue: NDArray[np.bool_]
+
+
+def place_fragments(
+    overview: Overview,
+    maps: tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int32]],
+    hulls: tuple[NDArray[np.int64], NDArray[np.int64]],
+    centroid_px0: NDArray[np.float64],
+    params: TissueParams,
+) -> FragmentPlaces:
+    """Piece and borders of each fragment.
+
+    Parameters
+    ----------
+    maps : tissue, stained, labels
+        As `find_tissue`, `mark_runs` and `find_pieces` give them.
+    hulls : points and offsets
+        Ragged hulls of the fragments.
+    centroid_px0 : ndarray of shape (F, 2)
+    """
+    from scipy import ndimage
+
+    tissue, stained, labels = maps
+    points, offsets = hulls
+    n = len(offsets) - 1
+    of_point = np.repeat(np.arange(n), np.diff(offsets))
+    inward = centroid_px0[of_point] - points  # corners lie on the pixels' outer edge: half a pixel towards the middle
+    corner_cells = overview.cells_of(points + np.clip(inward, -0.5, 0.5))
+    centre_cells = overview.cells_of(centroid_px0)
+    piece = np.zeros(n, np.int64)
+    np.maximum.at(piece, of_point, labels[corner_cells])
+    piece = np.where(labels[centre_cells] > 0, labels[centre_cells], piece)
+
+    def touches(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        found = np.zeros(n, bool)
+        np.logical_or.at(found, of_point, cells[corner_cells])
+        return found
+
+    x, y = points[:, 0], points[:, 1]
+    at_border = (x <= 0) | (y <= 0) | (x >= overview.width_px0) | (y >= overview.height_px0)
+    scan_edge = touches(ndimage.binary_dilation(~overview.read, np.ones((3, 3))))
+    np.logical_or.at(scan_edge, of_point, at_border)
+    solid = _filled(tissue | stained, np.inf)
+    inner = ndimage.binary_erosion(solid, np.ones((3, 3)), border_value=1)
+    cell_um = overview.cell_px0[0] * overview.spacing.x_um
+    size = 2 * max(1, round(params.ring_um / cell_um)) + 1
+    free = ndimage.uniform_filter((~stained).astype(np.float64), size, mode="constant")
+    plain = ndimage.uniform_filter((tissue & ~stained).astype(np.float64), size, mode="constant")
+    extent = np.zeros((n, 2))
+    np.maximum.at(extent, of_point, np.abs(points - centroid_px0[of_point]))
+    is_small = (extent * (overview.spacing.x_um, overview.spacing.y_um)).max(axis=1) < params.ring_um
+    around = plain[centre_cells] / np.maximum(free[centre_cells], 1e-9)
+    off_tissue = is_small & (around < 0.1) & (free[centre_cells] > 0.2)
+    return FragmentPlaces(piece, scan_edge, touches(~inner) & ~off_tissue, off_tissue)

@@ -1,0 +1,255 @@
+"""What a TIFF says of itself: levels, where their tiles lie, and the scale. No pixel is decoded.
+
+tifffile reads the tags; which page is a level of the slide is decided here. Thumbnail, label and
+macro images are never levels and their pixels are never touched.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micromet_path.errors import UnreadableSlideError
+from micromet_path.slides.checks import Samples, require_brightfield
+from micromet_path.slides.ome import OmeImage, parse_ome
+from micromet_path.slides.scale import StatedScale, resolution_scale, stated_scale
+from micromet_path.slides.tiff_decode import CODEC_NAMES, TileDecoder, decoder_for
+
+__all__ = ["TiffLayout", "TiffLevel", "read_layout"]
+
+# Without a handler, Python prints a library's warnings on stderr; what matters of them is raised here.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+_MOST_PAGES = 1000
+"""More pages than any pyramid has: a stack, or a chain that a broken file closed to a ring."""
+
+_LARGEST_TILE_PX = 64 * 2**20
+"""A tile is decoded as a whole into memory, so that a damaged tag must not ask for all of it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TiffLevel:
+    """One level: its size, its tiles and their decoder.
+
+    Parameters
+    ----------
+    width, height, tile_width, tile_height : int
+        In pixels of the level. Edge tiles are stored in full size.
+    offsets, sizes : ndarray of shape (tiles,), dtype int64
+        Where each tile lies in the file, row by row; size 0 where none was scanned.
+    decode : TileDecoder
+    codec : str
+    """
+
+    width: int
+    height: int
+    tile_width: int
+    tile_height: int
+    offsets: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    decode: TileDecoder
+    codec: str
+
+    @property
+    def columns(self) -> int:
+        """Tiles side by side."""
+        return -(-self.width // self.tile_width)
+
+    @property
+    def rows(self) -> int:
+        """Tiles on top of each other."""
+        return -(-self.height // self.tile_height)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TiffLayout:
+    """Everything of a tiled RGB TIFF that reading needs."""
+
+    vendor: str
+    levels: tuple[TiffLevel, ...]
+    stated: tuple[StatedScale | None, ...]
+    objective_power: str | None
+    warnings: tuple[str, ...]
+
+
+def read_layout(path: Path) -> TiffLayout | None:
+    """Structure of a TIFF when its tiles can be decoded here; None to leave it to another reader.
+
+    Raises
+    ------
+    UnreadableSlideError
+        If the structure is damaged.
+    UnsupportedSlideError
+        If the pixels are not brightfield RGB of 8 bits.
+    """
+    from tifffile import TiffFile, TiffFileError
+
+    try:
+        with TiffFile(path) as tiff:
+            if any(getattr(tiff, f"is_{kind}", False) for kind in ("ndpi", "scn", "bif", "philips")):
+                return None  # tiles that overlap, or lie elsewhere than the tags say
+            return _layout_of(tiff, path.name)
+    except UnreadableSlideError:
+        raise
+    except (TiffFileError, ValueError, KeyError, IndexError, OSError, ArithmeticError, AttributeError, TypeError) as error:
+        raise UnreadableSlideError(f"{path.name} is damaged: its TIFF structure cannot be read ({error})") from error
+
+
+def _layout_of(tiff: Any, name: str) -> TiffLayout | None:
+    pages = _main_pages(tiff, name)
+    first = pages[0]
+    require_brightfield(name, _samples_of(first))
+    if not first.is_tiled:
+        return None
+    is_aperio = str(first.description).startswith("Aperio")
+    ome = parse_ome(tiff.ome_metadata, first.imagewidth, first.imagelength) if tiff.is_ome else None
+    if ome is not None:
+        require_brightfield(name, ome.samples)
+    levels = [_level_of(first)]
+    if levels[0] is None:
+        return None
+    levels += [_level_of(page) for page in _reduced_pages(pages, is_aperio)]
+    kept = _descending([level for level in levels if level is not None])
+    vendor = "aperio" if is_aperio else "ome-tiff" if ome else "generic-tiff"
+    tags = _aperio_tags(first.description) if is_aperio else {}
+    return TiffLayout(
+        vendor=vendor,
+        levels=kept,
+        stated=_stated_scales(first, tags, ome),
+        objective_power=tags.get("AppMag") or (ome.objective_power if ome else None),
+        warnings=(*_lost_tiles(kept, tiff.filehandle.size), *_broken_chain(tiff, pages[-1])),
+    )
+
+
+def _main_pages(tiff: Any, name: str) -> list[Any]:
+    pages = []
+    for page in tiff.pages:
+        pages.append(page)
+        if len(pages) == _MOST_PAGES:
+            break
+    if not pages:
+        raise UnreadableSlideError(
+            f"{name} is damaged: its TIFF directory lies beyond the end of the file "
+            f"({tiff.filehandle.size:,} bytes); copy the slide again"
+        )
+    return pages
+
+
+def _samples_of(page: Any) -> Samples:
+    return Samples(
+        channels=int(page.samplesperpixel),
+        bits=_single(page.bitspersample),
+        is_integer=int(_single(page.sampleformat)) == 1,
+        is_planar=int(page.planarconfig) == 2 and int(page.samplesperpixel) > 1,
+        is_palette=int(page.photometric) == 3,
+        has_alpha=len(page.extrasamples) == 1,
+    )
+
+
+def _single(value: Any) -> int:
+    """A tag that holds one number, or one a sample: the largest."""
+    return max(int(item) for item in value) if isinstance(value, tuple) else int(value or 0)
+
+
+def _level_of(page: Any) -> TiffLevel | None:
+    """A level when its tiles can be decoded here."""
+    samples = _samples_of(page)
+    if not page.is_tiled or not samples.is_rgb8 or int(page.fillorder) != 1:
+        return None
+    if page.tilewidth * page.tilelength > _LARGEST_TILE_PX:
+        return None
+    compression = int(page.compression)
+    decode = decoder_for(compression, int(page.photometric), int(page.predictor), page.jpegtables)
+    count = -(-page.imagewidth // page.tilewidth) * -(-page.imagelength // page.tilelength)
+    offsets = np.asarray(page.dataoffsets, np.int64)
+    sizes = np.asarray(page.databytecounts, np.int64)
+    if decode is None or len(offsets) < count or len(sizes) < count:
+        return None
+    return TiffLevel(
+        width=int(page.imagewidth),
+        height=int(page.imagelength),
+        tile_width=int(page.tilewidth),
+        tile_height=int(page.tilelength),
+        offsets=offsets[:count],
+        sizes=np.where(offsets[:count] > 0, sizes[:count], 0),
+        decode=decode,
+        codec=CODEC_NAMES[compression],
+    )
+
+
+def _reduced_pages(pages: list[Any], is_aperio: bool) -> Iterator[Any]:
+    """Pages that may be lower levels of the first one.
+
+    Aperio: every tiled page (thumbnail, label and macro are stored in strips). Others: those that
+    say they are reduced, and sub-directories (OME-TIFF 6.0).
+    """
+    for page in pages[1:]:
+        if is_aperio or int(page.subfiletype) & 1:
+            yield page
+    if pages[0].subifds:
+        yield from pages[0].pages
+
+
+def _descending(levels: list[TiffLevel]) -> tuple[TiffLevel, ...]:
+    """Levels by size; what has another shape than level 0 is another picture."""
+    first = levels[0]
+    kept = [first]
+    for level in sorted(levels[1:], key=lambda level: -level.width):
+        ratio_x, ratio_y = first.width / level.width, first.height / level.height
+        # Writers round sizes down (or up) by less than one pixel a level.
+        slack = 0.01 + 2 / min(level.width, level.height)
+        if level.width < kept[-1].width and level.height < kept[-1].height and abs(ratio_x / ratio_y - 1) <= slack:
+            kept.append(level)
+    return tuple(kept)
+
+
+def _aperio_tags(description: str) -> dict[str, str]:
+    """The ``key = value`` pairs behind the first line of an Aperio description."""
+    pairs = (part.split("=", 1) for part in description.split("|")[1:] if "=" in part)
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def _stated_scales(page: Any, tags: dict[str, str], ome: OmeImage | None) -> tuple[StatedScale | None, ...]:
+    mpp = tags.get("MPP")
+    return (
+        stated_scale(mpp, mpp, "aperio.MPP") if mpp else None,
+        ome.scale if ome else None,
+        _resolution_of(page),
+    )
+
+
+def _resolution_of(page: Any) -> StatedScale | None:
+    values = [page.tags.valueof(code) for code in (282, 283)]
+    if not all(isinstance(value, tuple) and len(value) == 2 and value[1] for value in values):
+        return None
+    (x, x_of), (y, y_of) = values
+    return resolution_scale(x / x_of, y / y_of, int(page.tags.valueof(296, 2)))
+
+
+def _lost_tiles(levels: tuple[TiffLevel, ...], file_size: int) -> Iterator[str]:
+    """A warning for each level of which tiles lie beyond the end of the file."""
+    for index, level in enumerate(levels):
+        lost = int(np.count_nonzero(level.offsets + level.sizes > file_size))
+        if lost:
+            yield f"the file is truncated: {lost} of {len(level.sizes)} tiles of level {index} lie beyond its end"
+
+
+def _broken_chain(tiff: Any, last: Any) -> tuple[str, ...]:
+    """A warning when the last page names a successor that the file no longer holds."""
+    count_size, tag_size, pointer_size = (8, 20, 8) if tiff.is_bigtiff else (2, 12, 4)
+    handle = tiff.filehandle
+    handle.seek(last.offset)
+    order: Literal["little", "big"] = "little" if tiff.byteorder == "<" else "big"
+    tags = int.from_bytes(handle.read(count_size), order)
+    handle.seek(last.offset + count_size + tags * tag_size)
+    successor = int.from_bytes(handle.read(pointer_size), order)
+    if successor < os.fstat(handle.fileno()).st_size:
+        return ()
+    return ("the file ends before its structure does (truncated?): lower levels may be missing",)
