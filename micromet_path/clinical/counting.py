@@ -61,7 +61,8 @@ def judge(measures: ClusterMeasures, roles: Mapping[int, Role], params: Classify
         borderline |= (low <= limit) & (limit < high)
         near_limit |= np.abs(size - limit) <= params.near_limit_share * limit
     elsewhere = np.array([roles.get(int(piece)) in NOT_THE_PATIENT for piece in measures.piece_id], dtype=bool)
-    counting = np.full(len(measures), Counting.COUNTED, dtype=object)
+    counting = np.empty(len(measures), dtype=object)
+    counting[:] = [Counting.COUNTED] * len(measures)  # numpy.full would turn the enumeration into plain text
     counting[_decided_by(measures, params.doubtful_flags)] = Counting.DOUBTFUL
     counting[elsewhere | _decided_by(measures, params.not_counted_flags)] = Counting.NOT_COUNTED
     category = np.empty(len(measures), dtype=object)

@@ -12,7 +12,7 @@ from micromet_path.geometry import PixelSpacing
 from micromet_path.hull import ragged_diameters
 from micromet_path.model import Dropped, Fragments, Runs
 from micromet_path.pipeline.reading import ScanOutcome
-from micromet_path.pixels.dots import gather_dots
+from micromet_path.pixels.dots import gather_dots, is_crumb
 from micromet_path.pixels.fragments import (
     dropped,
     dropped_in_all,
@@ -57,6 +57,8 @@ def gather_fragments(scan: ScanOutcome, spacing: PixelSpacing, config: Config) -
     takes_part = np.where(is_strong, area_um2 >= params.link_minimum_um2, area_um2 >= params.weak_minimum_um2)
     is_dot = is_strong & ~takes_part & (area_um2 >= params.dot_minimum_um2) & ~is_pigment
     is_dot |= _alone(scan, takes_part & ~is_pigment, area_um2, spacing, config)
+    is_dot &= pieces.sums[:, 7] >= config.dots.strong_od * OD_SCALE * pieces.sums[:, 0]
+    is_dot[is_dot] = ~_beside_cells(scan, is_dot, takes_part & ~is_dot & ~is_pigment, spacing, config)
     dot_group = np.full(len(pieces), -1, np.int64)
     dot_group[is_dot] = gather_dots(_centres_um(scan, is_dot, spacing), config.dots)
     kept = takes_part | (dot_group >= 0)
@@ -84,6 +86,20 @@ def _centres_um(scan: ScanOutcome, chosen: NDArray[np.bool_], spacing: PixelSpac
     """Centroids of chosen pieces."""
     sums = scan.pieces.sums[chosen]
     return spacing.to_um(sums[:, 1:3] / sums[:, :1] + 0.5)
+
+
+def _beside_cells(
+    scan: ScanOutcome,
+    is_dot: NDArray[np.bool_],
+    is_cell: NDArray[np.bool_],
+    spacing: PixelSpacing,
+    config: Config,
+) -> NDArray[np.bool_]:
+    """Which of the dots lie beside a fragment of cell size."""
+    if np.count_nonzero(is_dot) < config.dots.minimum_count:
+        return np.zeros(np.count_nonzero(is_dot), bool)
+    outline, _ = ragged_rows(scan.pieces.hull_px, scan.pieces.hull_offsets, is_cell)
+    return is_crumb(_centres_um(scan, is_dot, spacing), spacing.to_um(outline), config.dots)
 
 
 def _runs_of(scan: ScanOutcome, kept: NDArray[np.bool_]) -> Runs:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from micromet_path.errors import ConfigError
 
-__all__ = ["DotParams", "gather_dots"]
+__all__ = ["DotParams", "gather_dots", "is_crumb"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,17 @@ class DotParams:
         Diameter of the circle that must hold them.
     link_um : float
         Dots of a pattern are chained up to this distance between their centres.
+    crumb_um : float
+        A dot this near to a fragment of cell size is a crumb of that cell's stain, not a dot of its own.
+    strong_od : float
+        Mean density of a dot: perinuclear dots are dense, specks at the edge of weak stain are not.
     """
 
     minimum_count: int = 10
     window_um: float = 100.0
     link_um: float = 25.0
+    crumb_um: float = 25.0
+    strong_od: float = 0.45
 
     def __post_init__(self) -> None:
         if self.minimum_count < 2 or self.link_um <= 0 or self.window_um < self.link_um:
@@ -85,3 +91,22 @@ def gather_dots(centre_um: NDArray[np.float64], params: DotParams) -> NDArray[np
     number[kept] = np.arange(len(kept))
     group[members] = number[component]
     return group
+
+
+def is_crumb(
+    centre_um: NDArray[np.float64], cell_outline_um: NDArray[np.float64], params: DotParams
+) -> NDArray[np.bool_]:
+    """Dots that lie beside a fragment of cell size.
+
+    Parameters
+    ----------
+    centre_um : ndarray of shape (D, 2)
+    cell_outline_um : ndarray of shape (P, 2)
+        Hull points of the fragments that are cells.
+    """
+    if not len(centre_um) or not len(cell_outline_um):
+        return np.zeros(len(centre_um), bool)
+    from scipy.spatial import cKDTree
+
+    distance, _ = cKDTree(cell_outline_um).query(centre_um, distance_upper_bound=params.crumb_um)
+    return np.asarray(np.isfinite(distance))

@@ -53,7 +53,7 @@ class StainParams:
     white : tuple of float or None
         Light through clear glass; None finds it on the slide.
     threshold_od : float
-        Chromogen density from which a pixel is stained.
+        Chromogen density from which a pixel is stained; 0.2 is where QuPath starts to call DAB weak positive.
     threshold_low_od, threshold_high_od : float
         Densities that give the ends of the size interval.
     strong_od : float
@@ -64,10 +64,10 @@ class StainParams:
     chromogen: Vector = (0.268, 0.570, 0.776)
     vectors: Literal["fixed", "estimated"] = "fixed"
     white: Vector | None = None
-    threshold_od: float = 0.25
-    threshold_low_od: float = 0.20
-    threshold_high_od: float = 0.30
-    strong_od: float = 0.40
+    threshold_od: float = 0.20
+    threshold_low_od: float = 0.16
+    threshold_high_od: float = 0.25
+    strong_od: float = 0.35
 
     def __post_init__(self) -> None:
         ordered = (0.0, self.threshold_low_od, self.threshold_od, self.threshold_high_od, self.strong_od)

@@ -98,7 +98,7 @@ def read_layout(path: Path) -> TiffLayout | None:
             return _layout_of(tiff, path.name)
     except UnreadableSlideError:
         raise
-    except (TiffFileError, ValueError, KeyError, IndexError, OSError, ArithmeticError, AttributeError, TypeError) as error:
+    except (TiffFileError, ValueError, LookupError, OSError, ArithmeticError, AttributeError, TypeError) as error:
         raise UnreadableSlideError(f"{path.name} is damaged: its TIFF structure cannot be read ({error})") from error
 
 
@@ -108,6 +108,7 @@ def _layout_of(tiff: Any, name: str) -> TiffLayout | None:
     require_brightfield(name, _samples_of(first))
     if not first.is_tiled:
         return None
+    _require_sound_tiles(name, first)
     is_aperio = str(first.description).startswith("Aperio")
     ome = parse_ome(tiff.ome_metadata, first.imagewidth, first.imagelength) if tiff.is_ome else None
     if ome is not None:
@@ -158,19 +159,36 @@ def _single(value: Any) -> int:
     return max(int(item) for item in value) if isinstance(value, tuple) else int(value or 0)
 
 
+def _tile_count(page: Any) -> int:
+    """How many tiles the stated size needs; 0 where the sizes cannot be."""
+    sizes = [page.imagewidth, page.imagelength, page.tilewidth, page.tilelength]
+    if not all(isinstance(size, int) and size > 0 for size in sizes) or sizes[2] * sizes[3] > _LARGEST_TILE_PX:
+        return 0
+    width, height, tile_width, tile_height = sizes
+    return -(-width // tile_width) * -(-height // tile_height)
+
+
+def _require_sound_tiles(name: str, page: Any) -> None:
+    """Refuse sizes that cannot be, before a library asks for as much memory as they state."""
+    count, found = _tile_count(page), len(page.dataoffsets)
+    if count == 0 or found < count:
+        raise UnreadableSlideError(
+            f"{name} is damaged: it states {page.imagewidth} x {page.imagelength} px in tiles of "
+            f"{page.tilewidth} x {page.tilelength}, which needs {count:,} tiles; it lists {found:,}"
+        )
+
+
 def _level_of(page: Any) -> TiffLevel | None:
     """A level when its tiles can be decoded here."""
     samples = _samples_of(page)
     if not page.is_tiled or not samples.is_rgb8 or int(page.fillorder) != 1:
         return None
-    if page.tilewidth * page.tilelength > _LARGEST_TILE_PX:
-        return None
     compression = int(page.compression)
     decode = decoder_for(compression, int(page.photometric), int(page.predictor), page.jpegtables)
-    count = -(-page.imagewidth // page.tilewidth) * -(-page.imagelength // page.tilelength)
+    count = _tile_count(page)
     offsets = np.asarray(page.dataoffsets, np.int64)
     sizes = np.asarray(page.databytecounts, np.int64)
-    if decode is None or len(offsets) < count or len(sizes) < count:
+    if decode is None or not 0 < count <= min(len(offsets), len(sizes)):
         return None
     return TiffLevel(
         width=int(page.imagewidth),

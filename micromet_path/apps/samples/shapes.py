@@ -76,7 +76,7 @@ def moved(polygon: Floats, by: Floats) -> Floats:
 def turned(polygon: Floats, angle: float) -> Floats:
     """The polygon turned around the origin."""
     cosine, sine = np.cos(angle), np.sin(angle)
-    return polygon @ np.array([[cosine, sine], [-sine, cosine]])
+    return np.asarray(polygon @ np.array([[cosine, sine], [-sine, cosine]]))
 
 
 def _ripple(rng: np.random.Generator, angle: Floats, size: float, orders: range) -> Floats:

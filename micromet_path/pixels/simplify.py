@@ -1,0 +1,179 @@
+"""Outlines with fewer points that stay valid by construction.
+
+A stretch of a ring is replaced by a straight line when all its points lie within the tolerance and
+no other point of the group lies between the stretch and the line. Lines chosen so never cross each other
+nor what is kept: a crossing would need an end point between a line and its stretch (de Berg, van
+Kreveld and Schirra 1998). So parts, holes and contacts stay as they were, and no repair is needed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from micromet_path.pixels.outline import Outlines
+
+__all__ = ["simplify_outlines"]
+
+_SMALL_RING = 8
+_MOST_POINTS = 128
+_MOST_LINES = 256
+
+
+def simplify_outlines(outlines: Outlines, groups: NDArray[np.bool_], tolerance_px: float = 1.0) -> Outlines:
+    """Leave out points that are nearly on a line between their neighbours.
+
+    Parameters
+    ----------
+    outlines : Outlines
+        Exact, as `trace_outlines` makes them.
+    groups : ndarray of shape (G,), bool
+        Groups to simplify; the others stay exact.
+    tolerance_px : float
+        Largest distance of a point left out from the new outline.
+
+    Returns
+    -------
+    Outlines
+        The same polygons and rings; points are pixel corners still.
+
+    Examples
+    --------
+    >>> from micromet_path.pixels.outline import trace_outlines
+    >>> row = np.arange(40)
+    >>> stairs = trace_outlines(row, 0 * row, 2 * row + 1, 0 * row, 1)
+    >>> len(stairs.points_px), len(simplify_outlines(stairs, np.array([True])).points_px)
+    (82, 4)
+    """
+    kept = np.ones(len(outlines.points_px), dtype=bool)
+    for group in np.flatnonzero(groups):
+        polygons = outlines.ring_offsets[outlines.polygon_offsets[group] : outlines.polygon_offsets[group + 1] + 1]
+        offsets = outlines.point_offsets[polygons[0] : polygons[-1] + 1]
+        if len(offsets) > 1:
+            points = outlines.points_px[offsets[0] : offsets[-1]]
+            columns, lines = _by_line(points)
+            kept[offsets[0] : offsets[-1]] = _kept(points, offsets - offsets[0], columns, lines, tolerance_px)
+    counts = np.concatenate([[0], np.cumsum(kept)])
+    return Outlines(
+        outlines.points_px[kept], counts[outlines.point_offsets], outlines.ring_offsets, outlines.polygon_offsets
+    )
+
+
+def _by_line(points: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Columns of all points sorted line by line, and where each line begins."""
+    top, left = points[:, 1].min(), points[:, 0].min()
+    width = np.int64(points[:, 0].max()) - left + 1
+    key = np.sort((points[:, 1] - top).astype(np.int64) * width + (points[:, 0] - left))
+    lines = np.searchsorted(key, np.arange(key[-1] // width + 2) * width)
+    return (key % width + left).astype(np.int32), lines
+
+
+@njit(cache=True, nogil=True)
+def _kept(points: Any, offsets: Any, columns: Any, lines: Any, tolerance: Any) -> Any:
+    """Which points stay."""
+    top = points[:, 1].min()
+    kept = np.ones(points.shape[0], np.bool_)
+    extent = np.empty((_MOST_LINES + 1, 3), np.int64)
+    for ring in range(offsets.shape[0] - 1):
+        begin, n = offsets[ring], offsets[ring + 1] - offsets[ring]
+        if n <= _SMALL_RING:
+            continue
+        ring_points = points[begin : begin + n]
+        kept[begin : begin + n] = False
+        middle = _farthest(ring_points)
+        n_kept, anchor = 0, 0
+        while anchor < n:
+            kept[begin + anchor] = True
+            n_kept += 1
+            limit = middle if anchor < middle else n
+            anchor = _next_anchor(ring_points, anchor, limit, columns, lines, top, extent, tolerance)
+        if n_kept < 3:
+            kept[begin : begin + n] = True
+    return kept
+
+
+@njit(cache=True, nogil=True)
+def _farthest(ring: Any) -> Any:
+    """Point farthest from the first one."""
+    best, farthest = -1, 0
+    for i in range(ring.shape[0]):
+        dx, dy = np.int64(ring[i, 0]) - ring[0, 0], np.int64(ring[i, 1]) - ring[0, 1]
+        if dx * dx + dy * dy > best:
+            best, farthest = dx * dx + dy * dy, i
+    return farthest
+
+
+@njit(cache=True, nogil=True)
+def _next_anchor(
+    ring: Any, anchor: Any, limit: Any, columns: Any, lines: Any, top: Any, extent: Any, tolerance: Any
+) -> Any:
+    """Farthest point that a straight line from the anchor may lead to, one step after the other."""
+    reached = anchor + 1
+    while reached < limit and reached - anchor < _MOST_POINTS:
+        if not _is_near(ring, anchor, reached + 1, tolerance):
+            break
+        if not _is_free(ring, anchor, reached + 1, columns, lines, top, extent):
+            break
+        reached += 1
+    return reached
+
+
+@njit(cache=True, nogil=True)
+def _is_near(ring: Any, first: Any, last: Any, tolerance: Any) -> Any:
+    """Whether all points of a stretch lie within the tolerance of the line between its ends."""
+    n = ring.shape[0]
+    ax, ay = np.int64(ring[first, 0]), np.int64(ring[first, 1])
+    dx, dy = ring[last % n, 0] - ax, ring[last % n, 1] - ay
+    squared = dx * dx + dy * dy
+    for i in range(first + 1, last):
+        px, py = ring[i, 0] - ax, ring[i, 1] - ay
+        along, across = px * dx + py * dy, px * dy - py * dx
+        if along < 0 or along > squared or across * across > tolerance * tolerance * squared:
+            return False
+    return squared > 0
+
+
+@njit(cache=True, nogil=True)
+def _is_free(ring: Any, first: Any, last: Any, columns: Any, lines: Any, top: Any, extent: Any) -> Any:
+    """Whether no point but the stretch's own lies between it and its line; looked up line by line."""
+    n = ring.shape[0]
+    low = high = np.int64(ring[first, 1])
+    for i in range(first, last + 1):
+        low, high = min(low, ring[i % n, 1]), max(high, ring[i % n, 1])
+    if high - low >= _MOST_LINES:
+        return False
+    _measure(ring, first, last, low, high, extent)
+    for line in range(low, high + 1):
+        of_line = columns[lines[line - top] : lines[line - top + 1]]
+        left, right, own = extent[line - low]
+        if np.searchsorted(of_line, right, side="right") - np.searchsorted(of_line, left) != own:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _measure(ring: Any, first: Any, last: Any, low: Any, high: Any, extent: Any) -> None:
+    """On each line: leftmost and rightmost of stretch and straight line, and points of the stretch."""
+    n = ring.shape[0]
+    ax, ay = np.int64(ring[first, 0]), np.int64(ring[first, 1])
+    dx, dy = ring[last % n, 0] - ax, ring[last % n, 1] - ay
+    for line in range(low, high + 1):
+        extent[line - low, 0], extent[line - low, 1], extent[line - low, 2] = ax + abs(dx) + _FAR, -_FAR, 0
+        if dy != 0 and min(0, dy) <= line - ay <= max(0, dy):
+            # Rounded outwards: a point is a whole number, so none is missed.
+            product = dx * (line - ay)
+            extent[line - low, 0] = ax + product // dy
+            extent[line - low, 1] = ax - (-product) // dy
+    for i in range(first, last + 1):
+        x, y = ring[i % n, 0], ring[i % n, 1]
+        extent[y - low, 2] += 1
+        stop = ring[(i + 1) % n, 1] if i < last else y
+        for line in range(min(y, stop), max(y, stop) + 1):
+            extent[line - low, 0] = min(extent[line - low, 0], x)
+            extent[line - low, 1] = max(extent[line - low, 1], x)
+
+
+_FAR = 1 << 40

@@ -1,0 +1,154 @@
+"""Result folders that are whole or not there: written aside, then renamed.
+
+Beside ``OUT/A`` stand, for as long as it takes, ``OUT/.A.<owner>.new`` (being written) and
+``OUT/.A.<owner>.old`` (the result before). The owner is told by machine (as a hash), process and a
+random part, so that several machines may write into one folder, and what a dead process left behind
+can be told from what a living one is about to rename.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+
+from micromet_path.errors import ResultError
+
+__all__ = ["recover", "writing"]
+
+_GIVEN_UP_SECONDS = 24 * 3600.0
+_TRIES = 8
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[Path]:
+    """Write a result folder aside and put it in place when complete.
+
+    Parameters
+    ----------
+    target : Path
+        Folder to make or to replace; its parents are made.
+
+    Yields
+    ------
+    Path
+        An empty folder beside it. When the block ends it becomes `target`, and what was there before
+        is deleted; when the block raises, it is deleted and `target` stays as it was.
+
+    Raises
+    ------
+    ResultError
+        If `target` is no folder, or cannot be replaced.
+    """
+    target = Path(target)
+    if target.exists() and not target.is_dir():
+        raise ResultError(f"{target.name} is a file where a result folder is to be written; choose another -o")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    owner = f"{_machine()}-{os.getpid()}-{secrets.token_hex(4)}"
+    new = target.with_name(f".{target.name}.{owner}.new")
+    new.mkdir()
+    try:
+        yield new
+        _swap(new, target, owner)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _swap(new: Path, target: Path, owner: str) -> None:
+    """Put the new folder in place; whoever else writes the same result meanwhile is older than ours."""
+    for attempt in range(_TRIES):
+        old = target.with_name(f".{target.name}.{owner}{attempt}.old")
+        with suppress(FileNotFoundError):
+            target.rename(old)
+        try:
+            new.rename(target)
+        except OSError:
+            if not target.exists():
+                if old.exists():
+                    old.rename(target)
+                raise
+            shutil.rmtree(old, ignore_errors=True)
+            continue
+        shutil.rmtree(old, ignore_errors=True)
+        return
+    raise ResultError(f"{target.name} is being written by other processes; let one of them do it")
+
+
+def recover(parent: Path, slide_id: str) -> None:
+    """Tidy up after a process that was stopped while it wrote the result of a slide.
+
+    A result that was moved aside and has no successor is moved back; half-written folders are deleted.
+    What may belong to a living process is left alone.
+
+    Parameters
+    ----------
+    parent : Path
+        Folder that holds the results.
+    slide_id : str
+        Name of the result's folder.
+    """
+    target = Path(parent) / slide_id
+    left = [path for path in _beside(Path(parent), slide_id) if _is_dead(path, slide_id)]
+    for path in left:
+        if path.suffix == ".old" and not target.exists():
+            with suppress(OSError):
+                path.rename(target)
+    for path in left:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _beside(parent: Path, slide_id: str) -> list[Path]:
+    """Folders in the making and moved aside, the newest first."""
+    if not parent.is_dir():
+        return []
+    prefix = f".{slide_id}."
+    with os.scandir(parent) as entries:
+        names = [entry.name for entry in entries if entry.name.startswith(prefix)]
+    found = [parent / name for name in names if name.endswith((".new", ".old")) and _owner(name, slide_id)]
+    return sorted(found, key=_changed, reverse=True)
+
+
+def _owner(name: str, slide_id: str) -> list[str]:
+    """Machine, process and random part in a folder's name; empty when it is none of ours."""
+    parts = name[len(slide_id) + 2 : -4].split("-")
+    is_ours = len(parts) == 3 and parts[1].isdigit() and all(part.isalnum() for part in parts)
+    return parts if is_ours else []
+
+
+def _is_dead(path: Path, slide_id: str) -> bool:
+    """Whether nobody can still be working on a folder."""
+    machine, process, _ = _owner(path.name, slide_id)
+    if machine == _machine() and os.name == "posix":
+        # Elsewhere signal 0 is no question but a signal, so there only the time tells.
+        return not _is_running(int(process))
+    return time.time() - _changed(path) > _GIVEN_UP_SECONDS
+
+
+def _is_running(process: int) -> bool:
+    """Whether this machine has such a process."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _changed(path: Path) -> float:
+    """When a folder last changed; long ago if it is gone by now."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _machine() -> str:
+    """A machine told from others without naming it."""
+    return sha256(platform.node().encode()).hexdigest()[:8]
