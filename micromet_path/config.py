@@ -186,7 +186,7 @@ def _refuse_unknown_keys(record: type, settings: Any, source: str, prefix: str =
             advice = f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(sorted(known))}"
             raise ConfigError(f"{source}: unknown key {prefix}{key}; {advice}")
         if is_dataclass(known[key]):
-            _refuse_unknown_keys(known[key], value, source, f"{prefix}{key}.")  # type: ignore[arg-type]
+            _refuse_unknown_keys(known[key], value, source, f"{prefix}{key}.")
         elif key == "zones" and isinstance(value, list):
             for zone in value:
                 _refuse_unknown_keys(Zone, zone, source, "zones.")

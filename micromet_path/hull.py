@@ -96,7 +96,8 @@ def hull_area_px(vertices: NDArray[np.int64]) -> float:
     for i in range(vertices.shape[0]):
         j = (i + 1) % vertices.shape[0]
         doubled += vertices[i, 0] * vertices[j, 1] - vertices[j, 0] * vertices[i, 1]
-    return float(abs(doubled)) / 2.0
+    area: float = abs(doubled) / 2.0
+    return area
 
 
 @njit(cache=True, nogil=True)

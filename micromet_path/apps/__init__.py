@@ -1,1 +1,1 @@
-"""TODO"""
+"""What people and machines start: the command line, and the generator of sample slides."""

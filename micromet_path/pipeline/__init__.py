@@ -4,7 +4,7 @@
 threads; `pictures` cuts what the report shows.
 """
 
-from micromet_path.pipeline.flow import Outcome, Task, analyze_slide, finding_at, slide_record
+from micromet_path.pipeline.flow import Outcome, Task, analyze_slide, recut, settings_fingerprint
 from micromet_path.pipeline.reading import Progress
 
-__all__ = ["Outcome", "Progress", "Task", "analyze_slide", "finding_at", "slide_record"]
+__all__ = ["Outcome", "Progress", "Task", "analyze_slide", "recut", "settings_fingerprint"]

@@ -12,6 +12,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -52,7 +54,7 @@ from micromet_path.pixels.link import contiguity_tree
 from micromet_path.slides.base import Slide
 from micromet_path.slides.checks import check_brightfield
 
-__all__ = ["Outcome", "Task", "analyze_slide", "finding_at", "slide_record"]
+__all__ = ["Outcome", "Task", "analyze_slide", "finding_at", "recut", "settings_fingerprint", "slide_record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
         provenance=Provenance(
             version=__version__,
             config=_settings(config, task.area),
-            config_fingerprint=config.fingerprint,
+            config_fingerprint=settings_fingerprint(config, slide, task.area),
             started=started.isoformat(timespec="seconds"),
             seconds=round(time.perf_counter() - clock, 3),
         ),
@@ -211,6 +213,34 @@ def finding_at(parts: _Parts | Analysis, measured: Clusters, config: Config) -> 
             params=config.classify,
         )
     )
+
+
+def recut(analysis: Analysis, config: Config, gap_um: float) -> Analysis:
+    """The same slide with fragments up to another gap taken as one; no pixel is read again."""
+    share = _scale_share(analysis.slide.mpp_source, config)
+    roles = {piece.id: piece.role for piece in analysis.pieces}
+    measured = classify.judge(
+        clusters.measure(analysis.fragments, analysis.tree, gap_um, analysis.slide.spacing, share, config.clusters),
+        roles,
+        config.classify,
+    )
+    pieces = classify.judge_pieces(analysis.pieces, measured, config.classify)
+    return replace(
+        analysis,
+        clusters=measured,
+        finding=finding_at(analysis, measured, config),
+        pieces=classify.withhold(pieces, analysis.quality, config.classify),
+        scan=replace(analysis.scan, gap_um=gap_um),
+    )
+
+
+def settings_fingerprint(config: Config, slide: Slide, area: Area) -> str:
+    """SHA-256 over all that decides a result besides the slide: settings, analysed area, a scale that was given."""
+    info = slide.info
+    given = [info.spacing.x_um, info.spacing.y_um] if info.spacing_source == "given" else None
+    if given is None and area.is_whole:
+        return config.fingerprint
+    return hashlib.sha256(json.dumps([config.fingerprint, given, area.inside, area.outside]).encode()).hexdigest()
 
 
 def slide_record(slide: Slide, task: Task) -> SlideRecord:

@@ -51,7 +51,7 @@ class Gathered:
 def gather_fragments(scan: ScanOutcome, spacing: PixelSpacing, config: Config) -> Gathered:
     """Decide which pieces take part, gather dots, and drop the rest with a count."""
     params, pieces = config.fragments, scan.pieces
-    area_um2 = pieces.sums[:, 0] * spacing.pixel_area_um2
+    area_um2 = pieces.sums[:, 0].astype(np.float64) * spacing.pixel_area_um2
     is_strong = pieces.sums[:, 9] > 0
     is_pigment = is_pigment_like(pieces.sums[:, 6:9], params)
     takes_part = np.where(is_strong, area_um2 >= params.link_minimum_um2, area_um2 >= params.weak_minimum_um2)

@@ -134,8 +134,9 @@ def _table(
     hulls, offsets = _hulls(fragments.hull_px, fragments.hull_offsets, row, n)
     diameter, axis, circle, hull_um2 = hull.ragged_measures(hulls, offsets, spacing.x_um, spacing.y_um)
     area_px = total(fragments.area_px)
-    area_um2 = area_px * spacing.pixel_area_um2
-    filled_um2 = total(np.where(_is_nested(fragments, row), 0, fragments.filled_px)) * spacing.pixel_area_um2
+    area_um2 = area_px.astype(np.float64) * spacing.pixel_area_um2
+    filled_px = total(np.where(_is_nested(fragments, row), 0, fragments.filled_px))
+    filled_um2 = filled_px.astype(np.float64) * spacing.pixel_area_um2
     low, high = _interval(fragments, row, diameter, spacing, scale_share)
     mean = np.maximum(area_px, 1)[:, None]
     max_dab = np.zeros(n, np.int64)

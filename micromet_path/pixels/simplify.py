@@ -21,6 +21,8 @@ __all__ = ["simplify_outlines"]
 _SMALL_RING = 8
 _MOST_POINTS = 128
 _MOST_LINES = 256
+_MOST_MISSES = 3
+_FAR = 1 << 40
 
 
 def simplify_outlines(outlines: Outlines, groups: NDArray[np.bool_], tolerance_px: float = 1.0) -> Outlines:
@@ -46,7 +48,7 @@ def simplify_outlines(outlines: Outlines, groups: NDArray[np.bool_], tolerance_p
     >>> row = np.arange(40)
     >>> stairs = trace_outlines(row, 0 * row, 2 * row + 1, 0 * row, 1)
     >>> len(stairs.points_px), len(simplify_outlines(stairs, np.array([True])).points_px)
-    (82, 4)
+    (82, 3)
     """
     kept = np.ones(len(outlines.points_px), dtype=bool)
     for group in np.flatnonzero(groups):
@@ -110,14 +112,18 @@ def _farthest(ring: Any) -> Any:
 def _next_anchor(
     ring: Any, anchor: Any, limit: Any, columns: Any, lines: Any, top: Any, extent: Any, tolerance: Any
 ) -> Any:
-    """Farthest point that a straight line from the anchor may lead to, one step after the other."""
+    """Farthest point that a straight line from the anchor may lead to.
+
+    Every other corner of a flight of stairs lies outside, so a few misses do not end the search.
+    """
     reached = anchor + 1
-    while reached < limit and reached - anchor < _MOST_POINTS:
-        if not _is_near(ring, anchor, reached + 1, tolerance):
+    for candidate in range(anchor + 2, min(limit, anchor + _MOST_POINTS) + 1):
+        if candidate - reached > _MOST_MISSES:
             break
-        if not _is_free(ring, anchor, reached + 1, columns, lines, top, extent):
-            break
-        reached += 1
+        if _is_near(ring, anchor, candidate, tolerance) and _is_free(
+            ring, anchor, candidate, columns, lines, top, extent
+        ):
+            reached = candidate
     return reached
 
 
@@ -175,5 +181,3 @@ def _measure(ring: Any, first: Any, last: Any, low: Any, high: Any, extent: Any)
             extent[line - low, 0] = min(extent[line - low, 0], x)
             extent[line - low, 1] = max(extent[line - low, 1], x)
 
-
-_FAR = 1 << 40

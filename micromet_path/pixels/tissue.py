@@ -18,6 +18,8 @@ from micromet_path.pixels.stain import WhitePoint, optical_density
 
 __all__ = ["FragmentPlaces", "Overview", "TissueParams", "find_pieces", "find_tissue", "mark_runs", "place_fragments"]
 
+_NEIGHBOURS = np.ones((3, 3), np.bool_)  # 8-connected
+
 
 @dataclass(frozen=True, slots=True)
 class TissueParams:
@@ -134,11 +136,13 @@ def find_tissue(overview: Overview, white: WhitePoint, params: TissueParams) -> 
 
 
 def _filled(mask: NDArray[np.bool_], largest_cells: float) -> NDArray[np.bool_]:
-    """The mask without holes up to a size."""
+    """The mask without holes up to a size; what reaches the border of the picture is no hole."""
     from scipy import ndimage
 
     holes, n = ndimage.label(~mask)
     small = np.bincount(holes.ravel(), minlength=n + 1) <= largest_cells
+    for border in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
+        small[border] = False
     small[0] = False
     return np.asarray(mask | small[holes])
 
@@ -170,7 +174,7 @@ def find_pieces(
     """
     from scipy import ndimage
 
-    labels, n = ndimage.label(tissue | stained, structure=np.ones((3, 3)))
+    labels, n = ndimage.label(tissue | stained, structure=_NEIGHBOURS)
     area = np.bincount(labels.ravel(), minlength=n + 1) * overview.cell_area_mm2
     with_stain = np.bincount(labels[stained], minlength=n + 1) > 0
     # Debris without stain is left out; a stained speck on bare glass must have brought its own cells.
@@ -180,7 +184,7 @@ def find_pieces(
     renumbered = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
     labels = renumbered[labels]
     x, y = overview.cell_px0
-    beyond = ~ndimage.binary_erosion(np.pad(overview.read, 1), np.ones((3, 3)))[1:-1, 1:-1]
+    beyond = ~ndimage.binary_erosion(np.pad(overview.read, 1), _NEIGHBOURS)[1:-1, 1:-1]
     at_edge = np.bincount(labels[beyond], minlength=len(renumbered)) > 0
     pieces = []
     for index, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
@@ -242,10 +246,10 @@ def place_fragments(
 
     x, y = points[:, 0], points[:, 1]
     at_border = (x <= 0) | (y <= 0) | (x >= overview.width_px0) | (y >= overview.height_px0)
-    scan_edge = touches(ndimage.binary_dilation(~overview.read, np.ones((3, 3))))
+    scan_edge = touches(ndimage.binary_dilation(~overview.read, _NEIGHBOURS))
     np.logical_or.at(scan_edge, of_point, at_border)
     solid = _filled(tissue | stained, np.inf)
-    inner = ndimage.binary_erosion(solid, np.ones((3, 3)), border_value=1)
+    inner = ndimage.binary_erosion(solid, _NEIGHBOURS, border_value=1)
     cell_um = overview.cell_px0[0] * overview.spacing.x_um
     size = 2 * max(1, round(params.ring_um / cell_um)) + 1
     free = ndimage.uniform_filter((~stained).astype(np.float64), size, mode="constant")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,8 @@ def open_image(path: Path, start: bytes, spacing: PixelSpacing | None) -> ArrayS
             raise MissingScaleError(f"{path.name} states no microns per pixel; pass --mpp with the scanner's value")
         _require_size(path.name, width, height)
         return _as_slide(path.name, decode(), spacing, kind)
-    except (ValueError, RuntimeError, OSError, KeyError, IndexError) as error:
-        raise UnreadableSlideError(f"{path.name} is damaged: its pixels cannot be decoded ({error})") from error
+    except (ValueError, TypeError, RuntimeError, OSError, LookupError, ArithmeticError, struct.error) as error:
+        raise UnreadableSlideError(f"{path.name} is damaged: its pixels cannot be decoded") from error
 
 
 def _kind_of(start: bytes) -> str | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from micromet_path.errors import ReaderError, UnreadableSlideError, UnsupportedSlideError
 from micromet_path.geometry import PixelSpacing, Region, TileGrid
 from micromet_path.slides.base import SlideInfo
+from micromet_path.slides.messages import one_line
 from micromet_path.slides.pyramid import PyramidSlide, levels_of_sizes
 from micromet_path.slides.scale import (
     Scale,
@@ -56,7 +57,7 @@ def check_openslide() -> str:
     try:
         import openslide
     except (ImportError, OSError) as error:
-        raise ReaderError(f"OpenSlide cannot be loaded ({error}); {advice}") from error
+        raise ReaderError(f"OpenSlide cannot be loaded ({one_line(error)}); {advice}") from error
     version = str(openslide.__library_version__)
     if tuple(int(part) for part in version.split("-")[0].split(".")[:3] if part.isdigit()) < _OLDEST:
         raise ReaderError(f"OpenSlide {version} has known memory defects, expected 4.0.1 or later; {advice}")
@@ -168,7 +169,7 @@ class OpenSlideSlide(PyramidSlide):
             factor = self._downsamples[level]
             raise UnreadableSlideError(
                 f"{self._info.name}: x {x}-{x + round(width * factor)}, y {y}-{y + round(height * factor)} "
-                f"cannot be decoded ({error})"
+                f"cannot be decoded ({one_line(error)})"
             ) from error
         finally:
             fresh.close()
@@ -183,8 +184,8 @@ def _open(path: Path) -> Any:
         raise UnsupportedSlideError(f"{path.name} is not a slide that OpenSlide knows") from error
     except OpenSlideError as error:
         if "nsupported" in str(error) or "not supported" in str(error):
-            raise UnsupportedSlideError(f"{path.name} cannot be used: {error}") from error
-        raise UnreadableSlideError(f"{path.name} is damaged: {error}") from error
+            raise UnsupportedSlideError(f"{path.name} cannot be used: {one_line(error)}") from error
+        raise UnreadableSlideError(f"{path.name} is damaged: {one_line(error)}") from error
 
 
 def _scale_of(name: str, tags: Mapping[str, str], given: PixelSpacing | None) -> Scale:

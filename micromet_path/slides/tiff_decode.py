@@ -6,6 +6,7 @@ or raises ValueError or RuntimeError. The compiled decoders release the interpre
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 
 import numpy as np
@@ -98,11 +99,15 @@ def _jpeg2000_decoder(is_ycbcr: bool) -> TileDecoder:
     import imagecodecs
 
     def decode(data: bytes, out: NDArray[np.uint8]) -> None:
+        height, width, steps = _jpeg2000_size(data)
+        if (height, width, len(steps)) != out.shape:
+            raise ValueError(f"holds {height} x {width} x {len(steps)} samples, expected {out.shape}")
         pixels = imagecodecs.jpeg2k_decode(data, numthreads=1)
         _check_size(pixels, out)
         if pixels.dtype != np.uint8:
             raise ValueError(f"JPEG 2000 samples of {pixels.dtype}, expected uint8")
-        if is_ycbcr and not _has_subsampled_colour(data):
+        # Coarser colour cannot be RGB, so such streams come out of the library converted.
+        if is_ycbcr and set(steps) == {(1, 1)}:
             _ycbcr_to_rgb(pixels, out)
         else:
             out[...] = pixels
@@ -110,16 +115,18 @@ def _jpeg2000_decoder(is_ycbcr: bool) -> TileDecoder:
     return decode
 
 
-def _has_subsampled_colour(stream: bytes) -> bool:
-    """Whether the colour components of a JPEG 2000 code stream are coarser than the light.
+def _jpeg2000_size(stream: bytes) -> tuple[int, int, list[tuple[int, int]]]:
+    """Height, width and the sampling steps of each component, from the SIZ segment (ISO 15444-1, A.5.1).
 
-    OpenJPEG's callers convert such streams to RGB since they cannot be anything else. The segment
-    is SIZ (ISO 15444-1, A.5.1): from byte 40 the number of components, then depth and the two
-    steps of each.
+    Read before decoding: a damaged size would make the library fill gigabytes.
     """
     start = stream.find(b"\xff\x4f\xff\x51")
-    steps = stream[start + 42 : start + 51]
-    return start >= 0 and len(steps) == 9 and any(step != 1 for step in (steps[4], steps[5], steps[7], steps[8]))
+    if start < 0 or len(stream) < start + 42:
+        raise ValueError("not a JPEG 2000 stream")
+    x1, y1, x0, y0 = struct.unpack_from(">4I", stream, start + 8)
+    (components,) = struct.unpack_from(">H", stream, start + 40)
+    parts = stream[start + 42 : start + 42 + 3 * components]
+    return y1 - y0, x1 - x0, list(zip(parts[1::3], parts[2::3], strict=False))
 
 
 def _ycbcr_to_rgb(ycbcr: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:

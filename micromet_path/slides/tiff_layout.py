@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.slides.checks import Samples, require_brightfield
+from micromet_path.slides.messages import one_line
 from micromet_path.slides.ome import OmeImage, parse_ome
 from micromet_path.slides.scale import StatedScale, resolution_scale, stated_scale
 from micromet_path.slides.tiff_decode import CODEC_NAMES, TileDecoder, decoder_for
@@ -98,8 +100,11 @@ def read_layout(path: Path) -> TiffLayout | None:
             return _layout_of(tiff, path.name)
     except UnreadableSlideError:
         raise
-    except (TiffFileError, ValueError, LookupError, OSError, ArithmeticError, AttributeError, TypeError) as error:
-        raise UnreadableSlideError(f"{path.name} is damaged: its TIFF structure cannot be read ({error})") from error
+    except (TiffFileError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, struct.error) as error:
+        # Not the library's own words: they may quote a tag, and a tag may name a patient.
+        raise UnreadableSlideError(f"{path.name} is damaged: its TIFF structure cannot be read") from error
+    except OSError as error:
+        raise UnreadableSlideError(f"{path.name} cannot be read: {error.strerror or one_line(error)}") from error
 
 
 def _layout_of(tiff: Any, name: str) -> TiffLayout | None:
@@ -161,7 +166,7 @@ def _single(value: Any) -> int:
 
 def _tile_count(page: Any) -> int:
     """How many tiles the stated size needs; 0 where the sizes cannot be."""
-    sizes = [page.imagewidth, page.imagelength, page.tilewidth, page.tilelength]
+    sizes: list[int] = [page.imagewidth, page.imagelength, page.tilewidth, page.tilelength]
     if not all(isinstance(size, int) and size > 0 for size in sizes) or sizes[2] * sizes[3] > _LARGEST_TILE_PX:
         return 0
     width, height, tile_width, tile_height = sizes
@@ -173,8 +178,7 @@ def _require_sound_tiles(name: str, page: Any) -> None:
     count, found = _tile_count(page), len(page.dataoffsets)
     if count == 0 or found < count:
         raise UnreadableSlideError(
-            f"{name} is damaged: it states {page.imagewidth} x {page.imagelength} px in tiles of "
-            f"{page.tilewidth} x {page.tilelength}, which needs {count:,} tiles; it lists {found:,}"
+            f"{name} is damaged: the sizes of its picture and of its tiles do not fit the {found:,} tiles that it lists"
         )
 
 

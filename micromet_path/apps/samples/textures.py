@@ -107,9 +107,9 @@ def _bytes(values: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 def _filtered(rng: np.random.Generator, sigma_px: float) -> NDArray[np.float64]:
     """Periodic Gaussian noise of a grain size, standard deviation one."""
-    frequency = np.fft.fftfreq(GROUND_PX)
-    power = np.exp(-2 * (np.pi * sigma_px) ** 2 * (frequency[:, None] ** 2 + frequency[None, :] ** 2))
-    noise = np.fft.ifft2(np.fft.fft2(rng.standard_normal((GROUND_PX, GROUND_PX))) * power).real
+    down, across = np.fft.fftfreq(GROUND_PX), np.fft.rfftfreq(GROUND_PX)
+    power = np.exp(-2 * (np.pi * sigma_px) ** 2 * (down[:, None] ** 2 + across[None, :] ** 2))
+    noise = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((GROUND_PX, GROUND_PX))) * power)
     return np.asarray(noise / noise.std())
 
 

@@ -1,0 +1,376 @@
+"""What people hold: analyse a slide, look at the result, load it again.
+
+Everything here is re-exported lazily by `micromet_path`, so that importing the package stays cheap.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micromet_path.config import Config, load_config
+from micromet_path.errors import ResultError
+from micromet_path.geometry import PixelSpacing
+from micromet_path.model import Analysis, Clusters, Finding, Picture, Piece, Provenance, Runs, ScanSummary, SlideRecord
+from micromet_path.pipeline import Progress, Task, analyze_slide, recut, settings_fingerprint
+from micromet_path.pixels.area import Area
+from micromet_path.slides import ArraySlide, Slide, array_fingerprint, open_slide, slide_fingerprint
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = [
+    "AnalyzeOptions",
+    "SlideResult",
+    "analyze",
+    "analyze_into",
+    "load_result",
+    "load_results",
+    "rebuild",
+    "unique_slide_ids",
+]
+
+Origin = Literal["auto", "level0", "bounds"]
+
+_LONGEST_ID_BYTES = 200
+
+
+def default_workers() -> int:
+    """Threads that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyzeOptions:
+    """How a slide is analysed, besides the configuration.
+
+    Parameters
+    ----------
+    spacing : PixelSpacing or None
+        Overrules the scale that the file states.
+    region, exclude : path or None
+        GeoJSON outlines in level-0 pixels: what alone is analysed, and what is left out.
+    workers : int
+        Threads.
+    hash_all : bool
+        Fingerprint every byte of the file rather than sampled blocks.
+    origin : {"auto", "level0", "bounds"}
+        Corner from which ``clusters.geojson`` counts; auto is what QuPath uses for the slide.
+    progress : callable or None
+        Called with (blocks done, blocks in all).
+    """
+
+    spacing: PixelSpacing | None = None
+    region: str | Path | None = None
+    exclude: str | Path | None = None
+    workers: int = field(default_factory=default_workers)
+    hash_all: bool = False
+    origin: Origin = "auto"
+    progress: Progress | None = None
+
+    @property
+    def area(self) -> Area:
+        """The part of the slide that is analysed."""
+        if self.region is None and self.exclude is None:
+            return Area()
+        from micromet_path.results.zones import read_area
+
+        return read_area(self.region, self.exclude)
+
+
+@dataclass(frozen=True)
+class SlideResult:
+    """The result of one slide: its records, its files, and drawings of it.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        All records; the most used ones are properties.
+    folder : Path or None
+        Where the result is stored.
+    was_reused : bool
+        Whether the folder held it already.
+    """
+
+    analysis: Analysis
+    folder: Path | None = None
+    was_reused: bool = False
+    _runs: Runs | None = field(default=None, repr=False)
+    _pictures: tuple[Picture, ...] | None = field(default=None, repr=False)
+
+    @property
+    def finding(self) -> Finding:
+        """Category, largest diameter, how sure."""
+        return self.analysis.finding
+
+    @property
+    def clusters(self) -> Clusters:
+        """Measured and judged clusters, largest first; `to_dataframe` gives a table."""
+        return self.analysis.clusters
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """Pieces of tissue with a finding each."""
+        return self.analysis.pieces
+
+    @property
+    def slide(self) -> SlideRecord:
+        """Name, size and scale."""
+        return self.analysis.slide
+
+    @property
+    def scan(self) -> ScanSummary:
+        """How the slide was read."""
+        return self.analysis.scan
+
+    @property
+    def provenance(self) -> Provenance:
+        """Version, settings, time."""
+        return self.analysis.provenance
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration that made the result."""
+        settings = dict(self.provenance.config)
+        settings.pop("area", None)
+        return Config.from_dict(settings, "result.json")
+
+    @cached_property
+    def runs(self) -> Runs:
+        """Stained runs of all fragments."""
+        if self._runs is not None:
+            return self._runs
+        from micromet_path.results.store import read_runs
+
+        return read_runs(self._stored())
+
+    @cached_property
+    def pictures(self) -> dict[str, Picture]:
+        """Undrawn pixels of the report by name: ``overview``, ``cluster-0001``, ``brown-01``."""
+        pictures = self._pictures
+        if pictures is None:
+            from micromet_path.results.store import read_pictures
+
+            pictures = read_pictures(self._stored())
+        return {picture.name: picture for picture in pictures}
+
+    def at_gap(self, gap_um: float) -> SlideResult:
+        """The same slide with fragments up to ``gap_um`` apart taken as one focus.
+
+        Parameters
+        ----------
+        gap_um : float
+            0 to 100; the contiguity tree is cut there, no pixel is read again.
+        """
+        return replace(self, analysis=recut(self.analysis, self.config, gap_um))
+
+    def overlay(self) -> Image:
+        """Overview of the slide with the outlines of its clusters, as a Pillow image."""
+        from micromet_path.results.draw import draw_overview
+
+        return draw_overview(self.analysis, self.runs, self.pictures["overview"])
+
+    def save(self, folder: str | Path, origin: Origin = "auto") -> SlideResult:
+        """Write every file of the result into ``folder``, replacing what is there when complete.
+
+        Parameters
+        ----------
+        folder : path
+        origin : {"auto", "level0", "bounds"}
+            Corner from which ``clusters.geojson`` counts.
+        """
+        from micromet_path.results import ResultOptions, write_result
+        from micromet_path.results.store import recover, writing
+
+        folder = Path(folder)
+        recover(folder.parent, folder.name)
+        with writing(folder) as new:
+            write_result(new, self.analysis, self.runs, tuple(self.pictures.values()), ResultOptions(origin=origin))
+        return replace(self, folder=folder)
+
+    def _stored(self) -> Path:
+        if self.folder is None:
+            raise ResultError("this result holds no pixels and was not saved; call analyze again, or load_result")
+        return self.folder
+
+    def _repr_html_(self) -> str:
+        """Finding, scale and overview, for Jupyter."""
+        from micromet_path.results.notebook import summary_html
+
+        return summary_html(self.analysis, self.overlay())
+
+
+def analyze(
+    source: str | Path | NDArray[np.uint8] | Slide,
+    config: Config | str | Path | None = None,
+    options: AnalyzeOptions | None = None,
+    **changes: Any,
+) -> SlideResult:
+    """Find, measure and classify keratin-positive foci on a slide.
+
+    Parameters
+    ----------
+    source : path, ndarray of shape (M, N, 3) and dtype uint8, or Slide
+        An array needs ``spacing``.
+    config : Config or path of a TOML file, optional
+    options : AnalyzeOptions, optional
+    **changes
+        Single options: ``spacing``, ``region``, ``exclude``, ``workers``, ``progress``.
+
+    Returns
+    -------
+    SlideResult
+        Held in memory; `SlideResult.save` writes it.
+
+    Raises
+    ------
+    MicrometError
+        If the slide or the configuration cannot be used. A slide that could not show tumour is no
+        error: its finding is ``not_assessable``.
+
+    Examples
+    --------
+    >>> import micromet_path as mp
+    >>> glass = np.full((256, 256, 3), 243, np.uint8)
+    >>> mp.analyze(glass, spacing=mp.PixelSpacing(0.5, 0.5)).finding.category.value
+    'not_assessable'
+    """
+    options = replace(options or AnalyzeOptions(), **changes)
+    with _opened(source, options) as slide:
+        return _analyzed(slide, _as_config(config), options, _slide_id_of(slide), _fingerprint(source, slide, options))
+
+
+def analyze_into(
+    out: str | Path,
+    source: str | Path,
+    config: Config | str | Path | None = None,
+    options: AnalyzeOptions | None = None,
+    slide_id: str | None = None,
+) -> SlideResult:
+    """Analyse a slide and keep the result in ``out/<slide_id>``, or take the one that is there.
+
+    A result is taken when slide, configuration, analysed area and given scale are the same; any other
+    result under the same id is replaced when the new one is complete.
+    """
+    from micromet_path.results.store import find_reusable, recover
+
+    options, config = options or AnalyzeOptions(), _as_config(config)
+    with _opened(source, options) as slide:
+        slide_id = slide_id or _slide_id_of(slide)
+        folder = Path(out) / slide_id
+        recover(folder.parent, slide_id)
+        fingerprint = _fingerprint(source, slide, options)
+        if find_reusable(folder, fingerprint, settings_fingerprint(config, slide, options.area)):
+            return replace(load_result(folder), was_reused=True)
+        return _analyzed(slide, config, options, slide_id, fingerprint).save(folder, options.origin)
+
+
+def load_result(folder: str | Path) -> SlideResult:
+    """Load one result folder."""
+    from micromet_path.results.store import read_source
+
+    return SlideResult(read_source(Path(folder)), folder=Path(folder))
+
+
+def load_results(out: str | Path) -> tuple[SlideResult, ...]:
+    """Load every result in a folder, by slide id."""
+    return tuple(load_result(folder) for folder in _result_folders(Path(out)))
+
+
+def rebuild(out: str | Path, origin: Origin = "auto") -> tuple[Path, ...]:
+    """Make every derived file of a result folder, or of all results in a folder, from its source again."""
+    from micromet_path.results import ResultOptions
+    from micromet_path.results import rebuild as rebuild_folder
+
+    folders = tuple(_result_folders(Path(out)))
+    for folder in folders:
+        rebuild_folder(folder, ResultOptions(origin=origin))
+    return folders
+
+
+def unique_slide_ids(paths: Sequence[str | Path]) -> list[str]:
+    """Slide ids for a list of slides: the stem, or stem and start of the fingerprint where stems collide.
+
+    Ids are at most 200 bytes long in UTF-8.
+
+    Examples
+    --------
+    >>> unique_slide_ids(["a/one.svs", "b/two.svs"])
+    ['one', 'two']
+    """
+    stems = [_shortened(Path(path).stem, _LONGEST_ID_BYTES) for path in paths]
+    folded = [stem.casefold() for stem in stems]
+    return [
+        stem
+        if folded.count(stem.casefold()) == 1
+        else f"{_shortened(stem, _LONGEST_ID_BYTES - 9)}-{_hex_of(slide_fingerprint(path))[:8]}"
+        for path, stem in zip(paths, stems, strict=True)
+    ]
+
+
+def _hex_of(fingerprint: str) -> str:
+    """The digest without its version tag."""
+    return fingerprint.rsplit(":", 1)[-1]
+
+
+def _shortened(name: str, limit: int) -> str:
+    """A name of at most this many bytes that is safe as a folder's."""
+    safe = "".join("_" if character in '<>:"/\\|?*' or ord(character) < 32 else character for character in name)
+    return safe.encode("utf-8")[:limit].decode("utf-8", "ignore").rstrip(". ") or "slide"
+
+
+def _slide_id_of(slide: Slide) -> str:
+    return _shortened(Path(slide.info.name).stem, _LONGEST_ID_BYTES)
+
+
+def _as_config(config: Config | str | Path | None) -> Config:
+    return config if isinstance(config, Config) else load_config(config)
+
+
+def _opened(source: str | Path | NDArray[np.uint8] | Slide, options: AnalyzeOptions) -> Slide:
+    """A slide to be closed by the caller."""
+    if isinstance(source, str | Path):
+        return open_slide(source, options.spacing)
+    if isinstance(source, np.ndarray):
+        from micromet_path.errors import MissingScaleError
+
+        if options.spacing is None:
+            raise MissingScaleError("an array states no microns per pixel; pass spacing=PixelSpacing(x, y)")
+        return ArraySlide(source, options.spacing)
+    return source
+
+
+def _fingerprint(source: str | Path | NDArray[np.uint8] | Slide, slide: Slide, options: AnalyzeOptions) -> str:
+    if isinstance(source, str | Path):
+        return slide_fingerprint(source, full=options.hash_all)
+    if isinstance(source, np.ndarray):
+        return array_fingerprint(source)
+    return array_fingerprint(slide.read(slide.info.region).rgb)
+
+
+def _analyzed(slide: Slide, config: Config, options: AnalyzeOptions, slide_id: str, fingerprint: str) -> SlideResult:
+    task = Task(slide_id=slide_id, fingerprint=fingerprint, area=options.area, workers=options.workers)
+    outcome = analyze_slide(slide, config, task, options.progress)
+    return SlideResult(outcome.analysis, _runs=outcome.runs, _pictures=outcome.pictures)
+
+
+def _result_folders(out: Path) -> Iterator[Path]:
+    """The folder itself when it is a result, else the results in it."""
+    if (out / "result.json").is_file():
+        yield out
+        return
+    if not out.is_dir():
+        raise ResultError(f"there is no folder {out}; name a result folder or the -o folder of an analysis")
+    found = sorted(path.parent for path in out.glob("*/result.json") if not path.parent.name.startswith("."))
+    if not found:
+        raise ResultError(f"{out} holds no result; expected a result.json in it or in a folder of it")
+    yield from found

@@ -1,0 +1,119 @@
+"""What people see: a progress bar and the table of a finding, on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from micromet_path.clinical.wording import millimetres, percent
+from micromet_path.model import Analysis, Category, Clusters, Counting
+
+__all__ = ["console", "print_result", "progress_bar"]
+
+_SHOWN_CLUSTERS = 8
+_NAMES = {
+    Category.NOT_ASSESSABLE: "not assessable",
+    Category.NEGATIVE: "negative",
+    Category.ITC: "isolated tumour cells (ITC)",
+    Category.MICROMETASTASIS: "micrometastasis",
+    Category.MACROMETASTASIS: "macrometastasis",
+}
+
+
+def console() -> Console:
+    """The terminal, for words and progress."""
+    return Console(stderr=True, highlight=False, soft_wrap=False)
+
+
+@contextmanager
+def progress_bar(title: str, shown: bool = True) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar that takes (done, in all); it leaves no trace, and shows nothing where there is no terminal."""
+    terminal = console()
+    if not shown or not terminal.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeRemainingColumn(), console=terminal, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def print_result(analysis: Analysis, folder: Path, was_reused: bool) -> None:
+    """Headline, finding, the largest clusters, and where the files are."""
+    terminal = console()
+    terminal.print()
+    terminal.print(f"[bold]{analysis.slide.name}[/bold]  {_NAMES[analysis.finding.category]}", markup=True)
+    terminal.print(analysis.finding.headline, markup=False)
+    terminal.print(_facts(analysis))
+    if len(analysis.clusters):
+        terminal.print(_clusters(analysis.clusters))
+    if was_reused:
+        terminal.print("The slide was analysed before with the same settings; this is the stored result.")
+    for name in ("report.html", "overview.png"):
+        terminal.print(f"{name:<13} {folder / name}", markup=False, soft_wrap=True)
+    terminal.print("For research use only. A suggestion, not a diagnosis: a pathologist decides.", style="dim")
+
+
+def _facts(analysis: Analysis) -> Table:
+    """What could be judged, and on which settings."""
+    finding, scan, slide = analysis.finding, analysis.scan, analysis.slide
+    table = Table.grid(padding=(0, 2))
+    sure = "yes" if finding.assessable.ok else "no"
+    reasons = "; ".join(reason.split(": ", 1)[-1] for reason in finding.assessable.reasons)
+    table.add_row("assessable", f"{sure}; {reasons}" if reasons else sure)
+    if finding.max_diameter_um is not None and finding.diameter_interval_um is not None:
+        low, high = (millimetres(size) for size in finding.diameter_interval_um)
+        least = ">= " if finding.size_is_minimum else ""
+        table.add_row("largest focus", f"{least}{millimetres(finding.max_diameter_um)} mm ({low}-{high})")
+    table.add_row(
+        "counted",
+        f"{finding.n_clusters} clusters: {finding.n_macro} macro, {finding.n_micro} micro, {finding.n_itc} ITC-sized",
+    )
+    read = "nothing" if scan.coverage is None else f"{percent(scan.coverage)} of {scan.tissue_area_mm2:.2f} mm2 tissue"
+    table.add_row("read", read)
+    table.add_row(
+        "scale",
+        f"{slide.spacing.x_um:.4g} x {slide.spacing.y_um:.4g} um per pixel ({slide.mpp_source}); {slide.vendor}",
+    )
+    table.add_row(
+        "settings",
+        f"gap {scan.gap_um:g} um, DAB from {scan.threshold_od:g} OD; {analysis.provenance.config_fingerprint[:12]}",
+    )
+    for warning in slide.warnings:
+        table.add_row("warning", warning)
+    return table
+
+
+def _clusters(clusters: Clusters) -> Table:
+    """The largest clusters."""
+    table = Table(title=None, header_style="bold", pad_edge=False)
+    for title, justify in (
+        ("id", "right"),
+        ("mm", "right"),
+        ("interval", "right"),
+        ("class by size", "left"),
+        ("counts", "left"),
+        ("centre x, y (px)", "right"),
+        ("flags", "left"),
+    ):
+        table.add_column(title, justify=justify)  # type: ignore[arg-type]
+    for row in range(min(len(clusters), _SHOWN_CLUSTERS)):
+        x, y = clusters.centroid_px0[row]
+        counting: Counting = clusters.counting[row]
+        table.add_row(
+            str(row + 1),
+            millimetres(float(clusters.max_diameter_um[row])),
+            f"{millimetres(float(clusters.diameter_low_um[row]))}-{millimetres(float(clusters.diameter_high_um[row]))}",
+            clusters.category[row].value,
+            counting.value.replace("_", " "),
+            f"{x:.0f}, {y:.0f}",
+            ", ".join(name.replace("_", " ") for name in clusters.flags_of(row)),
+        )
+    if len(clusters) > _SHOWN_CLUSTERS:
+        table.caption = f"{len(clusters) - _SHOWN_CLUSTERS} smaller ones are in the report and in clusters.csv"
+    return table

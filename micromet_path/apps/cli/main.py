@@ -1,0 +1,157 @@
+"""The command and its verbs; each verb's work is imported when it runs, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from micromet_path import __version__
+from micromet_path.errors import MicrometError
+
+__all__ = ["cli", "main"]
+
+_FILE = click.Path(path_type=Path)
+
+
+class _Spacing(click.ParamType[Any]):
+    """Microns per pixel: ``X`` or ``X,Y``."""
+
+    name = "X[,Y]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from micromet_path.geometry import PixelSpacing
+
+        if isinstance(value, PixelSpacing):
+            return value
+        parts = str(value).split(",")
+        try:
+            sizes = [float(part) for part in parts]
+        except ValueError:
+            sizes = []
+        if len(sizes) not in (1, 2) or len(sizes) != len(parts) or not all(0 < size < float("inf") for size in sizes):
+            self.fail(f"{value!r} is not a scale; expected microns per pixel such as 0.25 or 0.2501,0.2499", param, ctx)
+        return PixelSpacing(sizes[0], sizes[-1])
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="micromet")
+def cli() -> None:
+    """Find, measure and classify keratin-positive foci on slides of sentinel lymph nodes.
+
+    For research use only: it suggests, a pathologist decides.
+    """
+
+
+@cli.command()
+@click.argument("slides", nargs=-1, required=True, metavar="SLIDE...")
+@click.option("-o", "--out", type=_FILE, required=True, help="Folder that receives one folder a slide.")
+@click.option("-c", "--config", type=_FILE, help="Settings as a TOML file; see `micromet config`.")
+@click.option("--mpp", "spacing", type=_Spacing(), help="Microns per pixel of level 0; overrules the file.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Threads; all processors by default.")
+@click.option("--region", type=_FILE, help="GeoJSON outlines: only what lies inside is analysed.")
+@click.option("--exclude", type=_FILE, help="GeoJSON outlines: what lies inside is left out.")
+@click.option(
+    "--origin",
+    type=click.Choice(["auto", "level0", "bounds"]),
+    default="auto",
+    show_default=True,
+    help="Corner from which clusters.geojson counts; auto is what QuPath uses for the slide.",
+)
+@click.option(
+    "--hash", "hash_mode", type=click.Choice(["sampled", "full"]), default="sampled", show_default=True,
+    help="Fingerprint sampled blocks of the slide, or every byte.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print result.json, one line a slide, on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress bar and no table.")
+def analyze(slides: tuple[str, ...], **options: Any) -> None:
+    """Analyse slides; write report, overview, tables and outlines of each.
+
+    A SLIDE may be a pattern such as "archive/*.svs". A slide that was analysed before with the same
+    settings is not read again.
+    """
+    from micromet_path.apps.cli.analyze import AnalyzeCommand, run
+
+    sys.exit(run(AnalyzeCommand(slides=slides, **options)))
+
+
+@cli.command()
+@click.argument("out", type=_FILE)
+@click.option(
+    "--origin", type=click.Choice(["auto", "level0", "bounds"]), default="auto", show_default=True,
+    help="Corner from which clusters.geojson counts.",
+)  # fmt: skip
+def report(out: Path, origin: str) -> None:
+    """Make report, pictures, tables and outlines again from a stored result.
+
+    OUT is the folder of one slide, or the one that was given to `analyze -o`. The slide is not needed.
+    """
+    from micromet_path.api import rebuild
+
+    for folder in rebuild(out, origin=origin):
+        click.echo(folder / "report.html")
+
+
+@cli.command()
+@click.argument("file", type=_FILE, required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of TOML.")
+def config(file: Path | None, as_json: bool) -> None:
+    """Check a configuration and print it with every default filled in; without FILE, the defaults."""
+    import json
+
+    from micromet_path.config import load_config
+
+    settings = load_config(file)
+    if as_json:
+        click.echo(json.dumps({"fingerprint": settings.fingerprint, **settings.to_dict()}, indent=2))
+    else:
+        click.echo(f"# fingerprint {settings.fingerprint}\n\n{settings.to_toml()}", nl=False)
+
+
+@cli.command()
+@click.argument("out", type=_FILE)
+@click.option("--profile", default="default", show_default=True, help="Kind of slide; an unknown one lists them.")
+@click.option("--side", type=int, default=10000, show_default=True, help="Width and height in pixels.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Chooses among the slides of a profile.")
+@click.option("--spacing", type=float, default=0.25, show_default=True, help="Microns per pixel.")
+def samples(out: Path, profile: str, side: int, seed: int, spacing: float) -> None:
+    """Generate a sample slide with known truth: a pyramidal SVS and its truth.json."""
+    from micromet_path.apps.cli.console import progress_bar
+    from micromet_path.apps.samples import SampleSpec, write_sample
+
+    spec = SampleSpec(profile=profile, side_px=side, seed=seed, spacing_um=spacing)
+    with progress_bar("drawing") as progress:
+        paths = write_sample(out, spec, progress)
+    click.echo(paths.slide)
+    click.echo(paths.truth)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+def doctor(as_json: bool) -> None:
+    """Show versions, readers and decoders, and run a self-test."""
+    from micromet_path.apps.cli.doctor import run
+
+    sys.exit(run(as_json))
+
+
+def main() -> None:
+    """Run the command; an error raised on purpose becomes one line and exit status 1."""
+    try:
+        cli(standalone_mode=False)
+    except MicrometError as error:
+        click.echo(f"micromet: {error}", err=True)
+        sys.exit(1)
+    except click.exceptions.Abort:
+        click.echo("micromet: stopped", err=True)
+        sys.exit(130)
+    except KeyboardInterrupt:
+        click.echo("micromet: stopped", err=True)
+        sys.exit(130)
+    except click.exceptions.Exit as leave:
+        sys.exit(leave.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)

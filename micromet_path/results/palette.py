@@ -1,0 +1,52 @@
+"""Names and colours of categories; the colours are Okabe and Ito's (2008), told apart by colour-blind eyes."""
+
+from __future__ import annotations
+
+from micromet_path.clinical.wording import millimetres
+from micromet_path.model import Category
+
+__all__ = ["AXIS", "COLOURS", "NAMES", "NOT_COUNTED", "Rgb", "length_mm", "readable"]
+
+Rgb = tuple[int, int, int]
+
+COLOURS: dict[Category, Rgb] = {
+    Category.MACROMETASTASIS: (213, 94, 0),
+    Category.MICROMETASTASIS: (0, 114, 178),
+    Category.ITC: (0, 158, 115),
+    Category.NEGATIVE: (90, 90, 90),
+    Category.NOT_ASSESSABLE: (90, 90, 90),
+}
+NOT_COUNTED: Rgb = (110, 110, 110)
+AXIS: Rgb = (240, 228, 66)
+
+NAMES: dict[Category, str] = {
+    Category.MACROMETASTASIS: "Macrometastasis",
+    Category.MICROMETASTASIS: "Micrometastasis",
+    Category.ITC: "Isolated tumour cells",
+    Category.NEGATIVE: "Negative",
+    Category.NOT_ASSESSABLE: "Not assessable",
+}
+
+
+def length_mm(size_um: float | None, is_minimum: bool = False) -> str:
+    """Print a length in millimetres, never on the wrong side of a limit.
+
+    Examples
+    --------
+    >>> length_mm(183.2), length_mm(200.4), length_mm(2310.0, is_minimum=True), length_mm(None)
+    ('0.18 mm', '0.2004 mm', '>= 2.31 mm', 'size unknown')
+    """
+    if size_um is None:
+        return "size unknown"
+    return f"{'>= ' if is_minimum else ''}{millimetres(size_um)} mm"
+
+
+def readable(flag: str) -> str:
+    """Print a flag as words.
+
+    Examples
+    --------
+    >>> readable("tissue_edge")
+    'tissue edge'
+    """
+    return flag.replace("_", " ")
