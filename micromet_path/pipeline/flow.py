@@ -120,10 +120,11 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     scan = scan_slide(
         slide, stain.make_tables(model, config.stain), config, task.area, task.workers, progress, task.blocks
     )
-    read = overview.read.copy()
+    seen = overview.read
+    unread = np.zeros_like(seen)
     for region in scan.unread:
-        read[overview.slices_of(region)] = False
-    overview = replace(overview, read=read)
+        unread[overview.slices_of(region)] = True
+    overview = replace(overview, read=seen & ~unread)
 
     gathered = gather_fragments(scan, spacing, config)
     stained = tissue.mark_runs(overview, gathered.runs)
@@ -132,7 +133,9 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     fragments = _placed(gathered.fragments, overview, (tissue_mask, stained, labels), config)
     tree = contiguity_tree(linkable_runs(fragments, gathered.runs), len(fragments), spacing)
 
-    quality = _quality(overview, tissue_mask | stained, check, len(scan.unread), config)
+    # Where neither the overview nor level 0 could be read there may be tissue: it counts as tissue that was missed.
+    expected = tissue_mask | stained | (unread & ~seen)
+    quality = _quality(overview, tissue_mask | stained, expected, check, len(scan.unread), config)
     scale_share = _scale_share(slide.info.spacing_source, config)
     roles = {piece.id: piece.role for piece in pieces}
     measured = classify.judge(
@@ -320,16 +323,17 @@ def _with_roles(
 def _quality(
     overview: tissue.Overview,
     tissue_mask: NDArray[np.bool_],
+    expected: NDArray[np.bool_],
     check: stain.StainCheck,
     unreadable_tiles: int,
     config: Config,
 ) -> Quality:
     """Whether the slide could have shown tumour."""
-    n_cells = np.count_nonzero(tissue_mask)
+    n_expected = np.count_nonzero(expected)
     seen = overview.rgb[overview.read]
     return Quality(
-        tissue_area_mm2=float(n_cells * overview.cell_area_mm2),
-        coverage=float(np.count_nonzero(tissue_mask & overview.read) / n_cells) if n_cells else None,
+        tissue_area_mm2=float(np.count_nonzero(tissue_mask) * overview.cell_area_mm2),
+        coverage=float(np.count_nonzero(tissue_mask & overview.read) / n_expected) if n_expected else None,
         has_light=bool(seen.size == 0 or seen.max() >= 64),
         is_h_dab=check.is_h_dab,
         stain_note=check.note,

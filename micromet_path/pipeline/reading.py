@@ -18,7 +18,7 @@ from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region, TileGrid
 from micromet_path.model import BlockScan, Dropped
 from micromet_path.pixels.area import Area
-from micromet_path.pixels.fragments import JoinedPieces, dropped_in_all, join, sieve_block
+from micromet_path.pixels.fragments import JoinedPieces, dropped_in_all, join, sieve_block, sieve_joined
 from micromet_path.pixels.scan import scan_block
 from micromet_path.pixels.stain import StainTables
 from micromet_path.pixels.tissue import Overview
@@ -108,17 +108,18 @@ class _RunFile:
         self._sizes.append(len(block.row))
 
     def read(self, pieces: JoinedPieces) -> tuple[NDArray[np.int32], ...]:
-        """All runs with the joined piece of each: row, start, stop, piece."""
+        """All runs of the pieces that are left, with the piece of each: row, start, stop, piece."""
         self._file.seek(0)
         total = sum(self._sizes)
         columns = np.empty((_RUN_COLUMNS, total), np.int32)
         at = 0
         for size, offset in zip(self._sizes, pieces.piece_offsets, strict=False):
             part = np.fromfile(self._file, np.int32, _RUN_COLUMNS * size).reshape(_RUN_COLUMNS, size)
-            columns[:3, at : at + size] = part[:3]
-            columns[3, at : at + size] = pieces.joined_of_piece[part[3] + offset]
-            at += size
-        return tuple(columns)
+            part[3] = pieces.joined_of_piece[part[3] + offset]
+            part = part[:, part[3] >= 0]
+            columns[:, at : at + part.shape[1]] = part
+            at += part.shape[1]
+        return tuple(columns[:, :at])
 
 
 class _Buffers(threading.local):
@@ -232,7 +233,8 @@ def scan_slide(
             raise UnreadableSlideError(
                 f"{slide.info.name}: none of its {len(unread)} tiles can be decoded; the file is damaged, copy it again"
             )
-        pieces = join([outcome.block for outcome in outcomes])
+        joined = join([outcome.block for outcome in outcomes])
+        pieces, strong_specks, weak_specks = sieve_joined(joined, slide.info.spacing, config.fragments)
         row, start, stop, piece = runs.read(pieces)
     return ScanOutcome(
         pieces=pieces,
@@ -240,8 +242,8 @@ def scan_slide(
         start=start,
         stop=stop,
         piece=piece.astype(np.int64),
-        strong_specks=dropped_in_all(outcome.strong_specks for outcome in outcomes),
-        weak_specks=dropped_in_all(outcome.weak_specks for outcome in outcomes),
+        strong_specks=dropped_in_all([strong_specks, *(outcome.strong_specks for outcome in outcomes)]),
+        weak_specks=dropped_in_all([weak_specks, *(outcome.weak_specks for outcome in outcomes)]),
         unread=unread,
     )
 

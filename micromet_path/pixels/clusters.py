@@ -102,9 +102,9 @@ def measure(
     diameter = hull.ragged_diameters(hulls, offsets, spacing.x_um, spacing.y_um)
     # Components are numbered by their first fragment and fragments by their first pixel: a stable sort breaks ties.
     order = np.argsort(-diameter, kind="stable")
-    rank = np.empty(len(order), np.int64)
+    rank = np.full(len(order) + 1, -1, np.int64)  # the last one answers for row -1
     rank[order] = np.arange(len(order))
-    return _table(fragments, np.where(row >= 0, rank[row], -1), gap_um, spacing, scale_share, params)
+    return _table(fragments, rank[row], gap_um, spacing, scale_share, params)
 
 
 def _hulls(

@@ -30,6 +30,7 @@ __all__ = [
     "join_runs",
     "ragged_rows",
     "sieve_block",
+    "sieve_joined",
 ]
 
 
@@ -87,7 +88,7 @@ class JoinedPieces:
     piece_offsets : tuple of int
         Where the pieces of each block start in `joined_of_piece`.
     joined_of_piece : ndarray of int64
-        Joined piece of every block's every piece.
+        Joined piece of every block's every piece, -1 where it was left out.
     """
 
     first_px: NDArray[np.int64]
@@ -151,6 +152,51 @@ def sieve_block(block: BlockScan, spacing: PixelSpacing, params: FragmentParams)
     )
 
 
+def sieve_joined(
+    pieces: JoinedPieces, spacing: PixelSpacing, params: FragmentParams
+) -> tuple[JoinedPieces, Dropped, Dropped]:
+    """Leave out what stayed smaller than a dot although it touched a border of its block.
+
+    After this nothing tells where the borders were. Runs of what is left out belong to piece -1.
+
+    Returns
+    -------
+    pieces : JoinedPieces
+    strong, weak : Dropped
+        As in `sieve_block`.
+    """
+    keep = pieces.sums[:, 0] * spacing.pixel_area_um2 >= params.dot_minimum_um2
+    points, offsets = ragged_rows(pieces.hull_px, pieces.hull_offsets, ~keep)
+    diameter_um = hull.ragged_diameters(points, offsets, spacing.x_um, spacing.y_um)
+    is_strong = pieces.sums[~keep, 9] > 0
+    hull_px, hull_offsets = ragged_rows(pieces.hull_px, pieces.hull_offsets, keep)
+    high_hull_px, high_hull_offsets = ragged_rows(pieces.high_hull_px, pieces.high_hull_offsets, keep)
+    n_low = len(pieces.low_hull_offsets) - 1
+    low_component, low_rows = _renumbered(pieces.low_component[keep], np.arange(n_low))
+    n_kept_low = int(low_component.max(initial=-1)) + 1
+    low_hulls = _joined_hulls([(pieces.low_hull_px, pieces.low_hull_offsets)], low_rows, n_kept_low)
+    number = np.where(keep, np.cumsum(keep) - 1, -1)
+    return (
+        replace(
+            pieces,
+            first_px=pieces.first_px[keep],
+            bbox_px0=pieces.bbox_px0[keep],
+            sums=pieces.sums[keep],
+            max_dab=pieces.max_dab[keep],
+            hull_px=hull_px,
+            hull_offsets=hull_offsets,
+            high_hull_px=high_hull_px,
+            high_hull_offsets=high_hull_offsets,
+            low_component=low_component,
+            low_hull_px=low_hulls[0],
+            low_hull_offsets=low_hulls[1],
+            joined_of_piece=number[pieces.joined_of_piece],
+        ),
+        dropped(diameter_um[is_strong]),
+        dropped(diameter_um[~is_strong]),
+    )
+
+
 def dropped(diameter_um: NDArray[np.float64]) -> Dropped:
     """How many, and the largest."""
     return Dropped(len(diameter_um), float(diameter_um.max())) if len(diameter_um) else Dropped()
@@ -205,7 +251,7 @@ def join(blocks: Sequence[BlockScan]) -> JoinedPieces:
     lenient_of = _stacked([b.lenient_of + off for b, off in zip(blocks, low_offsets, strict=False)], (0,))
     low_component = np.full(n, -1, np.int64)
     low_component[joined] = low_joined[lenient_of]
-    _, low_component, low_rows = _renumbered(low_component, low_joined)
+    low_component, low_rows = _renumbered(low_component, low_joined)
     low_hulls = _joined_hulls(
         [(b.lenient.hull_px, b.lenient.hull_offsets) for b in blocks], low_rows, int(low_component.max(initial=-1)) + 1
     )
@@ -228,7 +274,7 @@ def join(blocks: Sequence[BlockScan]) -> JoinedPieces:
 
 def _renumbered(
     component: NDArray[np.int64], all_components: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Components that are used, numbered by the first piece that uses them; the others become -1."""
     used, first_use, index = np.unique(component, return_index=True, return_inverse=True)
     rank = np.empty(len(used), np.int64)
@@ -236,7 +282,7 @@ def _renumbered(
     rows = np.searchsorted(used, all_components)
     rows[rows == len(used)] = 0
     found = used[rows] == all_components if len(used) else np.zeros(len(all_components), bool)
-    return used, rank[index], np.where(found, rank[rows] if len(used) else -1, -1)
+    return rank[index], np.where(found, rank[rows] if len(used) else -1, -1)
 
 
 def _offsets(sizes: Sequence[int]) -> list[int]:
@@ -458,10 +504,10 @@ def _open_gaps(
         y = gap_row[k] - top
         if gap_row[k] == top or gap_row[k] == bottom:
             _join_two(parent, n, k)
-            continue
-        for near in (y - 1, y + 1):
-            if gap_start[k] < first_row[near] or gap_stop[k] > last_row[near]:
-                _join_two(parent, n, k)
+        else:
+            for near in (y - 1, y + 1):
+                if gap_start[k] < first_row[near] or gap_stop[k] > last_row[near]:
+                    _join_two(parent, n, k)
         while above < n and (
             gap_row[above] < gap_row[k] - 1 or (gap_row[above] == gap_row[k] - 1 and gap_stop[above] <= gap_start[k])
         ):

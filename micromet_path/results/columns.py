@@ -191,7 +191,7 @@ def read_runs(path: Path, fragments: NDArray[np.integer] | None = None) -> Runs:
 def _rows_of(file: Any, group: int, wanted: NDArray[np.integer]) -> pyarrow.Table:
     """Rows of one group that belong to wanted fragments."""
     held = file.metadata.row_group(group).column(3).statistics
-    first, last = np.searchsorted(wanted, [held.min, held.max + 1])
+    first, last = np.searchsorted(wanted, [held.min, held.max + 1]) if held is not None else (0, 0)
     if first == last:
         return file.schema_arrow.empty_table()
     table = file.read_row_group(group)

@@ -229,8 +229,8 @@ def _readable(folder: Path) -> Iterator[None]:
     except MicrometError:
         raise
     except FileNotFoundError as error:
-        missing = Path(error.filename).name if error.filename else "a file"
-        raise ResultError(f"{folder} holds no complete result ({missing} is missing); {again}") from error
+        missing = ", ".join(name for name in SOURCE_FILES if not (folder / name).is_file())
+        raise ResultError(f"{folder} holds no complete result ({missing} missing); {again}") from error
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise ResultError(f"{folder} holds a damaged result ({reason}); {again}") from error

@@ -39,7 +39,8 @@ class SlideInfo:
         Where the scale was found: ``"given"``, ``"aperio.MPP"``, ``"openslide.mpp"``, ``"ome"``,
         ``"tiff.resolution"``, ``"ome-zarr"``.
     vendor : str
-        Scanner family as OpenSlide names it, or ``"generic-tiff"``, ``"ome-tiff"``, ``"ome-zarr"``, ``"array"``.
+        Scanner family as OpenSlide names it, or ``"generic-tiff"``, ``"ome-tiff"``, ``"ome-zarr"``, ``"array"``,
+        ``"image/png"`` (plain images likewise).
     reader : str
         Which reader and decoder serve the pixels, for the records: ``"tiff/jpeg"``, ``"openslide"``, ...
     levels : tuple of Level

@@ -152,12 +152,12 @@ def _lossless_decoder(compression: int, has_predictor: bool) -> TileDecoder:
         elif compression == NONE:
             raw = data
         else:
-            raw = imagecodecs.zlib_decode(data, out=out.nbytes)
+            raw = imagecodecs.deflate_decode(data, raw=False, out=out.nbytes)
         if len(raw) < out.nbytes:
             raise ValueError(f"{len(raw)} bytes of pixels, expected {out.nbytes}")
         pixels = np.frombuffer(raw, np.uint8, out.nbytes).reshape(out.shape)
         if has_predictor:
-            np.cumsum(pixels, axis=1, dtype=np.uint8, out=out)
+            imagecodecs.delta_decode(pixels, axis=1, out=out)
         else:
             out[...] = pixels
 

@@ -1,7 +1,8 @@
 """The fast path: tiles of a TIFF straight from the file into the decoder.
 
 OpenSlide spends most of its time on copying and blending; here a tile is read by position, decoded
-into a buffer that its thread keeps, and copied once.
+into a buffer that its thread keeps, and copied once; not even that when the caller reads whole tiles
+one by one, or in columns one tile wide, since a decoder fills contiguous rows only.
 """
 
 from __future__ import annotations
@@ -48,7 +49,11 @@ class PositionedFile:
         """Bytes from an offset; fewer at the end of the file."""
         if hasattr(os, "pread"):
             return os.pread(self._file.fileno(), size, offset)
-        with self._lock:  # Windows has no positioned read
+        return self.read_in_turn(offset, size)
+
+    def read_in_turn(self, offset: int, size: int) -> bytes:
+        """The same where the system has no positioned read (Windows): one thread after the other."""
+        with self._lock:
             self._file.seek(offset)
             return self._file.read(size)
 
@@ -137,7 +142,9 @@ class TiffSlide(PyramidSlide):
             for column in range(box.x0 // tile_width, -(-box.x1 // tile_width)):
                 left, right = max(column * tile_width, box.x0), min((column + 1) * tile_width, box.x1)
                 target = out[top - box.y0 : bottom - box.y0, left - box.x0 : right - box.x0]
-                pixels = self._tile(stored, row, column)
+                pixels = self._tile(stored, row, column, target)
+                if pixels is target:
+                    continue
                 if pixels is None:
                     scanned = np.ones(box.shape, np.bool_) if scanned is None else scanned
                     scanned[top - box.y0 : bottom - box.y0, left - box.x0 : right - box.x0] = False
@@ -147,8 +154,8 @@ class TiffSlide(PyramidSlide):
                     target[...] = pixels[top - y0 : bottom - y0, left - x0 : right - x0]
         return scanned
 
-    def _tile(self, level: TiffLevel, row: int, column: int) -> NDArray[np.uint8] | None:
-        """The calling thread's buffer with one tile in it; None where nothing was scanned."""
+    def _tile(self, level: TiffLevel, row: int, column: int, target: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """One whole tile: in the target if it fits there, else in the thread's buffer; None if not scanned."""
         index = row * level.columns + column
         size = int(level.sizes[index])
         if size == 0:
@@ -158,7 +165,9 @@ class TiffSlide(PyramidSlide):
             reason = f"the file ends at byte {self._file.size:,}, the tile at {offset + size:,}"
             raise self._unreadable(level, row, column, reason)
         data = self._file.read_at(offset, size)
-        buffer = self._buffers.get(level.tile_height, level.tile_width)
+        shape = (level.tile_height, level.tile_width)
+        fits = target.shape[:2] == shape and target.flags.c_contiguous
+        buffer = target if fits else self._buffers.get(*shape)
         try:
             level.decode(data, buffer)
         except (ValueError, RuntimeError, IndexError) as error:

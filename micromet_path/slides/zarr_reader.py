@@ -56,9 +56,7 @@ def open_zarr(path: Path, spacing: PixelSpacing | None = None) -> ZarrSlide:
     except SlideError:
         raise
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, OSError, RuntimeError) as error:
-        raise UnreadableSlideError(
-            f"{path.name} is damaged: its OME-Zarr metadata cannot be read ({one_line(error)})"
-        ) from error
+        raise UnreadableSlideError(f"{path.name} is damaged: its OME-Zarr metadata cannot be read") from error
 
 
 class ZarrSlide(PyramidSlide):

@@ -175,9 +175,10 @@ def test_nuclei_inside_the_brown_are_blue(small: tuple[Layout, dict[str, Any], n
     assert not brown[nuclei[:, 1].astype(int), nuclei[:, 0].astype(int)].any()
 
 
+@pytest.mark.parametrize("spacing_um", [0.25, 0.5])
 @pytest.mark.parametrize(("tile_px", "width_tiles"), [(240, 3), (64, 50)])
-def test_how_the_slide_is_cut_changes_no_pixel(tile_px: int, width_tiles: int) -> None:
-    layout = layout_at("default", 1200, 0.5)
+def test_how_the_slide_is_cut_changes_no_pixel(tile_px: int, width_tiles: int, spacing_um: float) -> None:
+    layout = layout_at("default", 1200, spacing_um)
     assert_array_equal(rendered(layout, tile_px, width_tiles), rendered(layout, 256, 1))
 
 

@@ -141,7 +141,7 @@ def measure(fragments, parents, rng, gap_um=7.0):
     cells = area_px * SPACING.pixel_area_um2 / 120
     flags = {name: np.round(rng.random(n) * (rng.random(n) < 0.15), 3) for name in FLAGS}
     for name in ("pigment_like", "off_tissue"):
-        flags[name][order[0]] = 0  # the largest counts
+        flags[name][order[:1]] = 0  # the largest counts
     sums = np.stack([add(fragments.sum_xy_px[:, k]) for k in (0, 1)], axis=1)
     rgb = np.stack([add(fragments.sum_rgb[:, k]) for k in range(3)], axis=1)
     return ClusterMeasures(
@@ -160,7 +160,7 @@ def measure(fragments, parents, rng, gap_um=7.0):
         bbox_px0=box[order],
         mean_rgb=(rgb / area_px[:, None])[order],
         mean_dab_od=(add(fragments.sum_stain[:, 1]) / area_px / fragments.od_scale)[order],
-        max_dab_od=np.array([fragments.max_dab[group == i].max() / fragments.od_scale for i in order]),
+        max_dab_od=np.array([fragments.max_dab[group == i].max() / fragments.od_scale for i in order], float),
         solidity=(area_px * SPACING.pixel_area_um2 / hull_area)[order],
         cells=cells[order],
         cells_low=cells[order] * 0.5,

@@ -53,7 +53,7 @@ def test_runs_and_pictures_come_back(stored):
     assert_same(stored.stored_pictures, back)
     for before, after in zip(stored.pictures, back, strict=True):
         assert (before.name, before.region) == (after.name, after.region)
-        assert np.abs(before.rgb.astype(int) - after.rgb).mean() < 3
+        assert np.abs(before.rgb.astype(int) - after.rgb).mean() < 6
 
 
 def test_json_is_of_the_schema(stored):
@@ -137,7 +137,7 @@ def test_reusable_only_when_complete_and_the_same(positive, tmp_path):
 def test_a_missing_file_is_named(positive, tmp_path, name):
     store.write_source(tmp_path, positive.analysis, positive.runs, ())
     (tmp_path / name).unlink()
-    with pytest.raises(ResultError, match=f"no complete result .{name} is missing.; analyse"):
+    with pytest.raises(ResultError, match=f"no complete result .{name} missing.; analyse"):
         store.read_source(tmp_path)
 
 
@@ -153,7 +153,7 @@ def test_a_damaged_file_is_refused(positive, tmp_path, name):
 def test_other_folders_are_refused(positive, tmp_path):
     with pytest.raises(ResultError, match="is no result folder"):
         store.read_source(tmp_path / "missing")
-    with pytest.raises(ResultError, match=r"result.json is missing"):
+    with pytest.raises(ResultError, match=r"result.json, .*pictures.parquet missing"):
         store.read_source(tmp_path)
     (tmp_path / "result.json").write_text("[]", encoding="utf-8")
     with pytest.raises(ResultError, match="not a result of micromet_path"):

@@ -10,7 +10,7 @@ from micromet_path.errors import ImplausibleScaleError, UnsupportedSlideError
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.slides import ArraySlide
 
-from .conftest import halved, tissue
+from .conftest import halved
 
 HALF = PixelSpacing(0.5, 0.5)
 
@@ -37,7 +37,7 @@ def test_area_mean(pixels):
 
 
 def test_large_arrays_are_averaged_in_pieces_that_fit_together():
-    pixels = tissue(2600, 4900)
+    pixels = np.random.default_rng(0).integers(0, 256, (2600, 4900, 3), dtype=np.uint8)
     slide = ArraySlide(pixels, HALF)
     reduced = slide.read(slide.info.region, PixelSpacing(5.0, 5.0)).rgb
     expected = pixels.reshape(260, 10, 490, 10, 3).mean(axis=(1, 3))

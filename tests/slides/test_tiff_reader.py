@@ -16,7 +16,7 @@ from numpy.testing import assert_array_equal
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.slides import TiffSlide, open_slide
-from micromet_path.slides.tiff_reader import open_tiff
+from micromet_path.slides.tiff_reader import PositionedFile, open_tiff
 
 from .conftest import CODECS, Codec, aperio, halved, tissue, write_tiff, ycbcr_jpeg
 
@@ -151,6 +151,25 @@ def test_reading_into_a_buffer_gives_a_view_of_it(svs):
         assert raster.rgb.shape == (136, 126, 3)
         assert_array_equal(raster.rgb, slide.read(Region(64, 64, 190, 200)).rgb)
         assert not buffer[136:].any()
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_tiles_decoded_in_place_are_those_that_are_copied(tmp_path, pixels, codec):
+    with open_slide(write_tiff(tmp_path / "a.svs", [pixels], codec, 64, aperio(pixels))) as slide:
+        copied = slide.read(slide.info.region).rgb
+        for tile in slide.tiles:
+            assert_array_equal(slide.read(tile).rgb, copied[tile.y0 : tile.y1, tile.x0 : tile.x1])
+        column = np.empty((256, 64, 3), np.uint8)
+        assert_array_equal(slide.read(Region(64, 0, 128, 256), out=column).rgb, copied[:256, 64:128])
+
+
+def test_reading_in_turn_is_reading_by_position(svs):
+    file = PositionedFile(svs)
+    with ThreadPoolExecutor(4) as pool:
+        spans = [(offset, 100) for offset in range(0, file.size, 777)]
+        found = list(pool.map(lambda span: file.read_in_turn(*span), spans))
+    assert found == [file.read_at(*span) for span in spans]
+    file.close()
 
 
 @pytest.mark.parametrize("region", [Region(0, 0, 421, 10), Region(-1, 0, 10, 10), Region(5, 5, 5, 9)])

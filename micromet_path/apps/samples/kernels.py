@@ -66,9 +66,9 @@ def paint_nuclei(haem, x0, y0, offset, fields, step, stamps, stamp_px, pitch, se
             code = mixed(site_column, site_row, seed)
             x = (site_column + 0.5 * (site_row & 1) + ((code & np.uint64(255)) / 255.0 - 0.5) * JITTER) * pitch - x0
             y = (site_row + 0.5 + ((code >> np.uint64(8) & np.uint64(255)) / 255.0 - 0.5) * JITTER) * pitch - y0
-            u = min(max((x + offset[0]) / step, 0.0), fields.shape[2] - 1.001)
-            v = min(max((y + offset[1]) / step, 0.0), fields.shape[1] - 1.001)
-            r, c = int(v + 0.5), int(u + 0.5)
+            c, r = int((x + offset[0]) / step + 0.5), int((y + offset[1]) / step + 0.5)
+            if not (0 <= r < fields.shape[1] and 0 <= c < fields.shape[2]):
+                continue  # farther away than the largest nucleus reaches
             if fields[0, r, c] < 3.0 or (code >> np.uint64(16) & np.uint64(1023)) / 1023.0 >= fields[1, r, c]:
                 continue
             pale = (code >> np.uint64(26) & np.uint64(1023)) / 1023.0 < fields[3, r, c]

@@ -82,9 +82,11 @@ class Painter:
         """Ground and nuclei of the node."""
         spec, tissue, region = self.layout.spec, self.layout.tissue, block.region
         step = max(4, round(SURVEY_UM / spec.spacing_um))
-        # the lattice is anchored to the slide, so that every strip interpolates between the same points
-        x0, y0 = region.x0 // step * step, region.y0 // step * step
-        fields = np.empty((4, (region.y1 - y0) // step + 2, (region.x1 - x0) // step + 2))
+        # The lattice is anchored to the slide, so that every strip interpolates between the same points, and
+        # reaches as far as a nucleus may lie whose rim is still inside.
+        seen = region.grown(self.textures.stamps.shape[1])
+        x0, y0 = seen.x0 // step * step, seen.y0 // step * step
+        fields = np.empty((4, (seen.y1 - y0) // step + 2, (seen.x1 - x0) // step + 2))
         place = (x0 * spec.spacing_um, y0 * spec.spacing_um, step * spec.spacing_um)
         survey(tissue.centre_um, tissue.radius_um, tissue.slope, spec.seed, *place, fields)
         if fields[0].max() < -10.0:
