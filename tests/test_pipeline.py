@@ -1,6 +1,7 @@
 """An analysis from pixels to finding: the answer belongs to the slide, and says what it could not see."""
 
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from micromet_path.config import Config, Laboratory, ScanParams, Zone
 from micromet_path.errors import UnreadableSlideError, UnsupportedSlideError
-from micromet_path.geometry import PixelSpacing, Region, TileGrid
+from micromet_path.geometry import PixelSpacing, TileGrid
 from micromet_path.model import Category, Counting, Role
 from micromet_path.pipeline import Task, analyze_slide, recut
 from micromet_path.pixels.area import Area
@@ -73,6 +74,7 @@ def section(**size):
     return canvas.with_tissue(canvas.box(80, 80, width - 80, height - 80))
 
 
+@cache
 def crowded(seed):
     """Foci, specks, haze, rings and ink of every size: 960 x 800 pixels."""
     rng = np.random.default_rng(seed)
@@ -139,15 +141,7 @@ def test_order_of_blocks_and_threads_change_nothing(scene, workers):
     blocks = list(TileGrid(960, 800, 101, 67))
     np.random.default_rng(workers).shuffle(blocks)
 
-    shuffled = analyze(rgb, blocks=tuple(Region(*block) for block in np.array([_corners(b) for b in blocks]).tolist()))
-    threaded = analyze(rgb, workers=workers, blocks=tuple(TileGrid(960, 800, 128, 64)))
-
-    assert_same_outcome(shuffled, whole)
-    assert_same_outcome(threaded, whole)
-
-
-def _corners(region):
-    return region.x0, region.y0, region.x1, region.y1
+    assert_same_outcome(analyze(rgb, workers=workers, blocks=tuple(blocks)), whole)
 
 
 def sizes(outcome):
@@ -172,25 +166,24 @@ def test_mirrors_and_rotations_change_no_size(seed, mirrored, quarters):
     assert_same(after.analysis.finding, before.analysis.finding)
     assert sizes(after).equals(sizes(before))
     assert_array_equal(after.analysis.tree.gap_um, before.analysis.tree.gap_um)
-    for name in ("min_bounding_circle_um",):
-        one, two = (np.sort(getattr(outcome.analysis.clusters, name)) for outcome in (before, after))
-        np.testing.assert_allclose(one, two, rtol=1e-9)
+    circles = [np.sort(outcome.analysis.clusters.min_bounding_circle_um) for outcome in (before, after)]
+    np.testing.assert_allclose(*circles, rtol=1e-9)
 
 
-def test_a_recut_is_an_analysis_at_that_gap(scene):
-    rgb, whole = scene
-    for gap_um in (0.0, 25.0, 100.0):
-        config = replace(HELD, clusters=replace(HELD.clusters, gap_um=gap_um))
+@pytest.mark.parametrize("gap_um", [0.0, 25.0, 100.0])
+def test_a_recut_is_an_analysis_at_that_gap(gap_um):
+    """Dots are gathered at the configured gap, so that both must gather the same: here none."""
+    rgb = crowded(0)
+    config = replace(HELD, dots=replace(HELD.dots, minimum_count=10**6))
 
-        cut, fresh = recut(whole.analysis, HELD, gap_um), analyze(rgb, config).analysis
+    cut = recut(analyze(rgb, config).analysis, config, gap_um)
 
-        # The smallest area drops clusters at the configured gap; a recut keeps the count it was made with.
-        dropped = fresh.scan.below_area
-        assert_same(cut.clusters.max_diameter_um, fresh.clusters.max_diameter_um)
-        assert_same(cut.clusters.counting, fresh.clusters.counting)
-        assert_same(cut.finding.category, fresh.finding.category)
-        assert_same(cut.finding.by_gap, fresh.finding.by_gap)
-        assert dropped.n >= 0
+    fresh = analyze(rgb, replace(config, clusters=replace(config.clusters, gap_um=gap_um))).analysis
+    assert len(fresh.fragments) > 100
+    assert_same(cut.clusters, fresh.clusters)
+    assert_same(cut.pieces, fresh.pieces)
+    # What the smallest area dropped stays that of the configured gap, and the headline tells it.
+    assert_same(replace(cut.finding, headline=""), replace(fresh.finding, headline=""))
 
 
 def test_the_finding_at_each_gap_is_in_the_finding(scene):
@@ -225,25 +218,25 @@ def test_clean_tissue_is_negative():
 
 
 @pytest.mark.parametrize(
-    ("width_px", "category"), [(400, Category.ITC), (401, Category.MICROMETASTASIS), (60, Category.ITC)]
+    ("sides_px", "spacing", "category"),
+    [
+        ((240, 320), HALF, Category.ITC),  # 120 and 160 um: exactly 200
+        ((241, 320), HALF, Category.MICROMETASTASIS),
+        ((600, 800), PixelSpacing(2.0, 2.0), Category.MICROMETASTASIS),  # exactly 2000
+        ((601, 800), PixelSpacing(2.0, 2.0), Category.MACROMETASTASIS),
+    ],
 )
-def test_the_limit_falls_between_two_pixels(width_px, category):
-    canvas = section()
-    rgb = canvas.with_brown(canvas.box(200, 300, 200 + width_px, 301)).rgb()
+def test_a_size_at_the_limit_belongs_below(sides_px, spacing, category):
+    width, height = sides_px
+    canvas = section(width=width + 400, height=height + 400)
+    rgb = canvas.with_brown(canvas.box(200, 200, 200 + width, 200 + height)).rgb()
 
-    finding = analyze(rgb, spacing=PixelSpacing(0.5, 1e-1)).analysis.finding
+    finding = analyze(rgb, spacing=spacing).analysis.finding
 
-    assert finding.max_diameter_um == np.hypot(width_px * 0.5, 0.1)
-    assert finding.category is (Category.MICROMETASTASIS if width_px >= 400 else category)
-
-
-def test_exactly_200_um_is_itc():
-    canvas = section()
-    bar = canvas.box(200, 300, 440, 620)  # 240 and 320 pixels: 3-4-5
-    finding = analyze(canvas.with_brown(bar).rgb()).analysis.finding
-    assert finding.max_diameter_um == 200.0
-    assert finding.category_by_size is Category.ITC
+    assert finding.max_diameter_um == np.hypot(width * spacing.x_um, height * spacing.y_um)
+    assert finding.category_by_size is category
     assert finding.borderline
+    assert finding.near_limit
 
 
 @pytest.mark.parametrize("spacing", [PixelSpacing(0.5, 0.5), PixelSpacing(0.25, 0.5)])
@@ -298,7 +291,7 @@ def test_nine_dots_are_dropped_and_told():
     assert len(analysis.clusters) == 0
     assert analysis.finding.category is Category.NEGATIVE
     assert analysis.scan.below_area.n == 9
-    assert analysis.scan.below_area.largest_um == pytest.approx(3.0, abs=0.5)
+    assert analysis.scan.below_area.largest_um == pytest.approx(3.0, abs=0.71)
 
 
 def test_dots_beside_a_cell_are_its_crumbs():
@@ -341,6 +334,14 @@ def test_pigment_is_shown_and_not_counted():
     assert outcome.analysis.brownest[0].what == "cluster 1, not counted"
 
 
+def test_pigment_as_large_as_a_metastasis_forbids_a_bare_negative():
+    canvas = section()
+    finding = analyze(canvas.with_black(canvas.box(250, 300, 690, 320)).rgb()).analysis.finding
+    assert finding.category is Category.NEGATIVE
+    assert "uncounted_large" in finding.flags
+    assert "0.22 mm (pigment-like, cluster 1) needs a look" in finding.headline
+
+
 def test_pigment_never_bridges():
     canvas = section()
     canvas.with_brown(canvas.box(200, 300, 300, 320)).with_brown(canvas.box(420, 300, 520, 320))
@@ -366,7 +367,7 @@ def test_a_focus_at_the_border_of_the_scan_is_at_least_so_large():
     assert "scan_edge" in outcome.analysis.clusters.flags_of(0)
     assert outcome.analysis.pieces[0].touches_scan_edge
     assert finding.size_is_minimum
-    assert "\u2265" in finding.headline or ">=" in finding.headline or "at least" in finding.headline
+    assert finding.headline.startswith("ITC, >= 0.15 mm")
 
 
 def test_the_brownest_things_are_listed_whether_they_count_or_not():
@@ -439,7 +440,7 @@ def test_only_the_area_is_analysed():
         assert analysis.finding.category is Category.ITC
         assert "area" in analysis.provenance.config
     whole = analyze(rgb).analysis
-    assert inside.quality.tissue_area_mm2 == pytest.approx(whole.quality.tissue_area_mm2 / 2, rel=0.03)
+    assert inside.quality.tissue_area_mm2 == pytest.approx(whole.quality.tissue_area_mm2 / 2, rel=0.05)
 
 
 def test_a_focus_that_the_area_cuts_is_at_least_so_large():
@@ -528,7 +529,7 @@ def test_a_finding_beside_damage_is_at_least_that(tmp_path):
     assert finding.size_is_minimum
     assert finding.max_diameter_um == pytest.approx(np.hypot(50, 10))
     assert "incomplete" in finding.flags
-    assert "at least" in finding.headline.lower() or "\u2265" in finding.headline or ">=" in finding.headline
+    assert finding.headline.startswith("ITC, >= 0.05 mm")
 
 
 def test_a_focus_cut_by_damage_is_a_minimum(tmp_path):
@@ -539,6 +540,14 @@ def test_a_focus_cut_by_damage_is_a_minimum(tmp_path):
     assert analysis.clusters.bbox_px0[:, [0, 2]].tolist() == [[200, 320], [384, 500]]
     assert analysis.clusters.size_is_minimum.all()
     assert all("scan_edge" in analysis.clusters.flags_of(row) for row in range(2))
+
+
+def test_damage_outside_the_area_is_nothing_to_tell(tmp_path):
+    with damaged(tmp_path / "a.tif", section().rgb(), [13 * 3 + 9]) as slide:
+        analysis = analyze(slide, area=Area(inside=(ring(64, 64, 448, 600),))).analysis
+        assert analysis.finding.category is Category.NEGATIVE
+        assert analysis.scan.coverage == 1
+        assert analysis.scan.unreadable_tiles == 0
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -557,6 +566,16 @@ def test_a_slide_of_which_nothing_can_be_read_is_an_error(tmp_path):
         pytest.raises(UnreadableSlideError, match="none of its 130 tiles"),
     ):
         analyze(slide)
+
+
+def test_half_a_file_is_half_a_slide(tmp_path):
+    path = tmp_path / "a.tif"
+    damaged(path, section().rgb(), []).close()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with open_slide(path) as slide:
+        analysis = analyze(slide).analysis
+    assert analysis.finding.category is Category.NOT_ASSESSABLE
+    assert analysis.scan.coverage < 0.6
 
 
 def test_the_pictures_are_made_even_of_a_damaged_slide(tmp_path):

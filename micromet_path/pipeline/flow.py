@@ -150,7 +150,7 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     finding = finding_at(parts, measured, config)
     pieces = classify.withhold(classify.judge_pieces(pieces, measured, config.classify), quality, config.classify)
     brownest = find_brownest(measured, scan.pieces, gathered.piece_of_fragment, spacing)
-    pictures = take_pictures(slide, measured, brownest)
+    pictures = take_pictures(slide, measured, brownest, task.workers)
     analysis = Analysis(
         slide=slide_record(slide, task),
         scan=summary,

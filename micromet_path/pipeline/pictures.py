@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,22 +95,27 @@ def _of_piece(rank: int, pieces: JoinedPieces, row: int, diameter_um: float) -> 
     )
 
 
-def take_pictures(slide: Slide, clusters: Clusters, brownest: tuple[BrownThing, ...]) -> tuple[Picture, ...]:
-    """Pixels for the report, without any drawing on them."""
-    return tuple(_pictures(slide, clusters, brownest))
+def take_pictures(
+    slide: Slide, clusters: Clusters, brownest: tuple[BrownThing, ...], workers: int
+) -> tuple[Picture, ...]:
+    """Pixels for the report, without any drawing on them; read in threads."""
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        return tuple(pool.map(lambda wanted: _picture(slide, *wanted), _wanted(slide, clusters, brownest)))
 
 
-def _pictures(slide: Slide, clusters: Clusters, brownest: tuple[BrownThing, ...]) -> Iterator[Picture]:
+def _wanted(
+    slide: Slide, clusters: Clusters, brownest: tuple[BrownThing, ...]
+) -> Iterator[tuple[str, Region, PixelSpacing]]:
+    """Name, region and scale of each picture."""
     info = slide.info
     size_um = max(info.width_px0 * info.spacing.x_um, info.height_px0 * info.spacing.y_um)
     scale = max(size_um / _OVERVIEW_SIDE_PX, info.spacing.x_um, info.spacing.y_um)
-    yield _picture(slide, "overview", info.region, PixelSpacing(scale, scale))
+    yield "overview", info.region, PixelSpacing(scale, scale)
     largest = range(min(GALLERY_SIZE, len(clusters)))
     boxes = [(f"cluster-{row + 1:04d}", clusters.bbox_px0[row].tolist()) for row in largest]
     boxes += [(f"brown-{thing.rank:02d}", list(thing.bbox_px0)) for thing in brownest]
     for name, box in boxes:
-        region, spacing = _crop(info.spacing, box)
-        yield _picture(slide, name, region, spacing)
+        yield name, *_crop(info.spacing, box)
 
 
 def _crop(native: PixelSpacing, box: list[int]) -> tuple[Region, PixelSpacing]:

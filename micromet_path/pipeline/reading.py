@@ -125,13 +125,14 @@ class _RunFile:
 class _Buffers(threading.local):
     """One reused block of pixels a thread: allocating per block costs a third of the decoding."""
 
-    rgb: NDArray[np.uint8] | None = None
+    pixels: NDArray[np.uint8] | None = None
 
     def of(self, shape: tuple[int, int]) -> NDArray[np.uint8]:
-        """A buffer of at least this many rows and columns."""
-        if self.rgb is None or self.rgb.shape[0] < shape[0] or self.rgb.shape[1] < shape[1]:
-            self.rgb = np.empty((*shape, 3), np.uint8)
-        return self.rgb
+        """A contiguous buffer of this many rows and columns: tiles are decoded straight into it."""
+        size = 3 * shape[0] * shape[1]
+        if self.pixels is None or len(self.pixels) < size:
+            self.pixels = np.empty(size, np.uint8)
+        return self.pixels[:size].reshape(*shape, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,20 +156,28 @@ class _BlockReader:
         self._buffers = _Buffers()
 
     def __call__(self, region: Region) -> _BlockOutcome:
-        buffer = self._buffers.of(region.shape)
+        mask = self._area.mask(region, region.shape)
         unread: tuple[Region, ...] = ()
         try:
-            rgb = self._slide.read(region, out=buffer).rgb
+            rgb = self._read(region, mask)
         except UnreadableSlideError:
-            rgb, unread = self._read_tiles(region)
-        mask = self._area.mask(region, region.shape)
+            rgb, unread = self._read_tiles(region, mask)
         if mask is not None:
             rgb[~mask] = 255
         block = scan_block(np.ascontiguousarray(rgb), region, self._tables)
         return _BlockOutcome(*sieve_block(block, self._slide.info.spacing, self._fragments), unread)
 
-    def _read_tiles(self, region: Region) -> tuple[NDArray[np.uint8], tuple[Region, ...]]:
-        """The block tile by tile, white where a tile cannot be decoded; and those tiles."""
+    def _read(self, region: Region, mask: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+        """The block in a reused buffer; without looking where nothing of it is to be analysed."""
+        buffer = self._buffers.of(region.shape)
+        if mask is not None and not mask.any():
+            return buffer[: region.height, : region.width]
+        return self._slide.read(region, out=buffer).rgb
+
+    def _read_tiles(
+        self, region: Region, mask: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.uint8], tuple[Region, ...]]:
+        """The block tile by tile, white where a tile cannot be decoded; and those tiles, if they are to be analysed."""
         tiles = self._slide.tiles
         rgb = np.full((*region.shape, 3), 255, np.uint8)
         unread = []
@@ -178,7 +187,8 @@ class _BlockReader:
             try:
                 rgb[at] = self._slide.read(part).rgb
             except UnreadableSlideError:
-                unread.append(part)
+                if mask is None or mask[at].any():
+                    unread.append(part)
         return rgb, tuple(unread)
 
 

@@ -49,7 +49,8 @@ def contiguity_tree(runs: Runs, n_fragments: int, spacing: PixelSpacing, limit_u
     Examples
     --------
     >>> rows = np.zeros(3, np.int32)
-    >>> runs = Runs(rows, np.array([0, 9, 50], np.int32), np.array([5, 12, 60], np.int32), np.array([0, 1, 2], np.int32))
+    >>> starts, stops = np.array([0, 9, 50], np.int32), np.array([5, 12, 60], np.int32)
+    >>> runs = Runs(rows, starts, stops, np.arange(3, dtype=np.int32))
     >>> contiguity_tree(runs, 3, PixelSpacing(0.5, 0.5)).gap_um
     array([ 2., 19.])
     """
@@ -64,7 +65,7 @@ def contiguity_tree(runs: Runs, n_fragments: int, spacing: PixelSpacing, limit_u
         first, second, gap = first[order], second[order], gap[order]
         taken, component = _kruskal(component, first, second)
         edges.append((first[taken], second[taken], gap[taken]))
-        if radius >= limit_um:
+        if radius >= limit_um or np.all(component[runs.fragment] == component[runs.fragment[0]]):
             break
         radius = min(2 * radius, limit_um)
     if not edges:
@@ -133,10 +134,10 @@ def _border_parts(row: Any, start: Any, stop: Any, fragment: Any) -> Any:
     p_row, p_start = np.empty(room, np.int32), np.empty(room, np.int32)
     p_stop, p_fragment = np.empty(room, np.int32), np.empty(room, np.int32)
     size = 0
-    line = _line_starts(row)
+    line_of, first = _lines(row)
     for i in range(n):
-        above, above_end = _neighbour_line(row, line, i, -1)
-        below, below_end = _neighbour_line(row, line, i, 1)
+        above, above_end = _neighbour_line(row, line_of, first, i, -1)
+        below, below_end = _neighbour_line(row, line_of, first, i, 1)
         above = _first_ending_after(stop, above, above_end, start[i])
         below = _first_ending_after(stop, below, below_end, start[i])
         open_from = start[i]
@@ -176,41 +177,27 @@ def _grown(values: Any, room: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _line_starts(row: Any) -> Any:
-    """For each run the index of the first run in its row."""
-    first = np.empty(row.shape[0], np.int64)
-    for i in range(row.shape[0]):
-        first[i] = first[i - 1] if i > 0 and row[i] == row[i - 1] else i
-    return first
+def _lines(row: Any) -> Any:
+    """Line of each run, and the first run of each line with the number of runs last."""
+    n = row.shape[0]
+    line_of, first = np.empty(n, np.int32), np.empty(n + 1, np.int64)
+    size = 0
+    for i in range(n):
+        if i == 0 or row[i] != row[i - 1]:
+            first[size] = i
+            size += 1
+        line_of[i] = size - 1
+    first[size] = n
+    return line_of, first[: size + 1].copy()
 
 
 @njit(cache=True, nogil=True)
-def _neighbour_line(row: Any, line: Any, i: Any, step: Any) -> Any:
+def _neighbour_line(row: Any, line_of: Any, first: Any, i: Any, step: Any) -> Any:
     """Index range of the runs one row above (-1) or below (+1) run i; empty where there are none."""
-    n = row.shape[0]
-    if step < 0:
-        end = line[i]
-        if end == 0 or row[end - 1] != row[i] - 1:
-            return 0, 0
-        return line[end - 1], end
-    low, high = i, n
-    while low < high:
-        middle = (low + high) // 2
-        if row[middle] <= row[i]:
-            low = middle + 1
-        else:
-            high = middle
-    begin = low
-    if begin == n or row[begin] != row[i] + 1:
+    line = line_of[i] + step
+    if line < 0 or line + 1 >= first.shape[0] or row[first[line]] != row[i] + step:
         return 0, 0
-    high = n
-    while low < high:
-        middle = (low + high) // 2
-        if row[middle] <= row[i] + 1:
-            low = middle + 1
-        else:
-            high = middle
-    return begin, low
+    return first[line], first[line + 1]
 
 
 @njit(cache=True, nogil=True)

@@ -180,4 +180,3 @@ def _measure(ring: Any, first: Any, last: Any, low: Any, high: Any, extent: Any)
         for line in range(min(y, stop), max(y, stop) + 1):
             extent[line - low, 0] = min(extent[line - low, 0], x)
             extent[line - low, 1] = max(extent[line - low, 1], x)
-

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from micromet_path.errors import ConfigError
 
 __all__ = [
+    "BOUND_UNIT",
     "OD_SCALE",
     "StainCheck",
     "StainModel",
@@ -29,11 +30,15 @@ __all__ = [
     "find_white",
     "make_tables",
     "optical_density",
+    "thinned",
     "unmix",
 ]
 
 OD_SCALE = 1 << 15
 """Fixed-point unit of the tables: a density in a sum is a whole number of 1/32768."""
+
+BOUND_UNIT = 64
+"""Unit of the straight bound on blue: small enough that its terms fit into 16 bits."""
 
 Vector = tuple[float, float, float]
 
@@ -131,15 +136,16 @@ class StainTables:
     Parameters
     ----------
     dyes : ndarray of shape (3 dyes, 3 channels, 256), dtype int32
-    blue_bound : ndarray of shape (256,), dtype int16
-        For each red value the largest blue of any pixel at the lower threshold: brighter blue cannot
-        be stained, whatever its green. The scan rejects with it before it looks closer.
+    blue_line : ndarray of shape (2,), dtype int16
+        Slope and offset of a straight bound, in units of 1 / `BOUND_UNIT`: a pixel whose blue is above
+        ``(slope * red + offset) / BOUND_UNIT`` is below the lower threshold whatever its green. The scan
+        rejects with it before it looks closer.
     low, mid, high, strong : int
         Thresholds in the same unit.
     """
 
     dyes: NDArray[np.int32]
-    blue_bound: NDArray[np.int16]
+    blue_line: NDArray[np.int16]
     low: int
     mid: int
     high: int
@@ -196,19 +202,32 @@ def make_tables(model: StainModel, params: StainParams) -> StainTables:
     od = optical_density(levels, model.white.rgb)
     dyes = np.rint(np.einsum("vc,cd->dcv", od, model.unmixing) * OD_SCALE).astype(np.int32)
     low = ceil(params.threshold_low_od * OD_SCALE)
-    red, green, blue = dyes[1]
-    # With a chromogen that absorbs blue the table falls as blue brightens, so the reachable blues are a prefix.
-    reachable = red[:, None].astype(np.int64) + int(green.max()) + blue[None, :] >= low
-    last = 255 - np.argmax(reachable[:, ::-1], axis=1)
-    bound = np.where(reachable.any(axis=1), last, -1).astype(np.int16)
     return StainTables(
         dyes=np.ascontiguousarray(dyes),
-        blue_bound=bound,
+        blue_line=_blue_line(dyes[1], low),
         low=low,
         mid=ceil(params.threshold_od * OD_SCALE),
         high=ceil(params.threshold_high_od * OD_SCALE),
         strong=ceil(params.strong_od * OD_SCALE),
     )
+
+
+def _blue_line(chromogen: NDArray[np.int32], low: int) -> NDArray[np.int16]:
+    """Straight bound above the largest blue that a stained pixel of each red can have, tight where tissue lies."""
+    red, green, blue = chromogen
+    reachable = red[:, None].astype(np.int64) + int(green.max()) + blue[None, :] >= low
+    largest = np.where(reachable.any(axis=1), 255 - np.argmax(reachable[:, ::-1], axis=1), -1) * BOUND_UNIT
+    levels = np.arange(256)
+    slopes = np.arange(BOUND_UNIT - 4)  # with these neither end leaves 16 bits
+    offsets = np.array([(largest - slope * levels).max() for slope in slopes])
+    slack = [(slope * levels + offset - largest)[120:245].sum() for slope, offset in zip(slopes, offsets, strict=True)]
+    best = int(np.argmin(slack))
+    return np.array([slopes[best], offsets[best]], np.int16)
+
+
+def thinned(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Every k-th of the pixels, so that about 200 000 are left: enough for any median or percentile here."""
+    return pixels[:: max(1, len(pixels) // 200_000)]
 
 
 def find_white(rgb: NDArray[np.uint8], scanned: NDArray[np.bool_] | None, given: Vector | None) -> WhitePoint:
@@ -230,7 +249,7 @@ def find_white(rgb: NDArray[np.uint8], scanned: NDArray[np.bool_] | None, given:
     """
     if given is not None:
         return WhitePoint(given, "config")
-    pixels = rgb.reshape(-1, 3) if scanned is None else rgb[scanned]
+    pixels = thinned(rgb.reshape(-1, 3) if scanned is None else rgb[scanned])
     bright = pixels[(pixels.min(axis=1) > 170) & (np.ptp(pixels, axis=1) < 40)].astype(np.int64)
     if len(bright) < max(16, 0.002 * len(pixels)):
         return WhitePoint((245.0, 245.0, 245.0), "assumed")
@@ -262,7 +281,7 @@ def check_h_dab(tissue_rgb: NDArray[np.uint8], model: StainModel) -> StainCheck:
     Eosin absorbs green alone and lands on the negative side of the residual axis: in H&E the median
     residual is -8 to -20 % of the whole density, in H-DAB -2 to +8 %. The limits lie between.
     """
-    od = optical_density(tissue_rgb, model.white.rgb)
+    od = optical_density(thinned(tissue_rgb), model.white.rgb)
     total = od.sum(axis=1)
     coloured = total > 0.2
     if np.count_nonzero(coloured) < 50:
@@ -290,7 +309,7 @@ def estimate_vectors(tissue_rgb: NDArray[np.uint8], white: WhitePoint) -> tuple[
         Unit vectors. None when fewer than 500 pixels are dark enough, when the two ends of the colour
         range lie within 12 degrees (one dye only), or when an end has not the colour order of its dye.
     """
-    od = optical_density(tissue_rgb, white.rgb)
+    od = optical_density(thinned(tissue_rgb), white.rgb)
     od = od[od.sum(axis=1) > 0.45]
     if len(od) < 500:
         return None

@@ -7,8 +7,10 @@ as tissue whatever the overview says of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from micromet_path.errors import ConfigError
@@ -149,15 +151,19 @@ def _filled(mask: NDArray[np.bool_], largest_cells: float) -> NDArray[np.bool_]:
 
 def mark_runs(overview: Overview, runs: Runs) -> NDArray[np.bool_]:
     """Cells of the overview that hold a stained pixel of the runs."""
-    marked = np.zeros(overview.shape, bool)
-    cell_x, _ = overview.cell_px0
-    length = runs.stop - runs.start
-    for step in range(int(np.ceil(length.max(initial=0) / cell_x)) + 1):
-        reached = runs.start + np.minimum((step * cell_x), length - 1)
-        marked[overview.cells_of(np.column_stack([reached + 0.5, runs.row + 0.5]))] = True
-        if step and not np.any(length - 1 > step * cell_x):
-            break
+    marked = np.zeros(overview.shape, np.bool_)
+    _mark(marked, runs.row, runs.start, runs.stop, *overview.cell_px0)
     return marked
+
+
+@njit(cache=True, nogil=True)
+def _mark(marked: Any, row: Any, start: Any, stop: Any, cell_x: Any, cell_y: Any) -> None:
+    """Mark every cell that a run crosses."""
+    last_row, last_column = marked.shape[0] - 1, marked.shape[1] - 1
+    for i in range(row.shape[0]):
+        y = min(int(row[i] / cell_y), last_row)
+        for x in range(int(start[i] / cell_x), min(int((stop[i] - 1) / cell_x), last_column) + 1):
+            marked[y, x] = True
 
 
 def find_pieces(

@@ -1,1 +1,178 @@
-"""TODO"""
+"""Records to files and back: everything a result folder holds.
+
+``store`` reads and writes the source (``result.json`` and the Parquet files beside it), `folders` puts
+a folder in place whole; ``tables``, ``qupath``, ``draw`` and ``report`` make the files for other
+programs and for people. `write_result` and `rebuild` are the two ways in.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from micromet_path.model import Analysis, Picture, Runs
+from micromet_path.results.folders import recover, writing
+from micromet_path.results.qupath import Origin
+from micromet_path.results.store import (
+    SOURCE_FILES,
+    find_reusable,
+    read_pictures,
+    read_runs,
+    read_source,
+    result_schema,
+    to_json,
+    write_source,
+)
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from micromet_path.results.shapes import ClusterShapes
+
+__all__ = [
+    "SOURCE_FILES",
+    "Origin",
+    "ResultOptions",
+    "find_reusable",
+    "read_pictures",
+    "read_runs",
+    "read_source",
+    "rebuild",
+    "recover",
+    "result_schema",
+    "to_json",
+    "write_derived",
+    "write_result",
+    "write_source",
+    "writing",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultOptions:
+    """How the derived files are made; none of it changes what was measured.
+
+    Parameters
+    ----------
+    origin : {"auto", "level0", "bounds"}
+        Where ``clusters.geojson`` counts from, see `qupath.origin_px0`.
+    vertex_limit : int
+        Outlines with more points are simplified by one pixel in ``clusters.geojson``.
+    gallery_size : int
+        Crops of the largest clusters.
+    """
+
+    origin: Origin = "auto"
+    vertex_limit: int = 2000
+    gallery_size: int = 24
+
+
+DEFAULTS = ResultOptions()
+
+
+def write_result(
+    folder: Path, analysis: Analysis, runs: Runs, pictures: tuple[Picture, ...], options: ResultOptions = DEFAULTS
+) -> None:
+    """Write all files of a result.
+
+    Parameters
+    ----------
+    folder : Path
+        Existing and empty; `writing` makes one and puts it in place.
+    analysis : Analysis
+    runs : Runs
+    pictures : tuple of Picture
+    options : ResultOptions
+    """
+    stored = write_source(folder, analysis, runs, pictures)
+    write_derived(folder, analysis, runs, stored, options)
+
+
+def rebuild(folder: Path, options: ResultOptions = DEFAULTS) -> Analysis:
+    """Make the derived files of a stored result again, without the slide.
+
+    Parameters
+    ----------
+    folder : Path
+        A result folder. Its source files are not touched.
+    options : ResultOptions
+
+    Returns
+    -------
+    Analysis
+        What was read.
+
+    Raises
+    ------
+    ResultError
+        If there is no such folder, or it is incomplete, damaged or of another schema.
+    """
+    folder = Path(folder)
+    analysis = read_source(folder)
+    write_derived(folder, analysis, read_runs(folder), read_pictures(folder), options)
+    return analysis
+
+
+def write_derived(
+    folder: Path, analysis: Analysis, runs: Runs, pictures: tuple[Picture, ...], options: ResultOptions = DEFAULTS
+) -> None:
+    """Write tables, GeoJSON, overview, gallery and report.
+
+    Parameters
+    ----------
+    folder : Path
+    analysis : Analysis
+    runs : Runs
+    pictures : tuple of Picture
+        As `write_source` returned or `read_pictures` read them.
+    options : ResultOptions
+    """
+    from micromet_path.results import qupath, report, shapes, tables
+
+    traced = shapes.trace_clusters(analysis.clusters, runs)
+    # Drawing and packing of pictures leave the interpreter free for the text files.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        overview, gallery = _draw(pool, folder, analysis, traced, pictures, options)
+        qupath.write_geojson(
+            folder / "clusters.geojson", analysis, traced, origin=options.origin, vertex_limit=options.vertex_limit
+        )
+        tables.write_clusters_csv(folder / "clusters.csv", analysis.clusters)
+        tables.write_clusters_parquet(folder / "clusters.parquet", analysis.clusters)
+        crops = {row: image.result() for row, image in gallery.items()}
+        page = report.render_report(analysis, None if overview is None else overview.result(), crops, pictures)
+    (folder / "report.html").write_text(page, encoding="utf-8", newline="\n")
+
+
+def _draw(
+    pool: ThreadPoolExecutor,
+    folder: Path,
+    analysis: Analysis,
+    traced: ClusterShapes,
+    pictures: tuple[Picture, ...],
+    options: ResultOptions,
+) -> tuple[Future[Image.Image] | None, dict[int, Future[Image.Image]]]:
+    """Draw and write overview and gallery; what an earlier gallery held beyond this one goes."""
+    from micromet_path.results import draw
+    from micromet_path.results.png import write_png
+
+    def overview(picture: Picture) -> Image.Image:
+        image = draw.overview(analysis, traced, picture)
+        write_png(folder / "overview.png", image)
+        return image
+
+    def crop(picture: Picture, row: int) -> Image.Image:
+        image = draw.crop(analysis, traced, picture, row)
+        write_png(gallery / f"{row + 1:04d}.png", image)
+        return image
+
+    gallery = folder / "gallery"
+    gallery.mkdir(exist_ok=True)
+    for old in gallery.glob("[0-9]*.png"):
+        old.unlink()
+    named = {picture.name: picture for picture in pictures}
+    whole = pool.submit(overview, named["overview"]) if "overview" in named else None
+    names = {row: f"cluster-{row + 1:04d}" for row in range(min(options.gallery_size, len(analysis.clusters)))}
+    crops = {row: pool.submit(crop, named[name], row) for row, name in names.items() if name in named}
+    return whole, crops

@@ -5,7 +5,7 @@ from __future__ import annotations
 from micromet_path.clinical.wording import millimetres
 from micromet_path.model import Category
 
-__all__ = ["AXIS", "COLOURS", "NAMES", "NOT_COUNTED", "Rgb", "length_mm", "readable"]
+__all__ = ["AXIS", "COLOURS", "NAMES", "NOT_COUNTED", "Rgb", "interval_mm", "length_mm", "readable"]
 
 Rgb = tuple[int, int, int]
 
@@ -41,12 +41,26 @@ def length_mm(size_um: float | None, is_minimum: bool = False) -> str:
     return f"{'>= ' if is_minimum else ''}{millimetres(size_um)} mm"
 
 
+def interval_mm(low_um: float, high_um: float) -> str:
+    """Print a size interval, with more decimals where two would print one number twice.
+
+    Examples
+    --------
+    >>> interval_mm(178.0, 190.0), interval_mm(41.2, 44.1)
+    ('0.18-0.19 mm', '0.041-0.044 mm')
+    """
+    low, high = millimetres(low_um), millimetres(high_um)
+    if low == high:
+        low, high = millimetres(low_um, decimals=3), millimetres(high_um, decimals=3)
+    return f"{low}-{high} mm"
+
+
 def readable(flag: str) -> str:
     """Print a flag as words.
 
     Examples
     --------
     >>> readable("tissue_edge")
-    'tissue edge'
+    'tissue-edge'
     """
-    return flag.replace("_", " ")
+    return flag.replace("_", "-")

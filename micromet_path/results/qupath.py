@@ -22,9 +22,9 @@ from uuid import UUID, uuid5
 import numpy as np
 from numpy.typing import NDArray
 
-from micromet_path.model import Analysis, Category, Counting, Runs, SlideRecord
+from micromet_path.model import Analysis, Category, Counting, SlideRecord
 from micromet_path.results.palette import AXIS, COLOURS, NAMES, NOT_COUNTED, length_mm
-from micromet_path.results.shapes import cluster_outlines
+from micromet_path.results.shapes import ClusterShapes
 
 __all__ = ["Origin", "origin_px0", "write_geojson"]
 
@@ -86,7 +86,7 @@ def _place(slide: SlideRecord, origin: Origin) -> _Place:
 
 
 def write_geojson(
-    path: Path, analysis: Analysis, runs: Runs, origin: Origin = "auto", vertex_limit: int = 2000
+    path: Path, analysis: Analysis, shapes: ClusterShapes, origin: Origin = "auto", vertex_limit: int = 2000
 ) -> None:
     """Write clusters and their measured lines.
 
@@ -94,8 +94,7 @@ def write_geojson(
     ----------
     path : Path
     analysis : Analysis
-    runs : Runs
-        Of all clusters.
+    shapes : ClusterShapes
     origin : {"auto", "level0", "bounds"}
         Where coordinates are counted from, see `origin_px0`.
     vertex_limit : int
@@ -104,26 +103,26 @@ def write_geojson(
     place = _place(analysis.slide, origin)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         opening = '{"type": "FeatureCollection", "features": [\n'
-        for feature in _features(analysis, runs, place, vertex_limit):
+        for feature in _features(analysis, shapes, place, vertex_limit):
             file.write(opening)
             file.write(feature)
             opening = ",\n"
         file.write("\n]}\n" if opening == ",\n" else opening + "]}\n")
 
 
-def _features(analysis: Analysis, runs: Runs, place: _Place, vertex_limit: int) -> Iterator[str]:
+def _features(analysis: Analysis, shapes: ClusterShapes, place: _Place, vertex_limit: int) -> Iterator[str]:
     """Outlines cluster by cluster, then the measured lines, which QuPath then draws on top."""
     from micromet_path.pixels.simplify import simplify_outlines
 
     columns = _columns(analysis)
-    for rows, exact in cluster_outlines(analysis.clusters, runs):
+    for first, exact in zip(shapes.first_rows.tolist(), shapes.batches, strict=False):
         is_large = exact.n_points() > vertex_limit
         outlines = simplify_outlines(exact, is_large, _TOLERANCE_PX) if is_large.any() else exact
         closed = _closed(outlines.points_px, outlines.point_offsets, place)
-        for group, row in enumerate(rows.tolist()):
+        for group in range(len(exact)):
             polygons = _polygons(closed, outlines.ring_offsets, outlines.polygon_offsets[group : group + 2])
             if polygons:
-                yield _cluster(analysis, columns, row, polygons, place, is_simplified=bool(is_large[group]))
+                yield _cluster(analysis, columns, first + group, polygons, place, is_simplified=bool(is_large[group]))
     for row, category in enumerate(analysis.clusters.category):
         if row < _MOST_AXES_OF_SMALL or category is not Category.ITC:
             yield _axis(analysis, row, place)

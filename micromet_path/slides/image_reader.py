@@ -22,7 +22,7 @@ _LARGEST_MPX = 400
 """Held in memory as a whole: 1.2 GB."""
 
 _PNG_START, _JPEG_START = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
-_SUFFIXES = {"PNG": {".png"}, "JPEG": {".jpg", ".jpeg", ".jpe"}, "TIFF": {".tif", ".tiff", ".btf", ".tf8", ".tf2"}}
+_SUFFIXES = {"PNG": (".png",), "JPEG": (".jpg", ".jpeg", ".jpe"), "TIFF": (".tif", ".tiff", ".btf", ".tf8", ".tf2")}
 
 _Decode = Callable[[], NDArray[Any]]
 
@@ -54,10 +54,7 @@ def open_image(path: Path, start: bytes, spacing: PixelSpacing | None) -> ArrayS
             "(such as SVS, NDPI, MRXS, SCN, DICOM, OME-TIFF, OME-Zarr)"
         )
     if path.suffix.lower() not in _SUFFIXES[kind]:
-        raise UnsupportedSlideError(
-            f"{path.name} is not a slide but a plain {kind} image under another name; "
-            f"rename it to {min(_SUFFIXES[kind])} and pass --mpp if it is meant"
-        )
+        raise UnsupportedSlideError(_misnamed(path.name, kind))
     examine = {"PNG": _examine_png, "JPEG": _examine_jpeg, "TIFF": _examine_tiff}[kind]
     try:
         (width, height), stated, decode = examine(path)
@@ -76,6 +73,17 @@ def _kind_of(start: bytes) -> str | None:
     if start.startswith(_JPEG_START):
         return "JPEG"
     return "TIFF" if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+") else None
+
+
+def _misnamed(name: str, kind: str) -> str:
+    if kind == "TIFF":  # most scanner formats are TIFFs inside
+        return (
+            f"{name} is a TIFF that no slide reader knows (cut short?); copy the slide again or export it as OME-TIFF"
+        )
+    return (
+        f"{name} is not a slide but a plain {kind} image under another name; "
+        f"rename it to {_SUFFIXES[kind][0]} and pass --mpp if it is meant"
+    )
 
 
 def _require_size(name: str, width: int, height: int) -> None:

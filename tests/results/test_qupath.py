@@ -11,13 +11,14 @@ import shapely
 
 from micromet_path.geometry import Region
 from micromet_path.results.qupath import origin_px0, write_geojson
+from micromet_path.results.shapes import trace_clusters
 
 TOP = {"type", "features"}
 PROPERTIES = {"objectType", "name", "classification", "isLocked", "measurements", "metadata"}
 
 
 def written(made, path, **options):
-    write_geojson(path / "clusters.geojson", made.analysis, made.runs, **options)
+    write_geojson(path / "clusters.geojson", made.analysis, trace_clusters(made.analysis.clusters, made.runs), **options)
     data = (path / "clusters.geojson").read_bytes()
     return json.loads(data.decode("utf-8"), parse_constant=pytest.fail)
 
@@ -130,7 +131,7 @@ def test_ids_stay_and_belong_to_the_slide(positive, tmp_path):
 def test_nan_is_a_string(positive, tmp_path):
     clusters = positive.analysis.clusters
     analysis = replace(positive.analysis, clusters=replace(clusters, solidity=np.full(len(clusters), np.nan)))
-    write_geojson(tmp_path / "a", analysis, positive.runs)
+    write_geojson(tmp_path / "a", analysis, trace_clusters(clusters, positive.runs))
     first = json.loads((tmp_path / "a").read_text(encoding="utf-8"))["features"][0]
     assert first["properties"]["measurements"]["Solidity"] == "NaN"
 

@@ -1,0 +1,286 @@
+"""The overview of a slide and the crops of its largest clusters, drawn for a pathologist's eye.
+
+Colours tell the category (Okabe and Ito 2008), dashes and grey what is not counted, numbers the
+clusters. The tissue under a mark stays visible: lines are thin, words stand beside.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micromet_path.geometry import PixelSpacing
+from micromet_path.model import Analysis, Category, Clusters, Counting, Picture, Piece, Role
+from micromet_path.results.canvas import BLACK, DARK, WHITE, Marks, Scaled, dashed, font, scale_bar, shortened, words
+from micromet_path.results.palette import AXIS, COLOURS, NAMES, NOT_COUNTED, Rgb, interval_mm, length_mm, readable
+from micromet_path.results.shapes import ClusterShapes
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["crop", "overview"]
+
+NUMBERED = 24
+"""Clusters that are large enough in the ranking to carry their number on the overview."""
+
+_LEAST_SIDE_PX = 800
+_LEAST_WIDTH_PX = 900
+_HEADER_PX, _LEGEND_PX = 64, 62
+_RING_PX, _SMALL_RING_PX = 11.0, 5.0
+_CROP_PX, _CAPTION_PX = 512, 66
+_SMALLEST_HOLE_PX = 10.0
+_FAINT: Rgb = (95, 95, 95)
+
+
+def overview(analysis: Analysis, shapes: ClusterShapes, picture: Picture) -> Image.Image:
+    """Draw the slide with its clusters, pieces, a legend and a scale bar.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    shapes : ClusterShapes
+        Of its clusters.
+    picture : Picture
+        The one named ``overview``.
+
+    Returns
+    -------
+    Image
+        Largest clusters with their numbers; those too small to be seen in a ring.
+    """
+    from PIL import Image, ImageDraw
+
+    tissue = _enlarged(picture.rgb)
+    place = Scaled(picture.region, tissue.size)
+    _draw_pieces(tissue, analysis.pieces, place)
+    marks = Marks(tissue.size)
+    numbers = _mark_clusters(marks, analysis.clusters, shapes, place)
+    marks.lay_over(tissue)
+    draw = ImageDraw.Draw(tissue)
+    _number_clusters(draw, tissue.size, numbers)
+    spacing = _spacing_of(place, analysis.slide.spacing)
+    scale_bar(draw, (10, tissue.height - 10), max(90.0, tissue.width / 6), spacing)
+    width = max(tissue.width, _LEAST_WIDTH_PX)
+    sheet = Image.new("RGB", (width, _HEADER_PX + tissue.height + _LEGEND_PX), WHITE)
+    sheet.paste(tissue, ((width - tissue.width) // 2, _HEADER_PX))
+    draw = ImageDraw.Draw(sheet)
+    _head(draw, analysis, width)
+    _legend(draw, analysis.clusters, sheet.size)
+    return sheet
+
+
+def crop(analysis: Analysis, shapes: ClusterShapes, picture: Picture, row: int) -> Image.Image:
+    """Draw one cluster with its outline, its measured line and a caption.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    shapes : ClusterShapes
+    picture : Picture
+        Of this cluster.
+    row : int
+        Row of ``analysis.clusters``.
+    """
+    from PIL import Image, ImageDraw
+
+    clusters = analysis.clusters
+    tissue = Image.fromarray(np.ascontiguousarray(picture.rgb))
+    if tissue.size != (_CROP_PX, _CROP_PX):
+        tissue = tissue.resize((_CROP_PX, _CROP_PX), Image.Resampling.BICUBIC)
+    place = Scaled(picture.region, tissue.size)
+    marks = Marks(tissue.size)
+    _outline(marks, clusters, shapes, place, row)
+    axis = place(clusters.axis_px0[row])
+    size = length_mm(float(clusters.max_diameter_um[row]), bool(clusters.size_is_minimum[row]))
+    _measured_line(marks, axis)
+    marks.lay_over(tissue)
+    _label_line(tissue, axis, size)
+    spacing = _spacing_of(place, analysis.slide.spacing)
+    scale_bar(ImageDraw.Draw(tissue), (8, _CROP_PX - 8), _CROP_PX / 4, spacing)
+    sheet = Image.new("RGB", (_CROP_PX, _CROP_PX + _CAPTION_PX), WHITE)
+    sheet.paste(tissue, (0, 0))
+    _caption(ImageDraw.Draw(sheet), clusters, row, size)
+    return sheet
+
+
+def _enlarged(rgb: NDArray[np.uint8]) -> Image.Image:
+    """The picture, enlarged where it is too small to draw on."""
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(rgb))
+    factor = max(1.0, _LEAST_SIDE_PX / max(image.size))
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
+
+
+def _spacing_of(place: Scaled, spacing: PixelSpacing) -> PixelSpacing:
+    """Scale of an image that shows a part of the slide."""
+    across, down = place.factors.tolist()
+    return PixelSpacing(spacing.x_um / across, spacing.y_um / down)
+
+
+def _draw_pieces(image: Image.Image, pieces: tuple[Piece, ...], place: Scaled) -> None:
+    """A faint frame around each piece; what does not enter the finding is hatched."""
+    from PIL import ImageDraw
+
+    draw = ImageDraw.Draw(image, "RGBA")
+    for piece in pieces:
+        x0, y0, x1, y1 = place(np.array(piece.bbox_px0).reshape(2, 2)).ravel().tolist()
+        if piece.role in (Role.CONTROL, Role.EXCLUDE):
+            _hatch(draw, (x0, y0, x1, y1))
+        draw.rectangle((x0, y0, x1, y1), outline=(*_FAINT, 130))
+        role = "" if piece.role is Role.UNKNOWN else f" ({piece.role.value})"
+        text_y = y0 - 21 if y0 > 24 else y0 + 4
+        words(draw, (x0 + 3, text_y), f"Piece {piece.id}{role}", 16, _FAINT, halo=2)
+
+
+def _hatch(draw: Any, box: tuple[float, float, float, float]) -> None:
+    """Slanted lines inside a box."""
+    x0, y0, x1, y1 = box
+    for shift in np.arange(x0 - (y1 - y0), x1, 14.0).tolist():
+        first, last = max(shift, x0), min(shift + y1 - y0, x1)
+        draw.line((first, y0 + first - shift, last, y0 + last - shift), fill=(*_FAINT, 70))
+
+
+def _colour_of(clusters: Clusters, row: int) -> tuple[Rgb, bool]:
+    """Colour of a cluster, and whether it is dashed."""
+    if clusters.counting[row] is Counting.NOT_COUNTED:
+        return NOT_COUNTED, True
+    return COLOURS[clusters.category[row]], False
+
+
+def _mark_clusters(
+    marks: Marks, clusters: Clusters, shapes: ClusterShapes, place: Scaled
+) -> list[tuple[int, Rgb, NDArray[np.float64]]]:
+    """Outline what can be seen, ring what cannot, the smallest first; where the numbers go."""
+    boxes = place(clusters.bbox_px0.reshape(-1, 2)).reshape(-1, 4)
+    extent = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) if len(boxes) else np.zeros(0)
+    numbers = []
+    for row in range(len(clusters) - 1, -1, -1):
+        colour, is_dashed = _colour_of(clusters, row)
+        centre, box = (boxes[row, :2] + boxes[row, 2:]) / 2, boxes[row]
+        if extent[row] >= 2 * _RING_PX:
+            _outline(marks, clusters, shapes, place, row)
+        else:
+            radius = _RING_PX if row < NUMBERED else _SMALL_RING_PX
+            marks.circle(centre, radius, colour, is_dashed)
+            box = np.concatenate([centre - radius, centre + radius])
+        if row < NUMBERED:
+            numbers.append((row + 1, colour, box))
+    return numbers[::-1]
+
+
+def _outline(marks: Marks, clusters: Clusters, shapes: ClusterShapes, place: Scaled, row: int) -> None:
+    """Draw a cluster's rings, holes only where they are large enough not to hide the tissue."""
+    points, offsets, is_hole = shapes.of(row)
+    if not len(points):
+        return
+    colour, is_dashed = _colour_of(clusters, row)
+    at = np.rint(2 * place(points)) / 2
+    extent = np.maximum.reduceat(at, offsets[:-1]) - np.minimum.reduceat(at, offsets[:-1])
+    shown = ~is_hole | (extent.max(axis=1) >= _SMALLEST_HOLE_PX)
+    is_new = np.ones(len(at), dtype=bool)
+    is_new[1:] = (at[1:] != at[:-1]).any(axis=1)
+    is_new[offsets[:-1]] = True
+    for ring in np.flatnonzero(shown).tolist():
+        here = slice(offsets[ring], offsets[ring + 1])
+        line = at[here][is_new[here]]
+        closed = np.concatenate([line, line[:1]])
+        for stretch in dashed(closed) if is_dashed else [closed]:
+            marks.line(stretch, colour)
+
+
+def _number_clusters(
+    draw: Any, size: tuple[int, int], numbers: list[tuple[int, Rgb, NDArray[np.float64]]]
+) -> None:
+    """Print numbers beside their clusters where there is room; the largest choose first."""
+    taken: list[tuple[float, float, float, float]] = []
+    for number, colour, box in numbers:
+        text, (x0, y0, x1, y1) = str(number), box.tolist()
+        width, height = font(17).getlength(text) + 4, 18.0
+        corners = [(x1 + 1, y0 - height), (x1 + 1, y1), (x0 - width, y0 - height), (x0 - width, y1)]
+        corners += [(x1 + 3, (y0 + y1 - height) / 2), (x0 - width - 3, (y0 + y1 - height) / 2)]
+        places = [(x, y, x + width, y + height) for x, y in corners]
+        inside = [at for at in places if at[0] >= 0 and at[1] >= 0 and at[2] <= size[0] and at[3] <= size[1]]
+        free = [at for at in inside if not any(_overlap(at, other) for other in taken)]
+        at = (free or inside or places)[0]
+        taken.append(at)
+        words(draw, (at[0] + 2, at[1]), text, 17, colour, halo=2)
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    """Whether two boxes share a point."""
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _head(draw: Any, analysis: Analysis, width: int) -> None:
+    """Name of the slide, and the finding."""
+    finding = analysis.finding
+    words(draw, (12, 8), shortened(analysis.slide.name, 22, width - 260), 22)
+    words(draw, (width - 12, 12), "Research use only", 15, _FAINT, anchor="ra")
+    said = NAMES[finding.category]
+    if finding.max_diameter_um is not None:
+        said += f", {length_mm(finding.max_diameter_um, finding.size_is_minimum)}"
+    suggested = f"Suggested category: {said}"
+    words(draw, (12, 37), shortened(suggested, 17, width - 24), 17, COLOURS[finding.category])
+
+
+def _legend(draw: Any, clusters: Clusters, size: tuple[int, int]) -> None:
+    """What the colours mean, with numbers of clusters."""
+    counted = clusters.is_counted
+    entries: list[tuple[str, Rgb, bool]] = []
+    for category in (Category.MACROMETASTASIS, Category.MICROMETASTASIS, Category.ITC):
+        n = int(sum(clusters.category[row] is category for row in np.flatnonzero(counted)))
+        entries.append((f"{NAMES[category]}: {n}", COLOURS[category], False))
+    entries.append((f"Not counted: {int((~counted).sum())}", NOT_COUNTED, True))
+    x, y = 12.0, size[1] - _LEGEND_PX + 20.0
+    for text, colour, is_dashed in entries:
+        for start in range(0, 30, 10) if is_dashed else (0,):
+            draw.line((x + start, y, x + start + (5 if is_dashed else 28), y), fill=colour, width=3)
+        words(draw, (x + 36, y), text, 16, anchor="lm")
+        x += 36 + font(16).getlength(text) + 26
+    note = f"Numbers: the {min(NUMBERED, len(clusters))} largest clusters. Rings mark clusters too small to be seen here."
+    words(draw, (12, y + 16), note if len(clusters) else "No clusters.", 14, _FAINT)
+
+
+def _measured_line(marks: Marks, axis: NDArray[np.float64]) -> None:
+    """The maximum diameter with ticks at its ends."""
+    along = axis[1] - axis[0]
+    tick = np.array([-along[1], along[0]]) / max(float(np.hypot(*along)), 1e-9) * 8
+    for line in (axis, *(np.stack([end - tick, end + tick]) for end in axis)):
+        marks.line(line, AXIS, border=BLACK)
+
+
+def _label_line(image: Image.Image, axis: NDArray[np.float64], text: str) -> None:
+    """The length beyond the end that has more room, so that no tissue of the cluster is hidden."""
+    from PIL import ImageDraw
+
+    along = axis[1] - axis[0]
+    unit = along / max(float(np.hypot(*along)), 1e-9)
+    reach = np.array([font(18).getlength(text) + 12, 26.0]) / 2
+    distance = float(reach @ np.abs(unit)) + 10
+    size = np.array(image.size)
+    places = [axis[0] - unit * distance, axis[1] + unit * distance]
+    room = [min(*(at - reach), *(size - at - reach)) for at in places]
+    # The corner with the scale bar is taken.
+    room = [space - size[0] * (at[0] < 220 and at[1] > size[1] - 70) for space, at in zip(room, places, strict=True)]
+    x, y = np.clip(places[int(np.argmax(room))], reach + 2, size - reach - 2).tolist()
+    draw = ImageDraw.Draw(image)
+    draw.rounded_rectangle((x - reach[0], y - reach[1], x + reach[0], y + reach[1]), 4, fill=(20, 20, 20))
+    words(draw, (x, y), text, 18, AXIS, anchor="mm")
+
+
+def _caption(draw: Any, clusters: Clusters, row: int, size: str) -> None:
+    """Number, category and size; below, interval, counting and flags."""
+    colour, _ = _colour_of(clusters, row)
+    draw.rectangle((0, _CROP_PX, 10, _CROP_PX + _CAPTION_PX), fill=colour)
+    counting = clusters.counting[row]
+    title = f"{row + 1}   {NAMES[clusters.category[row]]}, {size}"
+    words(draw, (20, _CROP_PX + 9), shortened(title, 21, _CROP_PX - 30), 21)
+    said = {Counting.COUNTED: "counted", Counting.DOUBTFUL: "counted, doubtful", Counting.NOT_COUNTED: "NOT COUNTED"}
+    flags = ", ".join(readable(flag) for flag in clusters.flags_of(row))
+    between = interval_mm(float(clusters.diameter_low_um[row]), float(clusters.diameter_high_um[row]))
+    below = f"{between}; {said[counting]}{': ' if flags else ''}{flags}"
+    words(draw, (20, _CROP_PX + 38), shortened(below, 16, _CROP_PX - 30), 16, DARK)

@@ -1,0 +1,264 @@
+"""``report.html``: one self-contained page that says the finding first and its evidence after.
+
+The page loads nothing and runs nothing: pictures are data URIs, and a content policy forbids the rest.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from micromet_path.clinical.wording import percent, square_millimetres
+from micromet_path.model import Analysis, CellEstimate, Clusters, Counting, Dropped, Picture, Piece, Role
+from micromet_path.results.encode import plain
+from micromet_path.results.palette import COLOURS, NAMES, interval_mm, length_mm, readable
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["render_report"]
+
+_MOST_UNCOUNTED = 10
+_JPEG_QUALITY = 85
+_BROWN_PX = 240
+_COUNTING = {
+    Counting.COUNTED: "counted",
+    Counting.DOUBTFUL: "counted, doubtful",
+    Counting.NOT_COUNTED: "not counted",
+}
+
+
+def render_report(
+    analysis: Analysis,
+    overview: Image.Image | None,
+    gallery: Mapping[int, Image.Image],
+    pictures: tuple[Picture, ...],
+) -> str:
+    """Make the page.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    overview : Image or None
+        As `draw.overview` made it.
+    gallery : mapping of int to Image
+        Drawn crops by row of ``analysis.clusters``.
+    pictures : tuple of Picture
+        Those named ``brown-..`` are shown as they are.
+
+    Returns
+    -------
+    str
+        HTML; every text of the slide is escaped.
+    """
+    from importlib.resources import files
+
+    from jinja2 import Environment, StrictUndefined
+
+    source = files("micromet_path.results").joinpath("templates/report.html.j2").read_text(encoding="utf-8")
+    page = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    brown = {picture.name: picture for picture in pictures if picture.name.startswith("brown-")}
+    return page.from_string(source).render(
+        **_answer(analysis),
+        overview=None if overview is None else _data_uri(overview),
+        gallery=[_gallery_item(analysis.clusters, row, image) for row, image in sorted(gallery.items())],
+        by_gap=list(_by_gap(analysis)),
+        uncounted=_uncounted(analysis),
+        dropped=[
+            _dropped(analysis.scan.below_area, "below the smallest area"),
+            _dropped(analysis.scan.no_strong_pixel, "without a strong pixel"),
+        ],
+        brownest=list(_brownest(analysis, brown)),
+        pieces=[_piece(piece) for piece in analysis.pieces],
+        facts=list(_facts(analysis)),
+        settings=json.dumps(plain(analysis.provenance.config), indent=2, ensure_ascii=False),
+    )
+
+
+def _answer(analysis: Analysis) -> dict[str, Any]:
+    """What stands at the top."""
+    finding = analysis.finding
+    has_size = finding.max_diameter_um is not None
+    return {
+        "slide": analysis.slide,
+        "finding": finding,
+        "category": NAMES[finding.category],
+        "colour": "rgb({}, {}, {})".format(*COLOURS[finding.category]),
+        "size": _typeset(length_mm(finding.max_diameter_um, finding.size_is_minimum)) if has_size else None,
+        "interval": interval_mm(*finding.diameter_interval_um) if finding.diameter_interval_um else None,
+        "read": _read(analysis),
+        "reasons": [reason.partition(": ")[2] or reason for reason in finding.assessable.reasons],
+        "remarks": list(_remarks(analysis)),
+        "n_all": len(analysis.clusters),
+        "gap": f"{analysis.clusters.gap_um:g} µm",
+        "extent": None if finding.scatter_extent_um is None else length_mm(finding.scatter_extent_um),
+        "if_all_counted": NAMES[finding.if_all_counted],
+    }
+
+
+def _read(analysis: Analysis) -> str:
+    """What part of the tissue was seen."""
+    quality = analysis.quality
+    area = _typeset(square_millimetres(quality.tissue_area_mm2))
+    if quality.coverage is None:
+        return f"Tissue: {area}."
+    focus = "focus not measured" if quality.in_focus is None else f"{percent(quality.in_focus, 0)} of it in focus"
+    return f"{percent(quality.coverage)} of the detected tissue was read ({area}), {focus}."
+
+
+def _remarks(analysis: Analysis) -> Iterator[str]:
+    """Reservations that the numbers carry."""
+    finding = analysis.finding
+    if finding.borderline:
+        yield "Borderline: a category limit lies inside the size interval."
+    elif finding.near_limit:
+        yield "The size is within 10 % of a category limit."
+    if finding.size_is_minimum:
+        yield "The size is a minimum: the cluster reaches a border beyond which nothing could be seen."
+    if finding.flags:
+        yield f"Flags: {', '.join(map(readable, finding.flags))}."
+
+
+def _gallery_item(clusters: Clusters, row: int, image: Image.Image) -> dict[str, Any]:
+    """One crop with its words."""
+    return {
+        "id": row + 1,
+        "source": _data_uri(image),
+        "category": NAMES[clusters.category[row]],
+        "size": _typeset(length_mm(float(clusters.max_diameter_um[row]), bool(clusters.size_is_minimum[row]))),
+        "interval": interval_mm(float(clusters.diameter_low_um[row]), float(clusters.diameter_high_um[row])),
+        "counting": _COUNTING[clusters.counting[row]],
+        "flags": ", ".join(map(readable, clusters.flags_of(row))),
+        "cells": _cells(CellEstimate(*(float(kind[row]) for kind in (clusters.cells, clusters.cells_low, clusters.cells_high)))),
+        "piece": int(clusters.piece_id[row]) or "none",
+    }  # fmt: skip
+
+
+def _by_gap(analysis: Analysis) -> Iterator[dict[str, Any]]:
+    """Rows of the table of gaps."""
+    for entry in analysis.finding.by_gap:
+        size = "" if entry.max_diameter_um is None else length_mm(entry.max_diameter_um)
+        yield {
+            "gap": f"{entry.gap_um:g}",
+            "category": NAMES[entry.category],
+            "size": size,
+            "used": entry.gap_um == analysis.clusters.gap_um,
+        }
+
+
+def _uncounted(analysis: Analysis) -> dict[str, Any]:
+    """The largest clusters that do not enter the finding, and why."""
+    clusters = analysis.clusters
+    rows = np.flatnonzero(~clusters.is_counted).tolist()
+    aside = {piece.id: piece.role for piece in analysis.pieces if piece.role in (Role.CONTROL, Role.EXCLUDE)}
+    shown = []
+    for row in rows[:_MOST_UNCOUNTED]:
+        role = aside.get(int(clusters.piece_id[row]))
+        reasons = ([] if role is None else [f"{role.value} tissue"]) + list(map(readable, clusters.flags_of(row)))
+        shown.append(
+            {
+                "id": row + 1,
+                "size": length_mm(float(clusters.max_diameter_um[row])),
+                "category": NAMES[clusters.category[row]],
+                "why": ", ".join(reasons) or "counting policy",
+                "piece": int(clusters.piece_id[row]) or "none",
+            }
+        )
+    return {"n": len(rows), "rows": shown}
+
+
+def _dropped(dropped: Dropped, why: str) -> str:
+    """How many a rule removed."""
+    largest = "" if dropped.largest_um is None else f" (largest {length_mm(dropped.largest_um)})"
+    return f"{dropped.n} {why}{largest}"
+
+
+def _brownest(analysis: Analysis, pictures: Mapping[str, Picture]) -> Iterator[dict[str, Any]]:
+    """The brownest things with their pictures."""
+    for thing in analysis.brownest:
+        picture = pictures.get(f"brown-{thing.rank:02d}")
+        yield {
+            "rank": thing.rank,
+            "what": thing.what,
+            "size": length_mm(thing.max_diameter_um),
+            "density": f"{thing.max_dab_od:.2f}",
+            "source": None if picture is None else _data_uri(_framed(picture, thing.bbox_px0)),
+        }
+
+
+def _framed(picture: Picture, bbox_px0: tuple[int, int, int, int]) -> Image.Image:
+    """A small picture with a frame around the thing it is about."""
+    from PIL import Image
+
+    from micromet_path.results.canvas import Marks, Scaled
+
+    image = Image.fromarray(np.ascontiguousarray(picture.rgb))
+    factor = _BROWN_PX / max(image.size)
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    image = image.resize(size, Image.Resampling.BICUBIC)
+    place, marks = Scaled(picture.region, size), Marks(size)
+    x0, y0, x1, y1 = place(np.array(bbox_px0).reshape(2, 2)).ravel() + (-3, -3, 3, 3)
+    marks.line(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]]), (0, 0, 0), width=1.0)
+    marks.lay_over(image)
+    return image
+
+
+def _piece(piece: Piece) -> dict[str, Any]:
+    """A row of the table of pieces."""
+    return {
+        "id": piece.id,
+        "role": piece.role.value,
+        "area": _typeset(square_millimetres(piece.area_mm2)),
+        "category": "" if piece.category is None else NAMES[piece.category],
+        "size": "" if piece.max_diameter_um is None else length_mm(piece.max_diameter_um),
+        "cells": "" if piece.estimated_cells is None else _cells(piece.estimated_cells),
+        "cut": "yes" if piece.touches_scan_edge else "no",
+    }
+
+
+def _cells(cells: CellEstimate) -> str:
+    """An estimate with its interval, in whole cells."""
+    if not np.isfinite([cells.value, cells.low, cells.high]).all():
+        return "an unknown number of"
+    return f"{cells.value:.0f} ({cells.low:.0f}-{cells.high:.0f})"
+
+
+def _facts(analysis: Analysis) -> Iterator[tuple[str, str]]:
+    """What a reader needs to judge or repeat the measurement."""
+    slide, scan, quality, made = analysis.slide, analysis.scan, analysis.quality, analysis.provenance
+    yield "Scanner", slide.vendor or "not stated"
+    yield "Scale", f"{slide.spacing.x_um:.4g} x {slide.spacing.y_um:.4g} µm per pixel ({slide.mpp_source})"
+    yield "Scan", f"{slide.width_px0} x {slide.height_px0} pixels; {scan.mode}; {scan.unreadable_tiles} unreadable tiles"
+    yield "White point", f"{', '.join(f'{value:.0f}' for value in scan.white)} ({scan.white_source})"
+    vectors = "; ".join(" ".join(f"{part:.3f}" for part in vector) for vector in scan.stain_vectors)
+    yield "Stain vectors", f"{vectors} ({scan.stain_source})"
+    yield "Threshold", (
+        f"{scan.threshold_od:g} OD (interval {scan.threshold_low_od:g}-{scan.threshold_high_od:g}); "
+        f"strong from {scan.strong_od:g} OD"
+    )
+    yield "Smallest cluster", f"{scan.smallest_area_um2:g} µm²"
+    yield "Gap", f"{analysis.clusters.gap_um:g} µm"
+    yield "Antibody", quality.antibody or "not stated"
+    yield "Control", quality.control_result or "not stated"
+    yield "Slide fingerprint", slide.fingerprint
+    yield "Settings", made.config_fingerprint
+    yield "Program", f"micromet_path {made.version}, {made.started}, {made.seconds:.1f} s"
+
+
+def _typeset(text: str) -> str:
+    """Signs as they are set in print."""
+    return text.replace(">=", "≥").replace("mm2", "mm²")
+
+
+def _data_uri(image: Image.Image) -> str:
+    """An image inside the page."""
+    stream = BytesIO()
+    image.save(stream, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+    return f"data:image/jpeg;base64,{b64encode(stream.getvalue()).decode('ascii')}"
