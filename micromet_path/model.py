@@ -472,6 +472,8 @@ class Quality:
         What the check of the stain saw, in words.
     unreadable_tiles : int
         Stored tiles that could not be decoded.
+    is_truncated : bool
+        Whether the slide's file is cut short.
     control_result : str or None
         ``"passed"``, ``"failed"`` or None where not stated.
     antibody : str or None
@@ -484,6 +486,7 @@ class Quality:
     is_h_dab: bool | None = True
     stain_note: str = ""
     unreadable_tiles: int = 0
+    is_truncated: bool = False
     control_result: str | None = None
     antibody: str | None = None
 

@@ -107,6 +107,8 @@ def _limiting(quality: Quality, params: ClassifyParams) -> Iterator[str]:
     elif quality.unreadable_tiles:
         tiles = "1 stored tile" if quality.unreadable_tiles == 1 else f"{quality.unreadable_tiles} stored tiles"
         yield f"incomplete: {tiles} could not be decoded"
+    elif quality.is_truncated:
+        yield "incomplete: the file is cut short, and what its lost end held is not known"
     if quality.in_focus is not None and quality.in_focus < params.minimum_in_focus:
         needed = percent(params.minimum_in_focus)
         yield f"out_of_focus: {percent(quality.in_focus)} of the tissue is in focus, {needed} is needed"

@@ -112,7 +112,7 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     started, clock = datetime.now(UTC), time.perf_counter()
     spacing = slide.info.spacing
     overview = _take_overview(slide, config, task.area)
-    check_brightfield(np.where(overview.read[:, :, None], overview.rgb, 255).astype(np.uint8), slide.info)
+    check_brightfield(overview.rgb, slide.info, overview.read)
     white = stain.find_white(overview.rgb, overview.read, config.stain.white)
     tissue_mask = tissue.find_tissue(overview, white, config.tissue)
     model, estimated = _stain_model(overview.rgb[tissue_mask], white, config)
@@ -135,7 +135,8 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
 
     # Where neither the overview nor level 0 could be read there may be tissue: it counts as tissue that was missed.
     expected = tissue_mask | stained | (unread & ~seen)
-    quality = _quality(overview, tissue_mask | stained, expected, check, len(scan.unread), config)
+    quality = _quality(overview, tissue_mask | stained, expected, check, config)
+    quality = replace(quality, unreadable_tiles=len(scan.unread), is_truncated=slide.info.is_truncated)
     scale_share = _scale_share(slide.info.spacing_source, config)
     roles = {piece.id: piece.role for piece in pieces}
     measured = classify.judge(
@@ -325,7 +326,6 @@ def _quality(
     tissue_mask: NDArray[np.bool_],
     expected: NDArray[np.bool_],
     check: stain.StainCheck,
-    unreadable_tiles: int,
     config: Config,
 ) -> Quality:
     """Whether the slide could have shown tumour."""
@@ -337,7 +337,6 @@ def _quality(
         has_light=bool(seen.size == 0 or seen.max() >= 64),
         is_h_dab=check.is_h_dab,
         stain_note=check.note,
-        unreadable_tiles=unreadable_tiles,
         control_result=config.laboratory.control_result,
         antibody=config.laboratory.antibody,
     )

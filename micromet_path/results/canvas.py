@@ -20,7 +20,19 @@ from micromet_path.results.palette import Rgb
 if TYPE_CHECKING:
     from PIL import Image, ImageFont
 
-__all__ = ["BLACK", "DARK", "WHITE", "Marks", "Scaled", "dashed", "font", "printable", "scale_bar", "shortened", "words"]
+__all__ = [
+    "BLACK",
+    "DARK",
+    "WHITE",
+    "Marks",
+    "Scaled",
+    "dashed",
+    "font",
+    "printable",
+    "scale_bar",
+    "shortened",
+    "words",
+]
 
 Points = NDArray[np.floating] | NDArray[np.integer]
 
@@ -41,7 +53,8 @@ class Scaled:
 
     def __call__(self, points_px0: Points) -> NDArray[np.float64]:
         """Points (x, y) on the image."""
-        return (points_px0 - self._corner) * self.factors
+        placed: NDArray[np.float64] = (points_px0 - self._corner) * self.factors
+        return placed
 
 
 class Marks:

@@ -151,6 +151,8 @@ def _clusters(rows: Sequence[Json], clustering: Json, cluster_of_fragment: NDArr
         "max_diameter_um", "min_bounding_circle_um", "area_um2", "area_filled_um2", "mean_dab_od", "max_dab_od",
         "solidity", "rank_score",
     )  # fmt: skip
+    floats: dict[str, Any] = {name: _floats([row[name] for row in rows]) for name in measured}
+    booleans: dict[str, Any] = {name: _booleans(rows, name) for name in ("size_is_minimum", "borderline", "near_limit")}
     cells = _floats([[row["estimated_cells"][key] for key in ("value", "low", "high")] for row in rows], 3)
     interval = _floats([row["diameter_interval_um"] for row in rows], 2)
     return Clusters(
@@ -158,7 +160,7 @@ def _clusters(rows: Sequence[Json], clustering: Json, cluster_of_fragment: NDArr
         cluster_of_fragment=cluster_of_fragment,
         piece_id=_integers([row["piece_id"] or 0 for row in rows]),
         n_fragments=_integers([row["n_fragments"] for row in rows]),
-        **{name: _floats([row[name] for row in rows]) for name in measured},
+        **floats,
         diameter_low_um=interval[:, 0],
         diameter_high_um=interval[:, 1],
         axis_px0=_integers([row["axis_px0"] for row in rows], 2, 2),
@@ -168,7 +170,7 @@ def _clusters(rows: Sequence[Json], clustering: Json, cluster_of_fragment: NDArr
         cells=cells[:, 0],
         cells_low=cells[:, 1],
         cells_high=cells[:, 2],
-        **{name: _booleans(rows, name) for name in ("size_is_minimum", "borderline", "near_limit")},
+        **booleans,
         flags=_flags(rows, clustering["flag_names"]),
         category=np.array([Category(row["category"]) for row in rows], dtype=object),
         counting=np.array([Counting(row["counting"]) for row in rows], dtype=object),

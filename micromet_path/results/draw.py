@@ -241,7 +241,8 @@ def _legend(draw: Any, clusters: Clusters, size: tuple[int, int]) -> None:
             draw.line((x + start, y, x + start + (5 if is_dashed else 28), y), fill=colour, width=3)
         words(draw, (x + 36, y), text, 16, anchor="lm")
         x += 36 + font(16).getlength(text) + 26
-    note = f"Numbers: the {min(NUMBERED, len(clusters))} largest clusters. Rings mark clusters too small to be seen here."
+    n_numbered = min(NUMBERED, len(clusters))
+    note = f"Numbers: the {n_numbered} largest clusters. Rings mark clusters too small to be seen here."
     words(draw, (12, y + 16), note if len(clusters) else "No clusters.", 14, _FAINT)
 
 

@@ -24,7 +24,7 @@ def write_png(path: Path, image: Image.Image) -> None:
 
 
 def encode_png(rgb: NDArray[np.uint8]) -> bytes:
-    """Encode pixels as PNG.
+    r"""Encode pixels as PNG.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def encode_png(rgb: NDArray[np.uint8]) -> bytes:
     Examples
     --------
     >>> encode_png(np.zeros((2, 3, 3), np.uint8))[:4]
-    b'\\x89PNG'
+    b'\x89PNG'
     """
     rows, columns = rgb.shape[:2]
     flat = rgb.reshape(rows, 3 * columns)
@@ -51,7 +51,7 @@ def encode_png(rgb: NDArray[np.uint8]) -> bytes:
     filtered[:, 1:4] = flat[:, :3]
     np.subtract(flat[:, 3:], flat[:, :-3], out=filtered[:, 4:])
     packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
-    data = packer.compress(filtered) + packer.flush()
+    data = packer.compress(filtered.data) + packer.flush()
     header = pack(">IIBBBBB", columns, rows, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
@@ -138,14 +139,14 @@ def _closed(points: NDArray[np.int32], offsets: NDArray[np.int64], place: _Place
     shifted = (points - np.array([place.x, place.y])).tolist()
     bounds = offsets.tolist()
     return [
-        [*shifted[first:last], shifted[first]] for first, last in zip(bounds[:-1], bounds[1:], strict=True)
+        [*shifted[first:last], shifted[first]] for first, last in pairwise(bounds)
     ]
 
 
 def _polygons(closed: list[Any], ring_offsets: NDArray[np.int64], polygons: NDArray[np.int64]) -> list[list[Any]]:
     """Rings of each polygon of one cluster."""
     bounds = ring_offsets[polygons[0] : polygons[1] + 1].tolist()
-    return [closed[first:last] for first, last in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [closed[first:last] for first, last in pairwise(bounds)]
 
 
 def _cluster(

@@ -128,6 +128,7 @@ def _remarks(analysis: Analysis) -> Iterator[str]:
 
 def _gallery_item(clusters: Clusters, row: int, image: Image.Image) -> dict[str, Any]:
     """One crop with its words."""
+    cells = (float(kind[row]) for kind in (clusters.cells, clusters.cells_low, clusters.cells_high))
     return {
         "id": row + 1,
         "source": _data_uri(image),
@@ -136,9 +137,9 @@ def _gallery_item(clusters: Clusters, row: int, image: Image.Image) -> dict[str,
         "interval": interval_mm(float(clusters.diameter_low_um[row]), float(clusters.diameter_high_um[row])),
         "counting": _COUNTING[clusters.counting[row]],
         "flags": ", ".join(map(readable, clusters.flags_of(row))),
-        "cells": _cells(CellEstimate(*(float(kind[row]) for kind in (clusters.cells, clusters.cells_low, clusters.cells_high)))),
+        "cells": _cells(CellEstimate(*cells)),
         "piece": int(clusters.piece_id[row]) or "none",
-    }  # fmt: skip
+    }
 
 
 def _by_gap(analysis: Analysis) -> Iterator[dict[str, Any]]:
@@ -235,7 +236,8 @@ def _facts(analysis: Analysis) -> Iterator[tuple[str, str]]:
     slide, scan, quality, made = analysis.slide, analysis.scan, analysis.quality, analysis.provenance
     yield "Scanner", slide.vendor or "not stated"
     yield "Scale", f"{slide.spacing.x_um:.4g} x {slide.spacing.y_um:.4g} µm per pixel ({slide.mpp_source})"
-    yield "Scan", f"{slide.width_px0} x {slide.height_px0} pixels; {scan.mode}; {scan.unreadable_tiles} unreadable tiles"
+    size = f"{slide.width_px0} x {slide.height_px0} pixels"
+    yield "Scan", f"{size}; {scan.mode}; {scan.unreadable_tiles} unreadable tiles"
     yield "White point", f"{', '.join(f'{value:.0f}' for value in scan.white)} ({scan.white_source})"
     vectors = "; ".join(" ".join(f"{part:.3f}" for part in vector) for vector in scan.stain_vectors)
     yield "Stain vectors", f"{vectors} ({scan.stain_source})"

@@ -49,6 +49,8 @@ class SlideInfo:
         The scanned rectangle; QuPath opens some formats at its corner. The whole raster where not stated.
     properties : tuple of (str, str)
         Allow-listed technical tags (objective power, scanner model...), never free text, dates or serials.
+    is_truncated : bool
+        Whether the file ends before what it announces; what was lost is not known to be unimportant.
     warnings : tuple of str
         What was doubtful about the file's own statements.
     """
@@ -63,6 +65,7 @@ class SlideInfo:
     levels: tuple[Level, ...]
     bounds_px0: Region
     properties: tuple[tuple[str, str], ...] = ()
+    is_truncated: bool = False
     warnings: tuple[str, ...] = ()
 
     @property

@@ -78,6 +78,7 @@ class TiffLayout:
     levels: tuple[TiffLevel, ...]
     stated: tuple[StatedScale | None, ...]
     objective_power: str | None
+    is_truncated: bool
     warnings: tuple[str, ...]
 
 
@@ -125,12 +126,14 @@ def _layout_of(tiff: Any, name: str) -> TiffLayout | None:
     kept = _descending([level for level in levels if level is not None])
     vendor = "aperio" if is_aperio else "ome-tiff" if ome else "generic-tiff"
     tags = _aperio_tags(first.description) if is_aperio else {}
+    doubts = (*_lost_tiles(kept, tiff.filehandle.size), *_broken_chain(tiff, pages[-1]))
     return TiffLayout(
         vendor=vendor,
         levels=kept,
         stated=_stated_scales(first, tags, ome),
         objective_power=tags.get("AppMag") or (ome.objective_power if ome else None),
-        warnings=(*_lost_tiles(kept, tiff.filehandle.size), *_broken_chain(tiff, pages[-1])),
+        is_truncated=bool(doubts) or _has_lost_data(tiff),
+        warnings=doubts,
     )
 
 
@@ -261,6 +264,16 @@ def _lost_tiles(levels: tuple[TiffLevel, ...], file_size: int) -> Iterator[str]:
         lost = int(np.count_nonzero(level.offsets + level.sizes > file_size))
         if lost:
             yield f"the file is truncated: {lost} of {len(level.sizes)} tiles of level {index} lie beyond its end"
+
+
+def _has_lost_data(tiff: Any) -> bool:
+    """Whether data of any picture in the file, were it the label, lies beyond its end."""
+    size = tiff.filehandle.size
+    return any(
+        offset + count > size
+        for page in tiff.pages
+        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
+    )
 
 
 def _broken_chain(tiff: Any, last: Any) -> tuple[str, ...]:

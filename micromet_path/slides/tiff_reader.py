@@ -106,6 +106,7 @@ class TiffSlide(PyramidSlide):
             levels=levels_of_sizes((level.width, level.height) for level in layout.levels),
             bounds_px0=Region(0, 0, first.width, first.height),
             properties=(("objective_power", layout.objective_power),) if layout.objective_power else (),
+            is_truncated=layout.is_truncated,
             warnings=(*layout.warnings, *scale.warnings, *([doubt] if doubt else [])),
         )
         super().__init__(info, TileGrid(first.width, first.height, first.tile_width, first.tile_height))

@@ -292,7 +292,8 @@ def build(mask, offset=(3000, 2000), seed=0, category=None, name="sentinel node 
             (("openslide.objective-power", "20"),), ("The scale differs along x and y.",),
         ),
         scan=ScanSummary(
-            0.996, 0.98, 41.23, (243.0, 242.5, 240.1), "measured", ((0.65, 0.7, 0.29), (0.27, 0.57, 0.78), (0.6, -0.6, 0.5)),
+            0.996, 0.98, 41.23, (243.0, 242.5, 240.1), "measured",
+            ((0.65, 0.7, 0.29), (0.27, 0.57, 0.78), (0.6, -0.6, 0.5)),
             "default", ((0.64, 0.71, 0.29), (0.28, 0.56, 0.78), (0.6, -0.6, 0.5)), 0.25, 0.2, 0.3, 0.5,
             (0.5, 0.52), 7.0, 25.0, "selected", 2, Dropped(14, 5.9), Dropped(3, None),
         ),
@@ -308,7 +309,8 @@ def build(mask, offset=(3000, 2000), seed=0, category=None, name="sentinel node 
         tree=Tree(edges - 1, edges, gaps),
         brownest=tuple(brownest),
         provenance=Provenance(
-            "0.1.0", {"scan": {"threshold_od": 0.25, "gap_um": 7.0}, "zones": []}, "c0ffee" * 10, "2024-05-06T07:08:09+00:00",
+            "0.1.0", {"scan": {"threshold_od": 0.25, "gap_um": 7.0}, "zones": []}, "c0ffee" * 10,
+            "2024-05-06T07:08:09+00:00",
             12.25,
         ),
     )  # fmt: skip

@@ -18,7 +18,8 @@ PROPERTIES = {"objectType", "name", "classification", "isLocked", "measurements"
 
 
 def written(made, path, **options):
-    write_geojson(path / "clusters.geojson", made.analysis, trace_clusters(made.analysis.clusters, made.runs), **options)
+    shapes = trace_clusters(made.analysis.clusters, made.runs)
+    write_geojson(path / "clusters.geojson", made.analysis, shapes, **options)
     data = (path / "clusters.geojson").read_bytes()
     return json.loads(data.decode("utf-8"), parse_constant=pytest.fail)
 
@@ -61,7 +62,9 @@ def check(collection):
         assert set(properties) == PROPERTIES
         assert properties["objectType"] in {"annotation", "detection"}
         assert set(properties["classification"]) == {"name", "color"}
-        assert all(0 <= channel <= 255 and isinstance(channel, int) for channel in properties["classification"]["color"])
+        colour = properties["classification"]["color"]
+        assert len(colour) == 3
+        assert all(0 <= channel <= 255 and isinstance(channel, int) for channel in colour)
         assert all(type(value) in (int, float) or value == "NaN" for value in properties["measurements"].values())
         assert all(type(value) is str for value in properties["metadata"].values())
 
@@ -114,7 +117,8 @@ def test_classes_and_kinds(positive, tmp_path):
 
 def test_measured_lines(positive, tmp_path):
     clusters = positive.analysis.clusters
-    lines = [f for f in written(positive, tmp_path, origin="level0")["features"] if f["geometry"]["type"] == "LineString"]
+    features = written(positive, tmp_path, origin="level0")["features"]
+    lines = [feature for feature in features if feature["geometry"]["type"] == "LineString"]
     assert len(lines) == min(50, len(clusters))
     assert [line["geometry"]["coordinates"] for line in lines] == clusters.axis_px0[:50].tolist()
     assert lines[0]["properties"]["name"] == "Cluster 1: 0.29 mm"
