@@ -234,16 +234,20 @@ def _needs_a_look(facts: Facts) -> Iterator[str]:
 
 
 def _not_assessable(facts: Facts) -> Iterator[str]:
-    """Say why, and what was seen nevertheless."""
+    """Say why, and what was seen nevertheless; in the dark, or in another stain, nothing was seen."""
     finding = facts.finding
+    codes = {reason.partition(":")[0] for reason in finding.assessable.reasons}
     yield f"Not assessable: {_sentences(finding)}."
+    if "no_light" in codes:
+        return
     if finding.n_clusters:
         are = "1 cluster is" if finding.n_clusters == 1 else f"{finding.n_clusters} clusters are"
         yield f"{are} listed but not judged."
     else:
         yield "No keratin-positive candidate counted in what could be read."
-    yield from _only_at_larger_gaps(facts)
-    yield from _needs_a_look(facts)
+    if "not_h_dab" not in codes:
+        yield from _only_at_larger_gaps(facts)
+        yield from _needs_a_look(facts)
 
 
 def _negative(facts: Facts) -> Iterator[str]:

@@ -3,7 +3,9 @@
 A stretch of a ring is replaced by a straight line when all its points lie within the tolerance and
 no other point of the group lies between the stretch and the line. Lines chosen so never cross each other
 nor what is kept: a crossing would need an end point between a line and its stretch (de Berg, van
-Kreveld and Schirra 1998). So parts, holes and contacts stay as they were, and no repair is needed.
+Kreveld and Schirra 1998). So parts and contacts stay as they were, and no repair is needed. Holes that
+are nowhere farther than the tolerance from their border are filled first: they are too narrow to hold
+a part.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ def simplify_outlines(outlines: Outlines, groups: NDArray[np.bool_], tolerance_p
     Returns
     -------
     Outlines
-        The same polygons and rings; points are pixel corners still.
+        The same polygons without their narrowest holes; points are pixel corners still.
 
     Examples
     --------
@@ -50,6 +52,7 @@ def simplify_outlines(outlines: Outlines, groups: NDArray[np.bool_], tolerance_p
     >>> len(stairs.points_px), len(simplify_outlines(stairs, np.array([True])).points_px)
     (82, 3)
     """
+    outlines = _without_narrow_holes(outlines, groups, tolerance_px)
     kept = np.ones(len(outlines.points_px), dtype=bool)
     for group in np.flatnonzero(groups):
         polygons = outlines.ring_offsets[outlines.polygon_offsets[group] : outlines.polygon_offsets[group + 1] + 1]
@@ -61,6 +64,26 @@ def simplify_outlines(outlines: Outlines, groups: NDArray[np.bool_], tolerance_p
     counts = np.concatenate([[0], np.cumsum(kept)])
     return Outlines(
         outlines.points_px[kept], counts[outlines.point_offsets], outlines.ring_offsets, outlines.polygon_offsets
+    )
+
+
+def _without_narrow_holes(outlines: Outlines, groups: NDArray[np.bool_], tolerance_px: float) -> Outlines:
+    """Fill holes at most twice the tolerance (and two pixels) wide: a part inside needs three."""
+    points, offsets = outlines.points_px, outlines.point_offsets
+    kept = np.ones(len(offsets) - 1, dtype=bool)
+    if len(kept):
+        begins = offsets[:-1]
+        width = (np.maximum.reduceat(points, begins) - np.minimum.reduceat(points, begins)).min(axis=1)
+        rings = outlines.ring_offsets[outlines.polygon_offsets]
+        kept = (width > min(2 * tolerance_px, 2)) | ~np.repeat(groups, np.diff(rings))
+        kept[outlines.ring_offsets[:-1]] = True
+    lengths = np.diff(offsets)
+    counts = np.concatenate([[0], np.cumsum(kept)])
+    return Outlines(
+        points[np.repeat(kept, lengths)],
+        np.concatenate([[0], np.cumsum(lengths[kept])]),
+        counts[outlines.ring_offsets],
+        outlines.polygon_offsets,
     )
 
 

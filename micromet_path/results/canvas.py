@@ -76,6 +76,14 @@ class Marks:
         self._draw_on(_BORDER, border, box).line(flat, fill=255, width=round((width + 2) * _OVERSAMPLED))
         self._draw_on(_STROKE, colour, box).line(flat, fill=255, width=round(width * _OVERSAMPLED))
 
+    def dots(self, points: Points, colour: Rgb) -> None:
+        """Points that are too small for an outline."""
+        if len(points):
+            fine = np.asarray(points) * _OVERSAMPLED
+            box = (*fine.min(axis=0).tolist(), *fine.max(axis=0).tolist())
+            steps = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
+            self._draw_on(_STROKE, colour, box).point((fine[:, None] + steps).ravel().tolist(), fill=255)
+
     def circle(self, centre: Points, radius: float, colour: Rgb, is_dashed: bool = False) -> None:
         """A ring, dashed or not."""
         (x, y), reach = (np.asarray(centre) * _OVERSAMPLED).tolist(), radius * _OVERSAMPLED

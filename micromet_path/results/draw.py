@@ -20,7 +20,7 @@ from micromet_path.results.shapes import ClusterShapes
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["crop", "overview"]
+__all__ = ["CROP_PX", "crop", "overview"]
 
 NUMBERED = 24
 """Clusters that are large enough in the ranking to carry their number on the overview."""
@@ -29,8 +29,11 @@ _LEAST_SIDE_PX = 800
 _LEAST_WIDTH_PX = 900
 _HEADER_PX, _LEGEND_PX = 64, 62
 _RING_PX, _SMALL_RING_PX = 11.0, 5.0
-_CROP_PX, _CAPTION_PX = 512, 66
-_SMALLEST_HOLE_PX = 10.0
+CROP_PX = 512
+"""Side of the tissue in a crop; its caption stands below."""
+
+_CAPTION_PX = 66
+_SMALLEST_HOLE_PX, _SMALLEST_PART_PX = 10.0, 2.0
 _FAINT: Rgb = (95, 95, 95)
 
 
@@ -87,8 +90,8 @@ def crop(analysis: Analysis, shapes: ClusterShapes, picture: Picture, row: int) 
 
     clusters = analysis.clusters
     tissue = Image.fromarray(np.ascontiguousarray(picture.rgb))
-    if tissue.size != (_CROP_PX, _CROP_PX):
-        tissue = tissue.resize((_CROP_PX, _CROP_PX), Image.Resampling.BICUBIC)
+    if tissue.size != (CROP_PX, CROP_PX):
+        tissue = tissue.resize((CROP_PX, CROP_PX), Image.Resampling.BICUBIC)
     place = Scaled(picture.region, tissue.size)
     marks = Marks(tissue.size)
     _outline(marks, clusters, shapes, place, row)
@@ -98,8 +101,8 @@ def crop(analysis: Analysis, shapes: ClusterShapes, picture: Picture, row: int) 
     marks.lay_over(tissue)
     _label_line(tissue, axis, size)
     spacing = _spacing_of(place, analysis.slide.spacing)
-    scale_bar(ImageDraw.Draw(tissue), (8, _CROP_PX - 8), _CROP_PX / 4, spacing)
-    sheet = Image.new("RGB", (_CROP_PX, _CROP_PX + _CAPTION_PX), WHITE)
+    scale_bar(ImageDraw.Draw(tissue), (8, CROP_PX - 8), CROP_PX / 4, spacing)
+    sheet = Image.new("RGB", (CROP_PX, CROP_PX + _CAPTION_PX), WHITE)
     sheet.paste(tissue, (0, 0))
     _caption(ImageDraw.Draw(sheet), clusters, row, size)
     return sheet
@@ -178,15 +181,14 @@ def _outline(marks: Marks, clusters: Clusters, shapes: ClusterShapes, place: Sca
     if not len(points):
         return
     colour, is_dashed = _colour_of(clusters, row)
-    at = np.rint(2 * place(points)) / 2
-    extent = np.maximum.reduceat(at, offsets[:-1]) - np.minimum.reduceat(at, offsets[:-1])
-    shown = ~is_hole | (extent.max(axis=1) >= _SMALLEST_HOLE_PX)
-    is_new = np.ones(len(at), dtype=bool)
-    is_new[1:] = (at[1:] != at[:-1]).any(axis=1)
-    is_new[offsets[:-1]] = True
-    for ring in np.flatnonzero(shown).tolist():
-        here = slice(offsets[ring], offsets[ring + 1])
-        line = at[here][is_new[here]]
+    begins = offsets[:-1]
+    extent = (np.maximum.reduceat(points, begins) - np.minimum.reduceat(points, begins)) * place.factors
+    longest = extent.max(axis=1)
+    marks.dots(place(points[begins[~is_hole & (longest < _SMALLEST_PART_PX)]]), colour)
+    for ring in np.flatnonzero(longest >= np.where(is_hole, _SMALLEST_HOLE_PX, _SMALLEST_PART_PX)).tolist():
+        at = np.rint(2 * place(points[offsets[ring] : offsets[ring + 1]])) / 2
+        is_new = (at != np.roll(at, 1, axis=0)).any(axis=1)
+        line = at[is_new]
         closed = np.concatenate([line, line[:1]])
         for stretch in dashed(closed) if is_dashed else [closed]:
             marks.line(stretch, colour)
@@ -276,12 +278,12 @@ def _label_line(image: Image.Image, axis: NDArray[np.float64], text: str) -> Non
 def _caption(draw: Any, clusters: Clusters, row: int, size: str) -> None:
     """Number, category and size; below, interval, counting and flags."""
     colour, _ = _colour_of(clusters, row)
-    draw.rectangle((0, _CROP_PX, 10, _CROP_PX + _CAPTION_PX), fill=colour)
+    draw.rectangle((0, CROP_PX, 10, CROP_PX + _CAPTION_PX), fill=colour)
     counting = clusters.counting[row]
     title = f"{row + 1}   {NAMES[clusters.category[row]]}, {size}"
-    words(draw, (20, _CROP_PX + 9), shortened(title, 21, _CROP_PX - 30), 21)
+    words(draw, (20, CROP_PX + 9), shortened(title, 21, CROP_PX - 30), 21)
     said = {Counting.COUNTED: "counted", Counting.DOUBTFUL: "counted, doubtful", Counting.NOT_COUNTED: "NOT COUNTED"}
     flags = ", ".join(readable(flag) for flag in clusters.flags_of(row))
     between = interval_mm(float(clusters.diameter_low_um[row]), float(clusters.diameter_high_um[row]))
     below = f"{between}; {said[counting]}{': ' if flags else ''}{flags}"
-    words(draw, (20, _CROP_PX + 38), shortened(below, 16, _CROP_PX - 30), 16, DARK)
+    words(draw, (20, CROP_PX + 38), shortened(below, 16, CROP_PX - 30), 16, DARK)

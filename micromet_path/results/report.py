@@ -15,8 +15,9 @@ import numpy as np
 
 from micromet_path.clinical.wording import percent, square_millimetres
 from micromet_path.model import Analysis, CellEstimate, Clusters, Counting, Dropped, Picture, Piece, Role
+from micromet_path.results.draw import CROP_PX
 from micromet_path.results.encode import plain
-from micromet_path.results.palette import COLOURS, NAMES, interval_mm, length_mm, readable
+from micromet_path.results.palette import COLOURS, NAMES, NOT_COUNTED, Rgb, interval_mm, length_mm, readable
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -47,7 +48,7 @@ def render_report(
     overview : Image or None
         As `draw.overview` made it.
     gallery : mapping of int to Image
-        Drawn crops by row of ``analysis.clusters``.
+        Drawn crops by row of ``analysis.clusters``; their captions are left out, the page has its own.
     pictures : tuple of Picture
         Those named ``brown-..`` are shown as they are.
 
@@ -90,7 +91,7 @@ def _answer(analysis: Analysis) -> dict[str, Any]:
         "slide": analysis.slide,
         "finding": finding,
         "category": NAMES[finding.category],
-        "colour": "rgb({}, {}, {})".format(*COLOURS[finding.category]),
+        "colour": _css(COLOURS[finding.category]),
         "size": _typeset(length_mm(finding.max_diameter_um, finding.size_is_minimum)) if has_size else None,
         "interval": interval_mm(*finding.diameter_interval_um) if finding.diameter_interval_um else None,
         "read": _read(analysis),
@@ -128,17 +129,20 @@ def _remarks(analysis: Analysis) -> Iterator[str]:
 
 def _gallery_item(clusters: Clusters, row: int, image: Image.Image) -> dict[str, Any]:
     """One crop with its words."""
+    counting = clusters.counting[row]
+    piece = int(clusters.piece_id[row])
     cells = (float(kind[row]) for kind in (clusters.cells, clusters.cells_low, clusters.cells_high))
     return {
         "id": row + 1,
-        "source": _data_uri(image),
+        "source": _data_uri(image.crop((0, 0, CROP_PX, CROP_PX))),
+        "colour": _css(NOT_COUNTED if counting is Counting.NOT_COUNTED else COLOURS[clusters.category[row]]),
         "category": NAMES[clusters.category[row]],
         "size": _typeset(length_mm(float(clusters.max_diameter_um[row]), bool(clusters.size_is_minimum[row]))),
         "interval": interval_mm(float(clusters.diameter_low_um[row]), float(clusters.diameter_high_um[row])),
-        "counting": _COUNTING[clusters.counting[row]],
+        "counting": _COUNTING[counting],
         "flags": ", ".join(map(readable, clusters.flags_of(row))),
         "cells": _cells(CellEstimate(*cells)),
-        "piece": int(clusters.piece_id[row]) or "none",
+        "piece": f"piece {piece}" if piece else "on no piece",
     }
 
 
@@ -228,7 +232,8 @@ def _cells(cells: CellEstimate) -> str:
     """An estimate with its interval, in whole cells."""
     if not np.isfinite([cells.value, cells.low, cells.high]).all():
         return "an unknown number of"
-    return f"{cells.value:.0f} ({cells.low:.0f}-{cells.high:.0f})"
+    value, low, high = (f"{number:.0f}" if number >= 1 else "<1" for number in (cells.value, cells.low, cells.high))
+    return f"{value} ({low}-{high})" if value != high else value
 
 
 def _facts(analysis: Analysis) -> Iterator[tuple[str, str]]:
@@ -252,6 +257,11 @@ def _facts(analysis: Analysis) -> Iterator[tuple[str, str]]:
     yield "Slide fingerprint", slide.fingerprint
     yield "Settings", made.config_fingerprint
     yield "Program", f"micromet_path {made.version}, {made.started}, {made.seconds:.1f} s"
+
+
+def _css(colour: Rgb) -> str:
+    """A colour as style sheets name it."""
+    return "rgb({}, {}, {})".format(*colour)
 
 
 def _typeset(text: str) -> str:

@@ -102,7 +102,6 @@ def test_a_negative_that_a_larger_gap_would_change(say):
 @pytest.mark.parametrize(
     ("quality", "words"),
     [
-        ({"has_light": False}, "the picture is black, nothing was illuminated."),
         ({"tissue_area_mm2": 0.0, "coverage": None}, "0 mm2 of tissue was found, 0.01 mm2 is needed."),
         (
             {"is_h_dab": False, "stain_note": "looks like haematoxylin and eosin"},
@@ -308,3 +307,9 @@ def test_a_share_is_never_rounded_up(share):
 )
 def test_square_millimetres(area_mm2, printed):
     assert square_millimetres(area_mm2) == printed
+
+
+def test_nothing_is_said_of_what_lies_in_the_dark(say):
+    quality = replace(GOOD, has_light=False)
+
+    assert say([], quality=quality) == "Not assessable: the picture is black, nothing was illuminated."

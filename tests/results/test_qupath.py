@@ -101,7 +101,7 @@ def test_simplified_says_so_and_stays_near(positive, tmp_path):
     for number in changed:
         before, after = (shapely.geometry.shape(kind[number]["geometry"]) for kind in (exact, simple))
         assert shapely.get_num_coordinates(after) < shapely.get_num_coordinates(before)
-        assert after.difference(before.buffer(1.01)).area == 0
+        assert after.difference(before.buffer(1.01)).area < 1e-6
     assert all(simple[number]["geometry"] == exact[number]["geometry"] for number in exact if number not in changed)
 
 
