@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from micromet_path.geometry import PixelSpacing
 from micromet_path.model import Analysis, Clusters, Finding, Picture, Piece, Provenance, Runs, ScanSummary, SlideRecord
 from micromet_path.pipeline import Progress, Task, analyze_slide, recut, settings_fingerprint
 from micromet_path.pixels.area import Area
+from micromet_path.results.qupath import Origin
 from micromet_path.slides import ArraySlide, Slide, array_fingerprint, open_slide, slide_fingerprint
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ __all__ = [
     "rebuild",
     "unique_slide_ids",
 ]
-
-Origin = Literal["auto", "level0", "bounds"]
 
 _LONGEST_ID_BYTES = 200
 
@@ -175,9 +174,10 @@ class SlideResult:
 
     def overlay(self) -> Image:
         """Overview of the slide with the outlines of its clusters, as a Pillow image."""
-        from micromet_path.results.draw import draw_overview
+        from micromet_path.results import draw, shapes
 
-        return draw_overview(self.analysis, self.runs, self.pictures["overview"])
+        traced = shapes.trace_clusters(self.clusters, self.runs)
+        return draw.overview(self.analysis, traced, self.pictures["overview"])
 
     def save(self, folder: str | Path, origin: Origin = "auto") -> SlideResult:
         """Write every file of the result into ``folder``, replacing what is there when complete.

@@ -119,9 +119,9 @@ def _features(analysis: Analysis, shapes: ClusterShapes, place: _Place, vertex_l
     for first, exact in zip(shapes.first_rows.tolist(), shapes.batches, strict=False):
         is_large = exact.n_points() > vertex_limit
         outlines = simplify_outlines(exact, is_large, _TOLERANCE_PX) if is_large.any() else exact
-        closed = _closed(outlines.points_px, outlines.point_offsets, place)
+        rings = _ring_texts(outlines.points_px, outlines.point_offsets, place)
         for group in range(len(exact)):
-            polygons = _polygons(closed, outlines.ring_offsets, outlines.polygon_offsets[group : group + 2])
+            polygons = _polygon_texts(rings, outlines.ring_offsets, outlines.polygon_offsets[group : group + 2])
             if polygons:
                 yield _cluster(analysis, columns, first + group, polygons, place, is_simplified=bool(is_large[group]))
     for row, category in enumerate(analysis.clusters.category):
@@ -134,26 +134,27 @@ def _columns(analysis: Analysis) -> dict[str, list[float]]:
     return {name: getattr(analysis.clusters, column).tolist() for name, column in _MEASUREMENTS.items()}
 
 
-def _closed(points: NDArray[np.int32], offsets: NDArray[np.int64], place: _Place) -> list[list[list[int]]]:
-    """All rings with their first point repeated."""
-    shifted = (points - np.array([place.x, place.y])).tolist()
-    bounds = offsets.tolist()
-    return [
-        [*shifted[first:last], shifted[first]] for first, last in pairwise(bounds)
-    ]
+def _ring_texts(points: NDArray[np.int32], offsets: NDArray[np.int64], place: _Place) -> list[str]:
+    """All rings as JSON, each with its first point repeated; a million small lists would take far longer."""
+    flat = (points - np.array([place.x, place.y])).ravel().tolist()
+    texts = []
+    for first, last in pairwise((2 * offsets).tolist()):
+        numbers = flat[first:last] + flat[first : first + 2]
+        texts.append(f"[{('[%d, %d], ' * (len(numbers) // 2))[:-2]}]" % tuple(numbers))
+    return texts
 
 
-def _polygons(closed: list[Any], ring_offsets: NDArray[np.int64], polygons: NDArray[np.int64]) -> list[list[Any]]:
-    """Rings of each polygon of one cluster."""
+def _polygon_texts(rings: list[str], ring_offsets: NDArray[np.int64], polygons: NDArray[np.int64]) -> list[str]:
+    """Polygons of one cluster as JSON."""
     bounds = ring_offsets[polygons[0] : polygons[1] + 1].tolist()
-    return [closed[first:last] for first, last in pairwise(bounds)]
+    return [f"[{', '.join(rings[first:last])}]" for first, last in pairwise(bounds)]
 
 
 def _cluster(
     analysis: Analysis,
     columns: dict[str, list[float]],
     row: int,
-    polygons: list[list[Any]],
+    polygons: list[str],
     place: _Place,
     is_simplified: bool,
 ) -> str:
@@ -163,10 +164,8 @@ def _cluster(
     is_one = len(polygons) == 1
     return _feature(
         f"{analysis.slide.fingerprint}/{row + 1}",
-        {
-            "type": "Polygon" if is_one else "MultiPolygon",
-            "coordinates": polygons[0] if is_one else polygons,
-        },
+        "Polygon" if is_one else "MultiPolygon",
+        polygons[0] if is_one else f"[{', '.join(polygons)}]",
         {
             "objectType": "detection" if category is Category.ITC else "annotation",
             "name": f"Cluster {row + 1}",
@@ -195,7 +194,8 @@ def _axis(analysis: Analysis, row: int, place: _Place) -> str:
     size_um = float(clusters.max_diameter_um[row])
     return _feature(
         f"{analysis.slide.fingerprint}/{row + 1}/axis",
-        {"type": "LineString", "coordinates": axis},
+        "LineString",
+        json.dumps(axis),
         {
             "objectType": "annotation",
             "name": f"Cluster {row + 1}: {length_mm(size_um, bool(clusters.size_is_minimum[row]))}",
@@ -214,12 +214,10 @@ def _classification(category: Category, counting: Counting) -> dict[str, Any]:
     return {"name": NAMES[category], "color": list(COLOURS[category])}
 
 
-def _feature(identity: str, geometry: dict[str, Any], properties: dict[str, Any]) -> str:
+def _feature(identity: str, kind: str, coordinates: str, properties: dict[str, Any]) -> str:
     """One line of JSON; the same slide and cluster get the same id, so that a second import matches."""
-    feature = {
-        "type": "Feature",
-        "id": str(uuid5(_NAMESPACE, identity)),
-        "geometry": geometry,
-        "properties": properties,
-    }
-    return json.dumps(feature, ensure_ascii=False, allow_nan=False)
+    told = json.dumps(properties, ensure_ascii=False, allow_nan=False)
+    return (
+        f'{{"type": "Feature", "id": "{uuid5(_NAMESPACE, identity)}", '
+        f'"geometry": {{"type": "{kind}", "coordinates": {coordinates}}}, "properties": {told}}}'
+    )

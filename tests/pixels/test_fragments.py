@@ -81,9 +81,8 @@ def test_joined_pieces_are_the_labels_of_the_picture(seed, picture, tables, bloc
     assert_array_equal(labels[runs.row, runs.start] - 1, runs.fragment)
     low_labels, _ = ndimage.label(drawn.low, EIGHT)
     around = low_labels[pieces.first_px[:, 1], pieces.first_px[:, 0]]
-    assert_array_equal(
-        np.unique(around, return_inverse=True)[1], np.unique(pieces.low_component, return_inverse=True)[1]
-    )
+    _, first_use, of_first_use = np.unique(around, return_index=True, return_inverse=True)
+    assert_array_equal(pieces.low_component, np.argsort(np.argsort(first_use))[of_first_use])
     assert pieces.low_component.max() == len(pieces.low_hull_offsets) - 2
 
 

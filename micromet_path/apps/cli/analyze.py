@@ -14,6 +14,7 @@ from micromet_path.apps.cli.console import print_result, progress_bar
 from micromet_path.config import Config, load_config
 from micromet_path.errors import MicrometError, MissingSlideError
 from micromet_path.geometry import PixelSpacing
+from micromet_path.results.qupath import Origin
 
 __all__ = ["AnalyzeCommand", "run"]
 
@@ -29,7 +30,7 @@ class AnalyzeCommand:
     workers: int | None
     region: Path | None
     exclude: Path | None
-    origin: str
+    origin: Origin
     hash_mode: str
     as_json: bool
     quiet: bool

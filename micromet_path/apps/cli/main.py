@@ -83,7 +83,7 @@ def analyze(slides: tuple[str, ...], **options: Any) -> None:
     "--origin", type=click.Choice(["auto", "level0", "bounds"]), default="auto", show_default=True,
     help="Corner from which clusters.geojson counts.",
 )  # fmt: skip
-def report(out: Path, origin: str) -> None:
+def report(out: Path, origin: Any) -> None:
     """Make report, pictures, tables and outlines again from a stored result.
 
     OUT is the folder of one slide, or the one that was given to `analyze -o`. The slide is not needed.
