@@ -126,7 +126,8 @@ def bounding_circle_um(points: NDArray[np.int64], x_um: float, y_um: float) -> f
                 ux = (py * (bx * bx + by * by) - by * (px * px + py * py)) / cross
                 uy = (bx * (px * px + py * py) - px * (bx * bx + by * by)) / cross
                 cx, cy, radius2 = x[i] + ux, y[i] + uy, ux * ux + uy * uy
-    return 2.0 * np.sqrt(radius2)
+    diameter: float = 2.0 * np.sqrt(radius2)
+    return diameter
 
 
 @njit(cache=True, nogil=True)

@@ -84,4 +84,5 @@ def _filled(ring: Ring, region: Region, shape: tuple[int, int]) -> NDArray[np.bo
         return np.zeros(shape, bool)
     rows = (points[:, 1] - region.y0) * (shape[0] / region.height) - 0.5
     columns = (points[:, 0] - region.x0) * (shape[1] / region.width) - 0.5
-    return np.asarray(polygon2mask(shape, np.column_stack([rows, columns])), np.bool_)
+    mask: NDArray[np.bool_] = polygon2mask(shape, np.column_stack([rows, columns]))  # type: ignore[no-untyped-call]
+    return mask

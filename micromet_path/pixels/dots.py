@@ -83,8 +83,8 @@ def gather_dots(centre_um: NDArray[np.float64], params: DotParams) -> NDArray[np
     pairs = cKDTree(centre_um[members]).query_pairs(params.link_um, output_type="ndarray")
     n = len(members)
     graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    _, component = connected_components(graph, directed=False)
-    _, first, component = np.unique(component, return_index=True, return_inverse=True)
+    _, linked = connected_components(graph, directed=False)
+    _, first, component = np.unique(linked, return_index=True, return_inverse=True)
     large = np.bincount(component) >= params.minimum_count
     number = np.full(len(first), -1, np.int64)
     kept = np.flatnonzero(large)[np.argsort(first[large])]

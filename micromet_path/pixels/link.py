@@ -55,12 +55,14 @@ def contiguity_tree(runs: Runs, n_fragments: int, spacing: PixelSpacing, limit_u
     array([ 2., 19.])
     """
     by_row = np.argsort((runs.row.astype(np.int64) << 32) + runs.start, kind="stable")
-    parts = _border_parts(runs.row[by_row], runs.start[by_row], runs.stop[by_row], runs.fragment[by_row])
+    row, start, stop, fragment = _border_parts(
+        runs.row[by_row], runs.start[by_row], runs.stop[by_row], runs.fragment[by_row]
+    )
     component = np.arange(n_fragments, dtype=np.int64)
     edges: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
     radius = min(_FIRST_RADIUS_UM, limit_um)
-    while len(parts[0]):
-        first, second, gap = _near_pairs(*parts, component, radius, spacing.x_um, spacing.y_um)
+    while len(row):
+        first, second, gap = _near_pairs(row, start, stop, fragment, component, radius, spacing.x_um, spacing.y_um)
         order = np.lexsort((second, first, gap))
         first, second, gap = first[order], second[order], gap[order]
         taken, component = _kruskal(component, first, second)
@@ -90,6 +92,7 @@ def cut(tree: Tree, n_fragments: int, gap_um: float) -> NDArray[np.int64]:
     array([0, 0, 2])
     """
     inside = tree.gap_um <= gap_um
+    component: NDArray[np.int64]
     _, component = _kruskal(np.arange(n_fragments, dtype=np.int64), tree.first[inside], tree.second[inside])
     return component
 

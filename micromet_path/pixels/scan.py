@@ -81,7 +81,7 @@ def _pieces(row: Any, start: Any, stop: Any, piece: Any, n_pieces: int, region: 
 
 
 @njit(cache=True, nogil=True)
-def _may_stain(line: Any, slope: Any, offset: Any) -> bool:
+def _may_stain(line: Any, slope: Any, offset: Any) -> Any:
     """Whether any pixel of a stretch of a row lies on the stained side of the straight bound.
 
     In 16-bit whole numbers without a branch, so that it runs at ten pixels a nanosecond.

@@ -127,7 +127,10 @@ def find_tissue(overview: Overview, white: WhitePoint, params: TissueParams) -> 
     """
     from scipy import ndimage
 
-    od = optical_density(overview.rgb, white.rgb).mean(axis=2)
+    levels = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    tables = (optical_density(levels, white.rgb) / 3).astype(np.float32)  # the overview may have millions of cells
+    red, green, blue = (tables[:, channel][overview.rgb[:, :, channel]] for channel in range(3))
+    od = red + green + blue
     od[~overview.read] = 0.0
     cell_um = overview.cell_px0[0] * overview.spacing.x_um
     smooth = ndimage.gaussian_filter(od, sigma=8.0 / cell_um)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from micromet_path.geometry import Region
 from micromet_path.model import Analysis, Picture, Runs
 from micromet_path.results.folders import recover, writing
 from micromet_path.results.qupath import Origin
@@ -171,8 +173,20 @@ def _draw(
     gallery.mkdir(exist_ok=True)
     for old in gallery.glob("[0-9]*.png"):
         old.unlink()
-    named = {picture.name: picture for picture in pictures}
-    whole = pool.submit(overview, named["overview"]) if "overview" in named else None
-    names = {row: f"cluster-{row + 1:04d}" for row in range(min(options.gallery_size, len(analysis.clusters)))}
-    crops = {row: pool.submit(crop, named[name], row) for row, name in names.items() if name in named}
-    return whole, crops
+    whole = [pool.submit(overview, picture) for picture in pictures if picture.name == "overview"]
+    shown = ((row, _picture_of(analysis, row, pictures)) for row in range(len(analysis.clusters)))
+    largest = islice(shown, options.gallery_size)
+    crops = {row: pool.submit(crop, picture, row) for row, picture in largest if picture is not None}
+    return (whole[0] if whole else None), crops
+
+
+def _picture_of(analysis: Analysis, row: int, pictures: tuple[Picture, ...]) -> Picture | None:
+    """The closest picture that holds a whole cluster; cut at another gap, clusters have no pictures of their own."""
+    box = Region(*analysis.clusters.bbox_px0[row].tolist())
+    holding = [
+        picture
+        for picture in pictures
+        if picture.name.startswith("cluster-") and picture.region.intersection(box) == box
+    ]
+    own = f"cluster-{row + 1:04d}"
+    return min(holding, key=lambda picture: (picture.name != own, picture.region.width), default=None)

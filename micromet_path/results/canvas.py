@@ -131,8 +131,8 @@ def dashed(points: NDArray[np.float64], dash: float = 6.0) -> list[NDArray[np.fl
 
     Examples
     --------
-    >>> [stretch.tolist() for stretch in dashed(np.array([[0., 0.], [6., 0.], [12., 0.], [18., 0.]]))]
-    [[[0.0, 0.0], [6.0, 0.0]], [[12.0, 0.0], [18.0, 0.0]]]
+    >>> [stretch[[0, -1], 0].tolist() for stretch in dashed(np.array([[0.0, 0.0], [18.0, 0.0]]))]
+    [[0.0, 6.0], [12.0, 18.0]]
     """
     if len(points) < 2:
         return []

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import Fragments, Picture, Runs, Tree
+from micromet_path.results.arrow import list_column, to_table
 
 if TYPE_CHECKING:
     import pyarrow
@@ -57,8 +58,6 @@ def write_fragments(
     `cluster_id` is the cluster that holds the fragment, 0 for none. Hulls at the lower threshold
     belong to components that may hold several fragments: each stands in the row of the first.
     """
-    import pyarrow as pa
-
     columns: dict[str, Any] = {"cluster_id": cluster_of_fragment + 1}
     for name, parts in _SEVERAL.items():
         columns |= dict(zip(parts, np.asarray(getattr(fragments, name)).T, strict=True))
@@ -73,7 +72,7 @@ def write_fragments(
         "mpp_y": spacing.y_um,
         "low_components": len(fragments.low_hull_offsets) - 1,
     }
-    _write(path, pa.table(columns).replace_schema_metadata({_METADATA_KEY: json.dumps(about).encode()}))
+    _write(path, to_table(columns).replace_schema_metadata({_METADATA_KEY: json.dumps(about).encode()}))
 
 
 def read_fragments(path: Path) -> tuple[Fragments, NDArray[np.int64]]:
@@ -102,10 +101,8 @@ def read_fragments(path: Path) -> tuple[Fragments, NDArray[np.int64]]:
 
 def _hull_columns(name: str, points: NDArray[np.int64], offsets: NDArray[np.int64]) -> dict[str, Any]:
     """Two list columns of ragged points."""
-    import pyarrow as pa
-
     return {
-        f"{name}_{axis}_px0": pa.ListArray.from_arrays(offsets.astype(np.int32), pa.array(points[:, column]))
+        f"{name}_{axis}_px0": list_column(points[:, column], offsets)
         for column, axis in enumerate("xy")
     }
 
@@ -146,9 +143,7 @@ def _ragged(table: Any, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]
 
 def write_tree(path: Path, tree: Tree) -> None:
     """Write one row an edge of the contiguity tree, smallest gap first."""
-    import pyarrow as pa
-
-    _write(path, pa.table({"first": tree.first, "second": tree.second, "gap_um": tree.gap_um}))
+    _write(path, to_table({"first": tree.first, "second": tree.second, "gap_um": tree.gap_um}))
 
 
 def read_tree(path: Path) -> Tree:
@@ -159,12 +154,11 @@ def read_tree(path: Path) -> Tree:
 
 def write_runs(path: Path, runs: Runs) -> None:
     """Write runs in the order of their fragments, so that some fragments can be read without the others."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     names = ["row", "start", "stop", "fragment"]
     pq.write_table(
-        pa.table({name: getattr(runs, name) for name in names}),
+        to_table({name: getattr(runs, name) for name in names}),
         path,
         compression="zstd",
         row_group_size=_RUNS_IN_A_GROUP,
@@ -211,15 +205,13 @@ def encoded(picture: Picture) -> bytes:
 
 def write_pictures(path: Path, pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
     """Write one row a picture and return the pictures as they will be read back."""
-    import pyarrow as pa
-
     data = [encoded(picture) for picture in pictures]
     regions = [picture.region for picture in pictures]
-    columns: dict[str, Any] = {"name": pa.array([picture.name for picture in pictures], pa.string())}
+    columns: dict[str, Any] = {"name": [picture.name for picture in pictures]}
     for side in ("x0", "y0", "x1", "y1"):
-        columns[f"{side}_px0"] = pa.array([getattr(region, side) for region in regions], pa.int64())
-    columns["jpeg"] = pa.array(data, pa.binary())
-    _write(path, pa.table(columns))
+        columns[f"{side}_px0"] = np.array([getattr(region, side) for region in regions], np.int64)
+    columns["jpeg"] = data
+    _write(path, to_table(columns))
     return tuple(
         Picture(picture.name, picture.region, _decoded(jpeg)) for picture, jpeg in zip(pictures, data, strict=True)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -57,15 +58,20 @@ def from_json(content: Json, fragments: Fragments, cluster_of_fragment: NDArray[
     return Analysis(
         slide=_slide(content["slide"]),
         scan=_scan(content["scan"]),
-        quality=Quality(**content["quality"]),
+        quality=Quality(**_known(Quality, content["quality"])),
         pieces=tuple(_piece(piece) for piece in content["pieces"]),
         finding=_finding(content["finding"]),
         clusters=_clusters(content["clusters"], content["clustering"], cluster_of_fragment),
         fragments=fragments,
         tree=tree,
-        brownest=tuple(BrownThing(**{**thing, "bbox_px0": tuple(thing["bbox_px0"])}) for thing in content["brownest"]),
-        provenance=Provenance(**content["provenance"]),
+        brownest=tuple(_brown_thing(thing) for thing in content["brownest"]),
+        provenance=Provenance(**_known(Provenance, content["provenance"])),
     )
+
+
+def _known(record: Any, content: Json) -> dict[str, Any]:
+    """The keys that a record has: a later version may have written more."""
+    return {column.name: content[column.name] for column in fields(record) if column.name in content}
 
 
 def _slide(slide: Json) -> SlideRecord:
@@ -83,18 +89,24 @@ def _slide(slide: Json) -> SlideRecord:
 def _scan(scan: Json) -> ScanSummary:
     """How the slide was read."""
     estimated = scan["estimated_vectors"]
-    changed = {"white", "stain_vectors", "estimated_vectors", "spacing_um", "dropped"}
+    changed = {"white", "stain_vectors", "estimated_vectors", "spacing_um"}
     red, green, blue = scan["white"]
     x_um, y_um = scan["spacing_um"]
     return ScanSummary(
-        **{key: value for key, value in scan.items() if key not in changed},
+        **{key: value for key, value in _known(ScanSummary, scan).items() if key not in changed},
         white=(red, green, blue),
         stain_vectors=_vectors(scan["stain_vectors"]),
         estimated_vectors=None if estimated is None else _vectors(estimated),
         spacing_um=(x_um, y_um),
-        below_area=Dropped(**scan["dropped"]["below_area"]),
-        no_strong_pixel=Dropped(**scan["dropped"]["no_strong_pixel"]),
+        below_area=Dropped(**_known(Dropped, scan["dropped"]["below_area"])),
+        no_strong_pixel=Dropped(**_known(Dropped, scan["dropped"]["no_strong_pixel"])),
     )
+
+
+def _brown_thing(thing: Json) -> BrownThing:
+    """One of the ten brownest."""
+    x0, y0, x1, y1 = thing["bbox_px0"]
+    return BrownThing(**{**_known(BrownThing, thing), "bbox_px0": (x0, y0, x1, y1)})
 
 
 def _vectors(vectors: Sequence[Sequence[float]]) -> tuple[tuple[float, float, float], ...]:

@@ -7,6 +7,7 @@ equal to the last bit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from enum import Enum
 from math import isfinite
 from typing import Any
@@ -114,17 +115,7 @@ def _dropped(dropped: Dropped) -> dict[str, Any]:
 
 def _quality(quality: Quality) -> dict[str, Any]:
     """The facts that made the slide assessable or not."""
-    return {
-        "tissue_area_mm2": quality.tissue_area_mm2,
-        "coverage": _number(quality.coverage),
-        "in_focus": _number(quality.in_focus),
-        "has_light": quality.has_light,
-        "is_h_dab": quality.is_h_dab,
-        "stain_note": quality.stain_note,
-        "unreadable_tiles": quality.unreadable_tiles,
-        "control_result": quality.control_result,
-        "antibody": quality.antibody,
-    }
+    return {name: plain(value) for name, value in asdict(quality).items()}
 
 
 def _piece(piece: Piece) -> dict[str, Any]:

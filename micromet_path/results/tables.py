@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from micromet_path.model import Clusters
+from micromet_path.results.arrow import to_table
 
 __all__ = ["write_clusters_csv", "write_clusters_parquet"]
 
@@ -31,15 +32,12 @@ def write_clusters_csv(path: Path, clusters: Clusters) -> None:
 
 def write_clusters_parquet(path: Path, clusters: Clusters) -> None:
     """Write ``clusters.parquet``, the same table with its types."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    texts = {"category", "counting", "flags"}
-    columns = {
-        name: pa.array(values, pa.string()) if name in texts else pa.array(values)
-        for name, values in _columns(clusters).items()
-    }
-    pq.write_table(pa.table(columns), path, compression="zstd")
+    columns = clusters.to_columns()
+    for name in ("category", "counting", "flags"):  # texts, also where there is no cluster to tell
+        columns[name] = np.array(columns[name], dtype=object)
+    pq.write_table(to_table(columns), path, compression="zstd")
 
 
 def _columns(clusters: Clusters) -> dict[str, list[Any]]:

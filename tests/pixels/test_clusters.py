@@ -29,11 +29,9 @@ def corners_of(mask):
 
 
 def hulls_of(masks):
-    points = [hull.convex_hull(corners_of(mask).astype(np.int64)) for mask in masks if mask.any()]
-    sizes = [len(hull.convex_hull(corners_of(mask).astype(np.int64))) if mask.any() else 0 for mask in masks]
-    return np.concatenate([np.empty((0, 2), np.int64), *points]), np.concatenate(
-        [[0], np.cumsum(sizes, dtype=np.int64)]
-    )
+    none = np.empty((0, 2), np.int64)
+    points = [hull.convex_hull(corners_of(mask)) if mask.any() else none for mask in masks]
+    return np.concatenate([none, *points]), np.cumsum([0, *map(len, points)])
 
 
 def fragments_of(labels, runs, low=None, high=None, **columns):
@@ -46,7 +44,7 @@ def fragments_of(labels, runs, low=None, high=None, **columns):
     first = np.array([np.argwhere(mask)[0][::-1] for mask in masks], np.int64).reshape(n, 2)
     areas = np.array([mask.sum() for mask in masks], np.int64)
     sums = np.array([np.argwhere(mask)[:, ::-1].sum(axis=0) for mask in masks], np.int64).reshape(n, 2)
-    boxes = [ndimage.find_objects(mask)[0] for mask in masks]
+    boxes = ndimage.find_objects(labels)
     points, offsets = hulls_of(masks)
     high_points, high_offsets = hulls_of([mask & high for mask in masks])
     low_points, low_offsets = hulls_of([low_labels == k + 1 for k in range(n_low)])
@@ -255,7 +253,7 @@ def test_dots_of_a_pattern_are_one_cluster_however_far(runs_of):
 
 def test_flags_tell_the_share_of_the_area(runs_of):
     yes = np.array([True, False, False])
-    columns = {name: yes for name in ("pigment_like", "off_tissue", "weak", "tissue_edge", "scan_edge")}
+    columns = dict.fromkeys(("pigment_like", "off_tissue", "weak", "tissue_edge", "scan_edge"), yes)
     fragments, tree = squares(runs_of, (0, 0), (12, 0), (100, 0), **columns)
     together = measure(fragments, tree, 7.0, PixelSpacing(1, 1), 0.0, EVERYTHING)
     alone = measure(fragments, tree, 0.0, PixelSpacing(1, 1), 0.0, EVERYTHING)

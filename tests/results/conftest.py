@@ -297,7 +297,7 @@ def build(mask, offset=(3000, 2000), seed=0, category=None, name="sentinel node 
             "default", ((0.64, 0.71, 0.29), (0.28, 0.56, 0.78), (0.6, -0.6, 0.5)), 0.25, 0.2, 0.3, 0.5,
             (0.5, 0.52), 7.0, 25.0, "selected", 2, Dropped(14, 5.9), Dropped(3, None),
         ),
-        quality=Quality(41.23, 0.996, 0.98, True, True, "", 2, None, "AE1/AE3"),
+        quality=Quality(41.23, 0.996, 0.98, False, True, "a note", 2, True, "passed", "AE1/AE3"),
         pieces=(
             Piece(1, (whole.x0, whole.y0, whole.x0 + columns // 2, whole.y1), 21.0, Role.PATIENT, True,
                   Category.MICROMETASTASIS, 310.25, CellEstimate(310.0, 150.0, 620.0)),
