@@ -78,7 +78,7 @@ class ScanParams:
     Parameters
     ----------
     block_px : int
-        Side of the square that one job reads, rounded to whole stored tiles.
+        What one job reads is a strip of whole stored tiles with the area of a square of this side.
     """
 
     block_px: int = 2048

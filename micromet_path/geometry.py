@@ -179,6 +179,20 @@ class TileGrid:
             for column in range(self.columns):
                 yield self[row, column]
 
+    def strips(self, area_px: int) -> TileGrid:
+        """The same raster in upright strips of whole tiles, at least 256 px wide and of about this area.
+
+        Whole tiles on top of each other are one piece of memory: they decode in place.
+
+        Examples
+        --------
+        >>> TileGrid(width=1000, height=100000, tile_width=240, tile_height=240).strips(4_000_000)[0, 0]
+        Region(x0=0, y0=0, x1=480, y1=8400)
+        """
+        width = self.tile_width * ceil(256 / self.tile_width)
+        height = self.tile_height * max(1, round(area_px / width / self.tile_height))
+        return TileGrid(self.width, self.height, width, height)
+
     def merged(self, target_px: int) -> TileGrid:
         """The same raster in blocks of whole tiles, each side near ``target_px``.
 

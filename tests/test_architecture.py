@@ -97,7 +97,8 @@ def test_no_import_cycles():
     names = {name_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in MODULES}
     graph = {}
     for name, path in names.items():
-        targets = {module.removeprefix("micromet_path.") for module in imports(path) if module.startswith("micromet_path.")}
+        own = [module for module in imports(path) if module.startswith("micromet_path.")]
+        targets = {module.removeprefix("micromet_path.") for module in own}
         graph[name] = {t if t in names else t.rpartition(".")[0] for t in targets} & set(names) - {name, "__init__"}
     graph["__init__"] = set()
     done: set[str] = set()

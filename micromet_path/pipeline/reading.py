@@ -228,7 +228,7 @@ def scan_slide(
     UnreadableSlideError
         If no tile at all can be decoded.
     """
-    blocks = list(slide.tiles.merged(config.scan.block_px)) if blocks is None else list(blocks)
+    blocks = list(slide.tiles.strips(config.scan.block_px**2)) if blocks is None else list(blocks)
     read_block = _BlockReader(slide, tables, config, area)
     outcomes: list[_BlockOutcome] = []
     with closing(TemporaryFile()) as file:

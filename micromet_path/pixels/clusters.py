@@ -45,8 +45,11 @@ class ClusterParams:
     def __post_init__(self) -> None:
         if not 0 <= self.gap_um <= LINK_LIMIT_UM:
             raise ConfigError(f"clusters.gap_um must lie between 0 and {LINK_LIMIT_UM:g}, found {self.gap_um}")
-        if self.smallest_area_um2 < 0:
+        if not self.smallest_area_um2 >= 0:
             raise ConfigError(f"clusters.smallest_area_um2 must not be negative, found {self.smallest_area_um2}")
+        for name in ("scale_uncertainty", "scale_uncertainty_given"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"clusters.{name} must be a share from 0 to below 1, found {getattr(self, name)}")
         if not 0 < self.cell_area_low_um2 <= self.cell_area_um2 <= self.cell_area_high_um2:
             raise ConfigError(
                 "clusters: expected 0 < cell_area_low_um2 <= cell_area_um2 <= cell_area_high_um2, found "

@@ -41,10 +41,14 @@ class DotParams:
     strong_od: float = 0.45
 
     def __post_init__(self) -> None:
-        if self.minimum_count < 2 or self.link_um <= 0 or self.window_um < self.link_um:
+        if not (self.minimum_count >= 2 and 0 < self.link_um <= self.window_um):
             raise ConfigError(
                 "dots: expected minimum_count of 2 or more and 0 < link_um <= window_um, found "
                 f"{self.minimum_count}, {self.link_um}, {self.window_um}"
+            )
+        if not (self.crumb_um >= 0 and self.strong_od >= 0):
+            raise ConfigError(
+                f"dots: expected crumb_um and strong_od of 0 or more, found {self.crumb_um}, {self.strong_od}"
             )
 
 

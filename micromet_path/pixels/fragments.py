@@ -18,6 +18,7 @@ from micromet_path import hull
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
 from micromet_path.model import BlockScan, Dropped, Pieces, Runs
+from micromet_path.pixels.union import find_root, unite
 
 __all__ = [
     "FragmentParams",
@@ -309,25 +310,6 @@ def _united(pieces: Sequence[Pieces], offsets: Sequence[int]) -> NDArray[np.int6
 
 
 @njit(cache=True, nogil=True)
-def _root(parent: Any, i: Any) -> Any:
-    """Representative of i, halving the path on the way."""
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
-
-
-@njit(cache=True, nogil=True)
-def _join_two(parent: Any, i: Any, j: Any) -> None:
-    """Give two pieces one representative, the smaller."""
-    one, two = _root(parent, i), _root(parent, j)
-    if one < two:
-        parent[two] = one
-    else:
-        parent[one] = two
-
-
-@njit(cache=True, nogil=True)
 def _unite(row: Any, start: Any, stop: Any, piece: Any, parent: Any) -> None:
     """Unite pieces whose seam runs are 8-neighbours; runs come sorted by row and column."""
     n = row.shape[0]
@@ -336,7 +318,7 @@ def _unite(row: Any, start: Any, stop: Any, piece: Any, parent: Any) -> None:
         end = begin
         while end < n and row[end] == row[begin]:
             if end > begin and start[end] == stop[end - 1]:
-                _join_two(parent, piece[end], piece[end - 1])
+                unite(parent, piece[end], piece[end - 1])
             end += 1
         if above_end > above_begin and row[above_begin] == row[begin] - 1:
             a = above_begin
@@ -345,11 +327,11 @@ def _unite(row: Any, start: Any, stop: Any, piece: Any, parent: Any) -> None:
                     a += 1
                 b = a
                 while b < above_end and start[b] <= stop[i]:
-                    _join_two(parent, piece[b], piece[i])
+                    unite(parent, piece[b], piece[i])
                     b += 1
         above_begin, above_end, begin = begin, end, end
     for i in range(parent.shape[0]):
-        parent[i] = _root(parent, i)
+        parent[i] = find_root(parent, i)
 
 
 def _by_first_pixel(
@@ -503,21 +485,21 @@ def _open_gaps(
     for k in range(n):
         y = gap_row[k] - top
         if gap_row[k] == top or gap_row[k] == bottom:
-            _join_two(parent, n, k)
+            unite(parent, n, k)
         else:
             for near in (y - 1, y + 1):
                 if gap_start[k] < first_row[near] or gap_stop[k] > last_row[near]:
-                    _join_two(parent, n, k)
+                    unite(parent, n, k)
         while above < n and (
             gap_row[above] < gap_row[k] - 1 or (gap_row[above] == gap_row[k] - 1 and gap_stop[above] <= gap_start[k])
         ):
             above += 1
         b = above
         while b < n and gap_row[b] == gap_row[k] - 1 and gap_start[b] < gap_stop[k]:
-            _join_two(parent, b, k)
+            unite(parent, b, k)
             b += 1
     is_open = np.empty(n, np.bool_)
-    outside = _root(parent, n)
+    outside = find_root(parent, n)
     for k in range(n):
-        is_open[k] = _root(parent, k) == outside
+        is_open[k] = find_root(parent, k) == outside
     return is_open

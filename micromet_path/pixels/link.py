@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing
 from micromet_path.model import LINK_LIMIT_UM, Runs, Tree
+from micromet_path.pixels.union import find_root, unite
 
 __all__ = ["contiguity_tree", "cut"]
 
@@ -98,30 +99,14 @@ def cut(tree: Tree, n_fragments: int, gap_um: float) -> NDArray[np.int64]:
 
 
 @njit(cache=True, nogil=True)
-def _root(parent: Any, i: Any) -> Any:
-    """Representative of i, halving the path on the way."""
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
-
-
-@njit(cache=True, nogil=True)
 def _kruskal(component: Any, first: Any, second: Any) -> Any:
     """Which edges join two components, taken in order; and the components after them."""
     parent = component.copy()
     taken = np.zeros(first.shape[0], np.bool_)
     for e in range(first.shape[0]):
-        a, b = _root(parent, first[e]), _root(parent, second[e])
-        if a == b:
-            continue
-        taken[e] = True
-        if a < b:
-            parent[b] = a
-        else:
-            parent[a] = b
+        taken[e] = unite(parent, first[e], second[e])
     for i in range(parent.shape[0]):
-        parent[i] = _root(parent, i)
+        parent[i] = find_root(parent, i)
     return taken, parent
 
 

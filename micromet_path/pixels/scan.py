@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from micromet_path.geometry import Region
 from micromet_path.model import BlockScan, Pieces
 from micromet_path.pixels.stain import BOUND_UNIT, StainTables
+from micromet_path.pixels.union import find_root, unite
 
 __all__ = ["scan_block"]
 
@@ -186,15 +187,6 @@ def _find_runs(rgb: Any, dyes: Any, blue_line: Any, limits: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _root(parent: Any, i: Any) -> Any:
-    """Representative of i, halving the path on the way."""
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
-
-
-@njit(cache=True, nogil=True)
 def _label_runs(row: Any, start: Any, stop: Any) -> Any:
     """8-connected pieces of runs sorted by row and column, numbered by their first run."""
     n = row.shape[0]
@@ -211,11 +203,7 @@ def _label_runs(row: Any, start: Any, stop: Any) -> Any:
                     a += 1
                 b = a
                 while b < above_end and start[b] <= stop[i]:
-                    one, two = _root(parent, b), _root(parent, i)
-                    if one < two:
-                        parent[two] = one
-                    else:
-                        parent[one] = two
+                    unite(parent, b, i)
                     b += 1
         above_begin, above_end, begin = begin, end, end
     n_pieces = 0
@@ -225,7 +213,7 @@ def _label_runs(row: Any, start: Any, stop: Any) -> Any:
             piece[i] = n_pieces
             n_pieces += 1
         else:
-            piece[i] = piece[_root(parent, i)]
+            piece[i] = piece[find_root(parent, i)]
     return piece, n_pieces
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil
+from math import ceil, inf
 from typing import Literal
 
 import numpy as np
@@ -76,7 +76,7 @@ class StainParams:
 
     def __post_init__(self) -> None:
         ordered = (0.0, self.threshold_low_od, self.threshold_od, self.threshold_high_od, self.strong_od)
-        if any(low >= high for low, high in pairwise(ordered)) or ordered[-1] >= 2.4:
+        if not all(low < high for low, high in pairwise((*ordered, 2.4))):
             raise ConfigError(
                 "stain thresholds must rise: 0 < threshold_low_od < threshold_od < threshold_high_od < strong_od "
                 f"< 2.4, found {ordered[1:]}"
@@ -84,7 +84,8 @@ class StainParams:
         if self.white is not None and not all(64 <= light <= 255 for light in self.white):
             raise ConfigError(f"stain.white must be three values of 64 to 255, found {self.white}")
         for name in ("haematoxylin", "chromogen"):
-            if min(getattr(self, name)) < 0 or max(getattr(self, name)) <= 0:
+            dye = getattr(self, name)
+            if not (all(0 <= absorbance < inf for absorbance in dye) and max(dye) > 0):
                 raise ConfigError(f"stain.{name} must be three absorbances >= 0, found {getattr(self, name)}")
 
 

@@ -7,6 +7,7 @@ as tissue whatever the overview says of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,11 @@ class TissueParams:
                 "tissue: expected spacing_um between 1 and 64 and largest_side_px between 256 and 16384, found "
                 f"{self.spacing_um} and {self.largest_side_px}"
             )
+        if not 0 < self.minimum_od < 1:
+            raise ConfigError(f"tissue.minimum_od must lie between 0 and 1, found {self.minimum_od}")
+        for name in ("closing_um", "hole_mm2", "minimum_piece_mm2", "ring_um"):
+            if not 0 <= getattr(self, name) < inf:
+                raise ConfigError(f"tissue.{name} must be 0 or more, found {getattr(self, name)}")
 
     def overview_spacing(self, width_um: float, height_um: float) -> PixelSpacing:
         """Scale of the overview of a slide of this size."""

@@ -7,6 +7,7 @@ programs and for people. `write_result` and `rebuild` are the two ways in.
 
 from __future__ import annotations
 
+import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -157,16 +158,15 @@ def _draw(
 ) -> tuple[Future[Image.Image] | None, dict[int, Future[Image.Image]]]:
     """Draw and write overview and gallery; what an earlier gallery held beyond this one goes."""
     from micromet_path.results import draw
-    from micromet_path.results.png import write_png
 
     def overview(picture: Picture) -> Image.Image:
         image = draw.overview(analysis, traced, picture)
-        write_png(folder / "overview.png", image)
+        _save_png(image, folder / "overview.png")
         return image
 
     def crop(picture: Picture, row: int) -> Image.Image:
         image = draw.crop(analysis, traced, picture, row)
-        write_png(gallery / f"{row + 1:04d}.png", image)
+        _save_png(image, gallery / f"{row + 1:04d}.png")
         return image
 
     gallery = folder / "gallery"
@@ -190,3 +190,8 @@ def _picture_of(analysis: Analysis, row: int, pictures: tuple[Picture, ...]) -> 
     ]
     own = f"cluster-{row + 1:04d}"
     return min(holding, key=lambda picture: (picture.name != own, picture.region.width), default=None)
+
+
+def _save_png(image: Image.Image, path: Path) -> None:
+    """Write a picture of tissue: it has no repeats, so looking for them would only take time."""
+    image.save(path, "PNG", compress_level=1, compress_type=zlib.Z_RLE)

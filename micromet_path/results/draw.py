@@ -14,11 +14,23 @@ from numpy.typing import NDArray
 from micromet_path.geometry import PixelSpacing
 from micromet_path.model import Analysis, Category, Clusters, Counting, Picture, Piece, Role
 from micromet_path.results.canvas import BLACK, DARK, WHITE, Marks, Scaled, dashed, font, scale_bar, shortened, words
-from micromet_path.results.palette import AXIS, COLOURS, NAMES, NOT_COUNTED, Rgb, interval_mm, length_mm, readable
+from micromet_path.results.palette import (
+    AXIS,
+    COLOURS,
+    NAMES,
+    NOT_COUNTED,
+    Rgb,
+    cluster_name,
+    interval_mm,
+    length_mm,
+    readable,
+)
 from micromet_path.results.shapes import ClusterShapes
 
 if TYPE_CHECKING:
     from PIL import Image
+
+Box = tuple[float, float, float, float]
 
 __all__ = ["CROP_PX", "crop", "overview"]
 
@@ -33,7 +45,8 @@ CROP_PX = 512
 """Side of the tissue in a crop; its caption stands below."""
 
 _CAPTION_PX = 66
-_SMALLEST_HOLE_PX, _SMALLEST_PART_PX = 10.0, 2.0
+_SMALLEST_HOLE_PX, _SMALLEST_PART_PX = 18.0, 2.0
+_NUMBER_SIZE = 19
 _FAINT: Rgb = (95, 95, 95)
 
 
@@ -57,12 +70,12 @@ def overview(analysis: Analysis, shapes: ClusterShapes, picture: Picture) -> Ima
 
     tissue = _enlarged(picture.rgb)
     place = Scaled(picture.region, tissue.size)
-    _draw_pieces(tissue, analysis.pieces, place)
+    taken = _draw_pieces(tissue, analysis.pieces, place)
     marks = Marks(tissue.size)
     numbers = _mark_clusters(marks, analysis.clusters, shapes, place)
     marks.lay_over(tissue)
     draw = ImageDraw.Draw(tissue)
-    _number_clusters(draw, tissue.size, numbers)
+    _number_clusters(draw, tissue.size, numbers, taken)
     spacing = _spacing_of(place, analysis.slide.spacing)
     scale_bar(draw, (10, tissue.height - 10), max(90.0, tissue.width / 6), spacing)
     width = max(tissue.width, _LEAST_WIDTH_PX)
@@ -124,11 +137,12 @@ def _spacing_of(place: Scaled, spacing: PixelSpacing) -> PixelSpacing:
     return PixelSpacing(spacing.x_um / across, spacing.y_um / down)
 
 
-def _draw_pieces(image: Image.Image, pieces: tuple[Piece, ...], place: Scaled) -> None:
-    """A faint frame around each piece; what does not enter the finding is hatched."""
+def _draw_pieces(image: Image.Image, pieces: tuple[Piece, ...], place: Scaled) -> list[Box]:
+    """A faint frame around each piece, hatched where it stays out of the finding; returns where names stand."""
     from PIL import ImageDraw
 
     draw = ImageDraw.Draw(image, "RGBA")
+    names: list[Box] = []
     for piece in pieces:
         x0, y0, x1, y1 = place(np.array(piece.bbox_px0).reshape(2, 2)).ravel().tolist()
         if piece.role in (Role.CONTROL, Role.EXCLUDE):
@@ -136,10 +150,13 @@ def _draw_pieces(image: Image.Image, pieces: tuple[Piece, ...], place: Scaled) -
         draw.rectangle((x0, y0, x1, y1), outline=(*_FAINT, 130))
         role = "" if piece.role is Role.UNKNOWN else f" ({piece.role.value})"
         text_y = y0 - 21 if y0 > 24 else y0 + 4
-        words(draw, (x0 + 3, text_y), f"Piece {piece.id}{role}", 16, _FAINT, halo=2)
+        name = f"Piece {piece.id}{role}"
+        words(draw, (x0 + 3, text_y), name, 16, _FAINT, halo=2)
+        names.append((x0 + 3, text_y, x0 + 3 + font(16).getlength(name), text_y + 18))
+    return names
 
 
-def _hatch(draw: Any, box: tuple[float, float, float, float]) -> None:
+def _hatch(draw: Any, box: Box) -> None:
     """Slanted lines inside a box."""
     x0, y0, x1, y1 = box
     for shift in np.arange(x0 - (y1 - y0), x1, 14.0).tolist():
@@ -166,6 +183,10 @@ def _mark_clusters(
         centre, box = (boxes[row, :2] + boxes[row, 2:]) / 2, boxes[row]
         if extent[row] >= 2 * _RING_PX:
             _outline(marks, clusters, shapes, place, row)
+            # Beside the upper end of the measured line: a corner of a large box may be far from the cluster.
+            ends = place(clusters.axis_px0[row])
+            end = ends[int(np.argmin(ends[:, 1]))]
+            box = np.concatenate([end - 4, end + 4])
         else:
             radius = _RING_PX if row < NUMBERED else _SMALL_RING_PX
             marks.circle(centre, radius, colour, is_dashed)
@@ -195,13 +216,13 @@ def _outline(marks: Marks, clusters: Clusters, shapes: ClusterShapes, place: Sca
 
 
 def _number_clusters(
-    draw: Any, size: tuple[int, int], numbers: list[tuple[int, Rgb, NDArray[np.float64]]]
+    draw: Any, size: tuple[int, int], numbers: list[tuple[int, Rgb, NDArray[np.float64]]], taken: list[Box]
 ) -> None:
     """Print numbers beside their clusters where there is room; the largest choose first."""
-    taken: list[tuple[float, float, float, float]] = []
+    taken = list(taken)
     for number, colour, box in numbers:
         text, (x0, y0, x1, y1) = str(number), box.tolist()
-        width, height = font(17).getlength(text) + 4, 18.0
+        width, height = font(_NUMBER_SIZE).getlength(text) + 4, _NUMBER_SIZE + 2.0
         corners = [(x1 + 1, y0 - height), (x1 + 1, y1), (x0 - width, y0 - height), (x0 - width, y1)]
         corners += [(x1 + 3, (y0 + y1 - height) / 2), (x0 - width - 3, (y0 + y1 - height) / 2)]
         places = [(x, y, x + width, y + height) for x, y in corners]
@@ -209,10 +230,10 @@ def _number_clusters(
         free = [at for at in inside if not any(_overlap(at, other) for other in taken)]
         at = (free or inside or places)[0]
         taken.append(at)
-        words(draw, (at[0] + 2, at[1]), text, 17, colour, halo=2)
+        words(draw, (at[0] + 2, at[1]), text, _NUMBER_SIZE, colour, halo=2)
 
 
-def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+def _overlap(a: Box, b: Box) -> bool:
     """Whether two boxes share a point."""
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
@@ -280,10 +301,10 @@ def _caption(draw: Any, clusters: Clusters, row: int, size: str) -> None:
     colour, _ = _colour_of(clusters, row)
     draw.rectangle((0, CROP_PX, 10, CROP_PX + _CAPTION_PX), fill=colour)
     counting = clusters.counting[row]
-    title = f"{row + 1}   {NAMES[clusters.category[row]]}, {size}"
+    title = f"{row + 1}   {cluster_name(clusters.category[row], counting)}, {size}"
     words(draw, (20, CROP_PX + 9), shortened(title, 21, CROP_PX - 30), 21)
-    said = {Counting.COUNTED: "counted", Counting.DOUBTFUL: "counted, doubtful", Counting.NOT_COUNTED: "NOT COUNTED"}
+    said = {Counting.COUNTED: "; counted", Counting.DOUBTFUL: "; counted, doubtful", Counting.NOT_COUNTED: ""}
     flags = ", ".join(readable(flag) for flag in clusters.flags_of(row))
     between = interval_mm(float(clusters.diameter_low_um[row]), float(clusters.diameter_high_um[row]))
-    below = f"{between}; {said[counting]}{': ' if flags else ''}{flags}"
+    below = f"{between}{said[counting]}{': ' if flags else ''}{flags}"
     words(draw, (20, CROP_PX + 38), shortened(below, 16, CROP_PX - 30), 16, DARK)

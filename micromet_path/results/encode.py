@@ -138,9 +138,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "category": finding.category.value,
         "assessable": {"ok": finding.assessable.ok, "reasons": list(finding.assessable.reasons)},
         "max_diameter_um": _number(finding.max_diameter_um),
-        "diameter_interval_um": None
-        if finding.diameter_interval_um is None
-        else list(finding.diameter_interval_um),
+        "diameter_interval_um": None if finding.diameter_interval_um is None else list(finding.diameter_interval_um),
         "borderline": finding.borderline,
         "near_limit": finding.near_limit,
         "size_is_minimum": finding.size_is_minimum,

@@ -32,8 +32,8 @@ def summary_html(analysis: Analysis, overview: Image.Image) -> str:
     small.save(data, "JPEG", quality=88)
     slide, scan = analysis.slide, analysis.scan
     facts = (
-        f"{slide.width_px0} x {slide.height_px0} px at {slide.spacing.x_um:.4g} x {slide.spacing.y_um:.4g} um per pixel "
-        f"({slide.mpp_source}); gap {scan.gap_um:g} um, DAB from {scan.threshold_od:g} OD"
+        f"{slide.width_px0} x {slide.height_px0} px at {slide.spacing.x_um:.4g} x {slide.spacing.y_um:.4g} um "
+        f"per pixel ({slide.mpp_source}); gap {scan.gap_um:g} um, DAB from {scan.threshold_od:g} OD"
     )
     return (
         f"<div><p><strong>{escape(slide.name)}</strong><br>{escape(analysis.finding.headline)}</p>"

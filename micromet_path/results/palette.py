@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from micromet_path.clinical.wording import millimetres
-from micromet_path.model import Category
+from micromet_path.model import Category, Counting
 
-__all__ = ["AXIS", "COLOURS", "NAMES", "NOT_COUNTED", "Rgb", "interval_mm", "length_mm", "readable"]
+__all__ = ["AXIS", "COLOURS", "NAMES", "NOT_COUNTED", "Rgb", "cluster_name", "interval_mm", "length_mm", "readable"]
 
 Rgb = tuple[int, int, int]
 
@@ -16,7 +16,7 @@ COLOURS: dict[Category, Rgb] = {
     Category.NEGATIVE: (90, 90, 90),
     Category.NOT_ASSESSABLE: (90, 90, 90),
 }
-NOT_COUNTED: Rgb = (110, 110, 110)
+NOT_COUNTED: Rgb = (70, 70, 70)
 AXIS: Rgb = (240, 228, 66)
 
 NAMES: dict[Category, str] = {
@@ -26,6 +26,17 @@ NAMES: dict[Category, str] = {
     Category.NEGATIVE: "Negative",
     Category.NOT_ASSESSABLE: "Not assessable",
 }
+
+
+def cluster_name(category: Category, counting: Counting) -> str:
+    """What a cluster is called: one that is not counted is not called by a category.
+
+    Examples
+    --------
+    >>> cluster_name(Category.ITC, Counting.DOUBTFUL), cluster_name(Category.ITC, Counting.NOT_COUNTED)
+    ('Isolated tumour cells', 'Not counted')
+    """
+    return "Not counted" if counting is Counting.NOT_COUNTED else NAMES[category]
 
 
 def length_mm(size_um: float | None, is_minimum: bool = False) -> str:

@@ -171,9 +171,7 @@ def _cluster(
             "name": f"Cluster {row + 1}",
             "classification": _classification(category, counting),
             "isLocked": True,
-            "measurements": {
-                name: values[row] if isfinite(values[row]) else "NaN" for name, values in columns.items()
-            },
+            "measurements": {name: values[row] if isfinite(values[row]) else "NaN" for name, values in columns.items()},
             "metadata": {
                 "cluster": str(row + 1),
                 "category": category.value,

@@ -17,7 +17,16 @@ from micromet_path.clinical.wording import percent, square_millimetres
 from micromet_path.model import Analysis, CellEstimate, Clusters, Counting, Dropped, Picture, Piece, Role
 from micromet_path.results.draw import CROP_PX
 from micromet_path.results.encode import plain
-from micromet_path.results.palette import COLOURS, NAMES, NOT_COUNTED, Rgb, interval_mm, length_mm, readable
+from micromet_path.results.palette import (
+    COLOURS,
+    NAMES,
+    NOT_COUNTED,
+    Rgb,
+    cluster_name,
+    interval_mm,
+    length_mm,
+    readable,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -136,7 +145,7 @@ def _gallery_item(clusters: Clusters, row: int, image: Image.Image) -> dict[str,
         "id": row + 1,
         "source": _data_uri(image.crop((0, 0, CROP_PX, CROP_PX))),
         "colour": _css(NOT_COUNTED if counting is Counting.NOT_COUNTED else COLOURS[clusters.category[row]]),
-        "category": NAMES[clusters.category[row]],
+        "category": cluster_name(clusters.category[row], counting),
         "size": _typeset(length_mm(float(clusters.max_diameter_um[row]), bool(clusters.size_is_minimum[row]))),
         "interval": interval_mm(float(clusters.diameter_low_um[row]), float(clusters.diameter_high_um[row])),
         "counting": _COUNTING[counting],
@@ -231,7 +240,7 @@ def _piece(piece: Piece) -> dict[str, Any]:
 def _cells(cells: CellEstimate) -> str:
     """An estimate with its interval, in whole cells."""
     if not np.isfinite([cells.value, cells.low, cells.high]).all():
-        return "an unknown number of"
+        return "unknown"
     value, low, high = (f"{number:.0f}" if number >= 1 else "<1" for number in (cells.value, cells.low, cells.high))
     return f"{value} ({low}-{high})" if value != high else value
 
@@ -246,9 +255,12 @@ def _facts(analysis: Analysis) -> Iterator[tuple[str, str]]:
     yield "White point", f"{', '.join(f'{value:.0f}' for value in scan.white)} ({scan.white_source})"
     vectors = "; ".join(" ".join(f"{part:.3f}" for part in vector) for vector in scan.stain_vectors)
     yield "Stain vectors", f"{vectors} ({scan.stain_source})"
-    yield "Threshold", (
-        f"{scan.threshold_od:g} OD (interval {scan.threshold_low_od:g}-{scan.threshold_high_od:g}); "
-        f"strong from {scan.strong_od:g} OD"
+    yield (
+        "Threshold",
+        (
+            f"{scan.threshold_od:g} OD (interval {scan.threshold_low_od:g}-{scan.threshold_high_od:g}); "
+            f"strong from {scan.strong_od:g} OD"
+        ),
     )
     yield "Smallest cluster", f"{scan.smallest_area_um2:g} µm²"
     yield "Gap", f"{analysis.clusters.gap_um:g} µm"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shapely
 from numpy.testing import assert_allclose
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -128,7 +129,6 @@ class Measured:
 
     spacing: PixelSpacing
     runs: Runs
-    fragments: Fragments
     clusters: ClusterMeasures
     outline_of_cluster: np.ndarray
     largest: np.ndarray  # row of the largest cluster of each outline, -1 where no pixel's centre is inside
@@ -140,13 +140,11 @@ def diameter_um(points_um):
     return pdist(points_um[ConvexHull(points_um).vertices]).max()
 
 
-@pytest.fixture(scope="module", params=SPACINGS, ids=lambda spacing: f"{spacing.x_um}x{spacing.y_um}")
-def measured(request):
-    spacing = request.param
+def measure_all(outlines, spacing):
+    """Outlines below each other on one slide, linked and measured together."""
     scale = (spacing.x_um, spacing.y_um)
-    columns, top = [], 0
-    tops = []
-    for outline in outlines_um():
+    columns, tops, top = [], [], 0
+    for outline in outlines:
         px = outline / scale
         px = px - np.floor(px.min(axis=0)) + (0, top)
         columns.append(runs_inside(px))
@@ -162,8 +160,13 @@ def measured(request):
     outline_of = np.searchsorted(tops, clusters.bbox_px0[:, 1], side="right") - 1
     largest = np.full(len(tops), -1)
     largest[outline_of[::-1]] = np.arange(len(clusters))[::-1]  # clusters come largest first
-    polygon_um = np.array([diameter_um(outline) for outline in outlines_um()])
-    return Measured(spacing, runs, fragments, clusters, outline_of, largest, polygon_um)
+    polygon_um = np.array([diameter_um(outline) for outline in outlines])
+    return Measured(spacing, runs, clusters, outline_of, largest, polygon_um)
+
+
+@pytest.fixture(scope="module", params=SPACINGS, ids=lambda spacing: f"{spacing.x_um}x{spacing.y_um}")
+def measured(request):
+    return measure_all(outlines_um(), request.param)
 
 
 def test_diameters_are_those_of_the_pixels(measured):
@@ -181,71 +184,64 @@ def test_diameters_are_those_of_the_pixels(measured):
     assert_allclose(clusters.max_diameter_um, expected, rtol=1e-12, atol=1e-9)
 
 
-def why_not_near(measured, k):
-    """What makes the pixels of an outline smaller than the outline, or '' if nothing does."""
-    spacing, row = measured.spacing, measured.largest[k]
-    if row < 0:
-        return "no pixel"
-    outline = outlines_um()[k]
-    x, y = (outline - outline.min(axis=0)).T
-    area_um2 = abs(x @ np.roll(y, -1) - np.roll(x, -1) @ y) / 2
-    if area_um2 < 25:
-        return "below 25 um2"
-    if np.count_nonzero(measured.outline_of_cluster == k) > 1:
-        return "falls apart"
-    # A spike: the far end of the drawn diameter is a corner so sharp that no pixel's centre is near it.
-    px = outline / (spacing.x_um, spacing.y_um)
-    far = np.unravel_index(np.argmax(np.hypot(*(outline[:, None] - outline).transpose(2, 0, 1))), (len(px), len(px)))
-    for end in far:
-        inside = np.column_stack(_centres(px, px[end], 2.0))
-        if len(inside) == 0:
-            return "spike"
-    return ""
-
-
-def _centres(ring, point, radius):
-    """Pixel centres of the ring within a radius of a point."""
-    row, start, stop = runs_inside(ring)
-    row, start, stop = (column[np.abs(row + 0.5 - point[1]) <= radius] for column in (row, start, stop))
-    x = np.concatenate([np.empty(0), *(np.arange(a, b) + 0.5 for a, b in zip(start, stop, strict=True))])
-    y = np.repeat(row + 0.5, stop - start)
-    near = np.hypot(x - point[0], y - point[1]) <= radius
-    return x[near], y[near]
+def without_spikes_um(outline, spacing):
+    """Diameter of what is left of an outline without the parts that are thinner than a pixel."""
+    radius = max(spacing.x_um, spacing.y_um) / 2
+    opened = shapely.make_valid(shapely.Polygon(outline)).buffer(-radius).buffer(radius)
+    return 0.0 if opened.is_empty else diameter_um(shapely.get_coordinates(opened))
 
 
 def test_diameters_are_within_two_pixels_of_the_outline(measured):
-    """All but a few, and of each of those it is known why."""
+    """But for at most three: slivers and spikes so thin that no pixel's centre is in them.
+
+    Outlines 104, 587 and 758 have such a spike, 799 is a sliver of less than 25 um2.
+    """
     found = np.where(measured.largest >= 0, measured.clusters.max_diameter_um[measured.largest], 0.0)
-    two_px_um = 2 * np.hypot(measured.spacing.x_um, measured.spacing.y_um)
+    two_px_um = 2 * measured.spacing.diagonal_um
     far = np.flatnonzero(np.abs(found - measured.polygon_um) > two_px_um)
-    print([(int(k), round(measured.polygon_um[k], 2), round(found[k], 2), why_not_near(measured, k)) for k in far])
-    assert len(far) <= 0.01 * len(found)
-    assert all(why_not_near(measured, k) for k in far)
+    assert set(far.tolist()) <= {104, 587, 758, 799}
+    for k in far:
+        blunt_um = without_spikes_um(outlines_um()[k], measured.spacing)
+        assert blunt_um < measured.polygon_um[k] - two_px_um / 2
+        assert blunt_um - two_px_um <= found[k] < measured.polygon_um[k]
 
 
-def test_classes_are_right_and_doubtful_near_the_limits(measured):
+def test_classes_are_right(measured):
     judged = judge(measured.clusters, {})
-    whole = np.flatnonzero(measured.largest >= 0)
-    whole = whole[[not why_not_near(measured, k) for k in whole]]
-    assert len(whole) > 0.98 * len(measured.largest)
-    rows, drawn_um = measured.largest[whole], measured.polygon_um[whole]
-    two_px_um = 2 * max(measured.spacing.x_um, measured.spacing.y_um)
-    from_limit = np.min(np.abs(drawn_um[:, None] - (200.0, 2000.0)), axis=1)
-    is_right = np.array([judged.category[row] is category_by_size(um) for row, um in zip(rows, drawn_um, strict=True)])
-    assert is_right[from_limit > two_px_um].all()
-    on_pixels = np.min(np.abs(judged.max_diameter_um[rows][:, None] - (200.0, 2000.0)), axis=1)
-    assert judged.borderline[rows[on_pixels < two_px_um]].all()
-    assert judged.borderline[rows[~is_right]].all()
-    counts = [sum(judged.category[row] is category for row in rows) for category in Category]
-    print(dict(zip(Category, counts, strict=True)), int(judged.borderline[rows].sum()), (from_limit <= two_px_um).sum())
-    assert counts[2] > 500
-    assert counts[3] > 300
-    assert counts[4] == 24
+    rows = measured.largest
+    assert np.all(rows >= 0)
+    by_outline = [category_by_size(um) for um in measured.polygon_um]
+    two_px_um = 2 * measured.spacing.diagonal_um
+    from_limit = np.min(np.abs(measured.polygon_um[:, None] - (200.0, 2000.0)), axis=1)
+    assert np.all(from_limit > two_px_um)  # so that every class must be right
+    assert [judged.category[row] for row in rows] == by_outline
+    counts = [by_outline.count(category) for category in list(Category)[2:]]
+    assert counts == [544, 320, 24]
 
 
-def test_an_outline_is_one_cluster_but_for_a_few(measured):
+@pytest.mark.parametrize("limit_um", [200.0, 2000.0])
+def test_outlines_at_a_limit_are_borderline(limit_um):
+    """Real shapes blown up or shrunk to a limit and up to two pixels off it: none of the 888 is so near by itself."""
+    rng, spacing = np.random.default_rng(0), PixelSpacing(0.5, 0.5)
+    chosen = rng.choice(np.flatnonzero([len(outline) > 30 for outline in outlines_um()]), 25, replace=False)
+    wanted_um = limit_um + rng.uniform(-2, 2, len(chosen)) * spacing.x_um
+    shapes = [outlines_um()[k] * (um / diameter_um(outlines_um()[k])) for k, um in zip(chosen, wanted_um, strict=True)]
+
+    measured = measure_all(shapes, spacing)
+
+    clusters = judge(measured.clusters, {})
+    rows = measured.largest
+    assert_allclose(clusters.max_diameter_um[rows], wanted_um, atol=2 * spacing.diagonal_um)
+    is_near = np.abs(clusters.max_diameter_um[rows] - limit_um) < 2 * spacing.x_um
+    assert is_near.sum() > 15
+    assert clusters.borderline[rows[is_near]].all()
+    assert clusters.near_limit[rows].all()
+    sides = [clusters.category[row] is category_by_size(um) for row, um in zip(rows, wanted_um, strict=True)]
+    assert np.all(np.array(sides) | clusters.borderline[rows])
+
+
+def test_an_outline_is_one_cluster(measured):
     n_fragments = np.bincount(measured.outline_of_cluster, measured.clusters.n_fragments, minlength=888)
     n_clusters = np.bincount(measured.outline_of_cluster, minlength=888)
-    print((n_fragments > 1).sum(), "in several fragments,", (n_clusters > 1).sum(), "in several clusters")
-    assert (n_fragments > 1).sum() < 30
-    assert (n_clusters > 1).sum() <= 3
+    assert (n_fragments > 1).sum() <= 5  # spikes that come and go; the gap of 7 um joins them
+    assert np.all(n_clusters == 1)

@@ -271,9 +271,7 @@ def build(mask, offset=(3000, 2000), seed=0, category=None, name="sentinel node 
         side = max(box.width, box.height) * 3 // 2 + 60
         x, y = (box.x0 + box.x1 - side) // 2, (box.y0 + box.y1 - side) // 2
         factor = max(1, side // 420)
-        pictures.append(
-            picture_of(f"cluster-{row + 1:04d}", Region(x, y, x + side, y + side), image, offset, factor)
-        )
+        pictures.append(picture_of(f"cluster-{row + 1:04d}", Region(x, y, x + side, y + side), image, offset, factor))
     brownest = []
     for rank, row in enumerate(range(min(10, len(clusters))), start=1):
         box = tuple(clusters.bbox_px0[row].tolist())

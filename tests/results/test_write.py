@@ -14,7 +14,6 @@ from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import Category, Picture
 from micromet_path.results import ResultOptions, canvas, draw, rebuild, report, write_result
 from micromet_path.results.palette import COLOURS
-from micromet_path.results.png import encode_png
 from micromet_path.results.shapes import trace_clusters
 from micromet_path.results.store import SOURCE_FILES
 
@@ -169,16 +168,6 @@ def test_dashes_are_as_long_as_their_gaps():
     lengths = [np.hypot(*np.diff(stretch, axis=0).T).sum() for stretch in stretches]
     assert len(stretches) == 8
     np.testing.assert_allclose(lengths, 10, atol=5.1)
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 3), (7, 1, 3), (5, 300, 3), (64, 64, 3)])
-def test_png_is_lossless(shape, tmp_path):
-    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    (tmp_path / "a.png").write_bytes(encode_png(pixels))
-    with Image.open(tmp_path / "a.png") as image:
-        image.verify()
-    with Image.open(tmp_path / "a.png") as image:
-        np.testing.assert_array_equal(np.asarray(image), pixels)
 
 
 def test_scale_bar_is_as_long_as_it_says():
