@@ -44,7 +44,7 @@ from micromet_path.model import (
     SlideRecord,
     Tree,
 )
-from micromet_path.pipeline.gathering import gather_fragments, linkable_runs
+from micromet_path.pipeline.gathering import Gathered, gather_fragments, linkable_runs
 from micromet_path.pipeline.pictures import find_brownest, take_pictures
 from micromet_path.pipeline.reading import Progress, read_overview, scan_slide
 from micromet_path.pixels import clusters, stain, tissue
@@ -127,10 +127,10 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     overview = replace(overview, read=seen & ~unread)
 
     gathered = gather_fragments(scan, spacing, config)
-    stained = tissue.mark_runs(overview, gathered.runs)
+    fragments, stained = _found_on_glass(gathered, overview, tissue_mask, config)
     labels, pieces = tissue.find_pieces(overview, tissue_mask, stained, config.tissue)
     pieces = _with_roles(pieces, labels, overview, config.zones)
-    fragments = _placed(gathered.fragments, overview, (tissue_mask, stained, labels), config)
+    fragments = _placed(fragments, overview, (tissue_mask | stained, labels))
     tree = contiguity_tree(linkable_runs(fragments, gathered.runs), len(fragments), spacing)
 
     # Where neither the overview nor level 0 could be read there may be tissue: it counts as tissue that was missed.
@@ -287,23 +287,38 @@ def _stain_model(
     return stain.StainModel.from_dyes(white, *estimated, "estimated"), estimated
 
 
+def _found_on_glass(
+    gathered: Gathered, overview: tissue.Overview, tissue_mask: NDArray[np.bool_], config: Config
+) -> tuple[Fragments, NDArray[np.bool_]]:
+    """Fragments with those marked that lie on bare glass; and the cells that the others stain."""
+    fragments, runs = gathered.fragments, gathered.runs
+    maps = (tissue_mask, tissue.mark_runs(overview, runs))
+    hulls = (fragments.hull_px, fragments.hull_offsets)
+    off_tissue = tissue.is_off_tissue(overview, maps, hulls, _centres(fragments), config.tissue)
+    on_tissue = ~off_tissue[runs.fragment]
+    stained = tissue.mark_runs(
+        overview, Runs(runs.row[on_tissue], runs.start[on_tissue], runs.stop[on_tissue], runs.fragment[on_tissue])
+    )
+    return replace(fragments, off_tissue=off_tissue), stained
+
+
 def _placed(
-    fragments: Fragments,
-    overview: tissue.Overview,
-    maps: tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int32]],
-    config: Config,
+    fragments: Fragments, overview: tissue.Overview, maps: tuple[NDArray[np.bool_], NDArray[np.int32]]
 ) -> Fragments:
     """Fragments with their piece and the borders they touch."""
-    centre = fragments.sum_xy_px / np.maximum(fragments.area_px, 1)[:, None] + 0.5
     hulls = (fragments.hull_px, fragments.hull_offsets)
-    places = tissue.place_fragments(overview, maps, hulls, centre, config.tissue)
+    places = tissue.place_fragments(overview, maps, hulls, _centres(fragments))
     return replace(
         fragments,
         piece=places.piece,
         scan_edge=places.scan_edge,
-        tissue_edge=places.tissue_edge,
-        off_tissue=places.off_tissue,
+        tissue_edge=places.tissue_edge & ~fragments.off_tissue,
     )
+
+
+def _centres(fragments: Fragments) -> NDArray[np.float64]:
+    """Centroids (x, y) in level-0 pixels."""
+    return np.asarray(fragments.sum_xy_px / np.maximum(fragments.area_px, 1)[:, None] + 0.5)
 
 
 def _with_roles(

@@ -16,11 +16,11 @@ from micromet_path.pixels.dots import gather_dots, is_crumb
 from micromet_path.pixels.fragments import (
     dropped,
     dropped_in_all,
-    fill_holes,
     is_pigment_like,
     join_runs,
     ragged_rows,
 )
+from micromet_path.pixels.holes import fill_holes
 from micromet_path.pixels.link import contiguity_tree, cut
 from micromet_path.pixels.stain import OD_SCALE
 

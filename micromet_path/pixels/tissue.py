@@ -19,7 +19,16 @@ from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import Piece, Role, Runs
 from micromet_path.pixels.stain import WhitePoint, optical_density
 
-__all__ = ["FragmentPlaces", "Overview", "TissueParams", "find_pieces", "find_tissue", "mark_runs", "place_fragments"]
+__all__ = [
+    "FragmentPlaces",
+    "Overview",
+    "TissueParams",
+    "find_pieces",
+    "find_tissue",
+    "is_off_tissue",
+    "mark_runs",
+    "place_fragments",
+]
 
 _NEIGHBOURS = np.ones((3, 3), np.bool_)  # 8-connected
 
@@ -214,6 +223,39 @@ def find_pieces(
     return labels, tuple(pieces)
 
 
+def is_off_tissue(
+    overview: Overview,
+    maps: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    hulls: tuple[NDArray[np.int64], NDArray[np.int64]],
+    centroid_px0: NDArray[np.float64],
+    params: TissueParams,
+) -> NDArray[np.bool_]:
+    """Small fragments that bare glass surrounds.
+
+    Parameters
+    ----------
+    maps : tissue, stained
+        As `find_tissue` and `mark_runs` give them.
+    hulls : points and offsets
+        Ragged hulls of the fragments.
+    centroid_px0 : ndarray of shape (F, 2)
+    """
+    from scipy import ndimage
+
+    tissue, stained = maps
+    points, offsets = hulls
+    of_point = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    extent = np.zeros((len(offsets) - 1, 2))
+    np.maximum.at(extent, of_point, np.abs(points - centroid_px0[of_point]))
+    is_small = (extent * (overview.spacing.x_um, overview.spacing.y_um)).max(axis=1) < params.ring_um
+    cell_um = overview.cell_px0[0] * overview.spacing.x_um
+    size = 2 * max(1, round(params.ring_um / cell_um)) + 1
+    centre = overview.cells_of(centroid_px0)
+    free = ndimage.uniform_filter((~stained).astype(np.float32), size, mode="constant")[centre]
+    plain = ndimage.uniform_filter((tissue & ~stained).astype(np.float32), size, mode="constant")[centre]
+    return np.asarray(is_small & (plain < 0.1 * free) & (free > 0.2))
+
+
 @dataclass(frozen=True, slots=True)
 class FragmentPlaces:
     """Where fragments lie: piece (0 for none) and the borders they touch; columns of `Fragments`."""
@@ -221,38 +263,35 @@ class FragmentPlaces:
     piece: NDArray[np.int64]
     scan_edge: NDArray[np.bool_]
     tissue_edge: NDArray[np.bool_]
-    off_tissue: NDArray[np.bool_]
 
 
 def place_fragments(
     overview: Overview,
-    maps: tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int32]],
+    maps: tuple[NDArray[np.bool_], NDArray[np.int32]],
     hulls: tuple[NDArray[np.int64], NDArray[np.int64]],
     centroid_px0: NDArray[np.float64],
-    params: TissueParams,
 ) -> FragmentPlaces:
     """Piece and borders of each fragment.
 
     Parameters
     ----------
-    maps : tissue, stained, labels
-        As `find_tissue`, `mark_runs` and `find_pieces` give them.
+    maps : tissue with all that is stained, labels
+        The latter as `find_pieces` gives them.
     hulls : points and offsets
         Ragged hulls of the fragments.
     centroid_px0 : ndarray of shape (F, 2)
     """
     from scipy import ndimage
 
-    tissue, stained, labels = maps
+    tissue, labels = maps
     points, offsets = hulls
     n = len(offsets) - 1
     of_point = np.repeat(np.arange(n), np.diff(offsets))
     inward = centroid_px0[of_point] - points  # corners lie on the pixels' outer edge: half a pixel towards the middle
     corner_cells = overview.cells_of(points + np.clip(inward, -0.5, 0.5))
-    centre_cells = overview.cells_of(centroid_px0)
+    at_centre = labels[overview.cells_of(centroid_px0)]
     piece = np.zeros(n, np.int64)
     np.maximum.at(piece, of_point, labels[corner_cells])
-    piece = np.where(labels[centre_cells] > 0, labels[centre_cells], piece)
 
     def touches(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
         found = np.zeros(n, bool)
@@ -263,15 +302,5 @@ def place_fragments(
     at_border = (x <= 0) | (y <= 0) | (x >= overview.width_px0) | (y >= overview.height_px0)
     scan_edge = touches(ndimage.binary_dilation(~overview.read, _NEIGHBOURS))
     np.logical_or.at(scan_edge, of_point, at_border)
-    solid = _filled(tissue | stained, np.inf)
-    inner = ndimage.binary_erosion(solid, _NEIGHBOURS, border_value=1)
-    cell_um = overview.cell_px0[0] * overview.spacing.x_um
-    size = 2 * max(1, round(params.ring_um / cell_um)) + 1
-    free = ndimage.uniform_filter((~stained).astype(np.float64), size, mode="constant")
-    plain = ndimage.uniform_filter((tissue & ~stained).astype(np.float64), size, mode="constant")
-    extent = np.zeros((n, 2))
-    np.maximum.at(extent, of_point, np.abs(points - centroid_px0[of_point]))
-    is_small = (extent * (overview.spacing.x_um, overview.spacing.y_um)).max(axis=1) < params.ring_um
-    around = plain[centre_cells] / np.maximum(free[centre_cells], 1e-9)
-    off_tissue = is_small & (around < 0.1) & (free[centre_cells] > 0.2)
-    return FragmentPlaces(piece, scan_edge, touches(~inner) & ~off_tissue, off_tissue)
+    inner = ndimage.binary_erosion(_filled(tissue, np.inf), _NEIGHBOURS, border_value=1)
+    return FragmentPlaces(np.where(at_centre > 0, at_centre, piece), scan_edge, touches(~inner))

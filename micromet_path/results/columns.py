@@ -101,10 +101,7 @@ def read_fragments(path: Path) -> tuple[Fragments, NDArray[np.int64]]:
 
 def _hull_columns(name: str, points: NDArray[np.int64], offsets: NDArray[np.int64]) -> dict[str, Any]:
     """Two list columns of ragged points."""
-    return {
-        f"{name}_{axis}_px0": list_column(points[:, column], offsets)
-        for column, axis in enumerate("xy")
-    }
+    return {f"{name}_{axis}_px0": list_column(points[:, column], offsets) for column, axis in enumerate("xy")}
 
 
 def _low_hull_columns(fragments: Fragments) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -91,7 +92,7 @@ def _facts(analysis: Analysis) -> Table:
 
 def _clusters(clusters: Clusters) -> Table:
     """The largest clusters."""
-    table = Table(title=None, header_style="bold", pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for title, justify in (
         ("id", "right"),
         ("mm", "right"),
