@@ -16,7 +16,7 @@ from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
 from micromet_path.model import Dropped, Fragments, Tree
 from micromet_path.pixels.clusters import ClusterParams, below_area, components, measure
-from micromet_path.pixels.fragments import fill_holes
+from micromet_path.pixels.holes import fill_holes
 from micromet_path.pixels.link import contiguity_tree, cut
 
 EIGHT = np.ones((3, 3))

@@ -24,7 +24,7 @@ from micromet_path.clinical.classify import category_by_size, judge
 from micromet_path.geometry import PixelSpacing
 from micromet_path.model import Category, ClusterMeasures, Fragments, Runs
 from micromet_path.pixels.clusters import ClusterParams, measure
-from micromet_path.pixels.fragments import fill_holes
+from micromet_path.pixels.holes import fill_holes
 from micromet_path.pixels.link import contiguity_tree
 
 OUTLINES = (
