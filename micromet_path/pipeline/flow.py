@@ -24,37 +24,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path import __version__
-from micromet_path.clinical import classify
 from micromet_path.config import Config, Zone
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import (
-    GAPS_UM,
-    LINK_LIMIT_UM,
     Analysis,
-    Clusters,
     Dropped,
-    Finding,
     Fragments,
     Picture,
     Piece,
     Provenance,
-    Quality,
     Runs,
     ScanSummary,
     SlideRecord,
     Tree,
 )
-from micromet_path.pipeline.gathering import Gathered, gather_fragments, linkable_runs
+from micromet_path.pipeline.gathering import Gathered, gather_fragments, linkable_runs, runs_of
+from micromet_path.pipeline.glass import Glass, look, rate
+from micromet_path.pipeline.judging import Evidence, judge_clusters, judge_pieces, make_finding
 from micromet_path.pipeline.pictures import find_brownest, take_pictures
-from micromet_path.pipeline.reading import Progress, read_overview, scan_slide
+from micromet_path.pipeline.reading import Progress, scan_slide
 from micromet_path.pixels import clusters, stain, tissue
 from micromet_path.pixels.area import Area
 from micromet_path.pixels.fragments import dropped_in_all
 from micromet_path.pixels.link import contiguity_tree
 from micromet_path.slides.base import Slide
-from micromet_path.slides.checks import check_brightfield
 
-__all__ = ["Outcome", "Task", "analyze_slide", "finding_at", "recut", "settings_fingerprint", "slide_record"]
+__all__ = ["Outcome", "Task", "analyze_slide", "settings_fingerprint", "slide_record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,52 +106,31 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     spacing = slide.info.spacing
-    overview = _take_overview(slide, config, task.area)
-    check_brightfield(overview.rgb, slide.info, overview.read)
-    white = stain.find_white(overview.rgb, overview.read, config.stain.white)
-    tissue_mask = tissue.find_tissue(overview, white, config.tissue)
-    model, estimated = _stain_model(overview.rgb[tissue_mask], white, config)
-    check = stain.check_h_dab(overview.rgb[tissue_mask], model)
-    scan = scan_slide(
-        slide, stain.make_tables(model, config.stain), config, task.area, task.workers, progress, task.blocks
-    )
-    seen = overview.read
-    unread = np.zeros_like(seen)
-    for region in scan.unread:
-        unread[overview.slices_of(region)] = True
-    overview = replace(overview, read=seen & ~unread)
-
+    glass = look(slide, config, task.area)
+    tables = stain.make_tables(glass.model, config.stain)
+    scan = scan_slide(slide, tables, config, task.area, task.workers, progress, task.blocks)
+    glass = glass.without(scan.unread)
     gathered = gather_fragments(scan, spacing, config)
-    fragments, stained = _found_on_glass(gathered, overview, tissue_mask, config)
-    labels, pieces = tissue.find_pieces(overview, tissue_mask, stained, config.tissue)
-    pieces = _with_roles(pieces, labels, overview, config.zones)
-    fragments = _placed(fragments, overview, (tissue_mask | stained, labels))
+    fragments, stained, pieces = _place(gathered, glass, config)
     tree = contiguity_tree(linkable_runs(fragments, gathered.runs), len(fragments), spacing)
-
-    # Where neither the overview nor level 0 could be read there may be tissue: it counts as tissue that was missed.
-    expected = tissue_mask | stained | (unread & ~seen)
-    quality = _quality(overview, tissue_mask | stained, expected, check, config)
-    quality = replace(quality, unreadable_tiles=len(scan.unread), is_truncated=slide.info.is_truncated)
-    scale_share = _scale_share(slide.info.spacing_source, config)
-    roles = {piece.id: piece.role for piece in pieces}
-    measured = classify.judge(
-        clusters.measure(fragments, tree, config.clusters.gap_um, spacing, scale_share, config.clusters),
-        roles,
-        config.classify,
+    evidence = Evidence(
+        fragments=fragments,
+        tree=tree,
+        pieces=pieces,
+        quality=rate(slide, glass, stained, len(scan.unread), config),
+        dropped=_dropped(gathered, fragments, tree, spacing, config),
+        spacing=spacing,
+        mpp_source=slide.info.spacing_source,
     )
-    below_area = dropped_in_all([gathered.below_area, clusters.below_area(fragments, tree, spacing, config.clusters)])
-    drops = (below_area, gathered.no_strong_pixel)
-    summary = _summary(model, estimated, quality, spacing, config, drops)
-    parts = _Parts(fragments, tree, pieces, quality, summary, spacing, scale_share)
-    finding = finding_at(parts, measured, config)
-    pieces = classify.withhold(classify.judge_pieces(pieces, measured, config.classify), quality, config.classify)
+    measured = judge_clusters(evidence, config.clusters.gap_um, config)
+    finding = make_finding(evidence, measured, config)
     brownest = find_brownest(measured, scan.pieces, gathered.piece_of_fragment, spacing)
     pictures = take_pictures(slide, measured, brownest, task.workers)
     analysis = Analysis(
         slide=slide_record(slide, task),
-        scan=summary,
-        quality=quality,
-        pieces=pieces,
+        scan=_summary(glass, evidence, config),
+        quality=evidence.quality,
+        pieces=judge_pieces(evidence, measured, config),
         finding=finding,
         clusters=measured,
         fragments=fragments,
@@ -171,71 +145,6 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
         ),
     )
     return Outcome(analysis, gathered.runs, pictures)
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What a finding needs besides the clusters."""
-
-    fragments: Fragments
-    tree: Tree
-    pieces: tuple[Piece, ...]
-    quality: Quality
-    scan: ScanSummary
-    spacing: PixelSpacing
-    scale_share: float
-
-
-def finding_at(parts: _Parts | Analysis, measured: Clusters, config: Config) -> Finding:
-    """The finding of judged clusters; cut at the other gaps from the same tree, without any pixel."""
-    if isinstance(parts, Analysis):
-        share = _scale_share(parts.slide.mpp_source, config)
-        parts = _Parts(parts.fragments, parts.tree, parts.pieces, parts.quality, parts.scan, parts.slide.spacing, share)
-    roles = {piece.id: piece.role for piece in parts.pieces}
-
-    def judged(gap_um: float) -> Clusters:
-        if gap_um == measured.gap_um:
-            return measured
-        measures = clusters.measure(
-            parts.fragments, parts.tree, gap_um, parts.spacing, parts.scale_share, config.clusters
-        )
-        return classify.judge(measures, roles, config.classify)
-
-    scatter = judged(LINK_LIMIT_UM)
-    return classify.find(
-        classify.FindingInputs(
-            clusters=measured,
-            pieces=parts.pieces,
-            quality=parts.quality,
-            by_gap=tuple(classify.summarise_gap(judged(gap), config.classify) for gap in GAPS_UM),
-            scatter_extent_um=float(scatter.max_diameter_um[scatter.is_counted].max())
-            if scatter.is_counted.any()
-            else None,
-            below_area=parts.scan.below_area,
-            no_strong_pixel=parts.scan.no_strong_pixel,
-            smallest_area_um2=config.clusters.smallest_area_um2,
-            params=config.classify,
-        )
-    )
-
-
-def recut(analysis: Analysis, config: Config, gap_um: float) -> Analysis:
-    """The same slide with fragments up to another gap taken as one; no pixel is read again."""
-    share = _scale_share(analysis.slide.mpp_source, config)
-    roles = {piece.id: piece.role for piece in analysis.pieces}
-    measured = classify.judge(
-        clusters.measure(analysis.fragments, analysis.tree, gap_um, analysis.slide.spacing, share, config.clusters),
-        roles,
-        config.classify,
-    )
-    pieces = classify.judge_pieces(analysis.pieces, measured, config.classify)
-    return replace(
-        analysis,
-        clusters=measured,
-        finding=finding_at(analysis, measured, config),
-        pieces=classify.withhold(pieces, analysis.quality, config.classify),
-        scan=replace(analysis.scan, gap_um=gap_um),
-    )
 
 
 def settings_fingerprint(config: Config, slide: Slide, area: Area) -> str:
@@ -266,59 +175,32 @@ def slide_record(slide: Slide, task: Task) -> SlideRecord:
     )
 
 
-def _take_overview(slide: Slide, config: Config, area: Area) -> tissue.Overview:
-    """The overview at the scale that the configuration asks for, never finer than level 0."""
-    info = slide.info
-    wanted = config.tissue.overview_spacing(info.width_px0 * info.spacing.x_um, info.height_px0 * info.spacing.y_um)
-    return read_overview(slide, wanted, area)
-
-
-def _stain_model(
-    tissue_rgb: NDArray[np.uint8], white: stain.WhitePoint, config: Config
-) -> tuple[stain.StainModel, tuple[stain.Vector, stain.Vector] | None]:
-    """The model that decides, and the vectors estimated from the slide where it allows an estimate."""
-    params = config.stain
-    estimated = stain.estimate_vectors(tissue_rgb, white)
-    if params.vectors == "fixed":
-        return stain.StainModel.from_dyes(white, params.haematoxylin, params.chromogen, "fixed"), estimated
-    if estimated is None:
-        source = "fixed: estimate refused"
-        return stain.StainModel.from_dyes(white, params.haematoxylin, params.chromogen, source), None
-    return stain.StainModel.from_dyes(white, *estimated, "estimated"), estimated
-
-
-def _found_on_glass(
-    gathered: Gathered, overview: tissue.Overview, tissue_mask: NDArray[np.bool_], config: Config
-) -> tuple[Fragments, NDArray[np.bool_]]:
-    """Fragments with those marked that lie on bare glass; and the cells that the others stain."""
-    fragments, runs = gathered.fragments, gathered.runs
-    maps = (tissue_mask, tissue.mark_runs(overview, runs))
+def _place(gathered: Gathered, glass: Glass, config: Config) -> tuple[Fragments, NDArray[np.bool_], tuple[Piece, ...]]:
+    """Fragments with their places, the cells that those on tissue stain, and the pieces with their roles."""
+    fragments, runs, overview = gathered.fragments, gathered.runs, glass.overview
     hulls = (fragments.hull_px, fragments.hull_offsets)
-    off_tissue = tissue.is_off_tissue(overview, maps, hulls, _centres(fragments), config.tissue)
-    on_tissue = ~off_tissue[runs.fragment]
-    stained = tissue.mark_runs(
-        overview, Runs(runs.row[on_tissue], runs.start[on_tissue], runs.stop[on_tissue], runs.fragment[on_tissue])
-    )
-    return replace(fragments, off_tissue=off_tissue), stained
-
-
-def _placed(
-    fragments: Fragments, overview: tissue.Overview, maps: tuple[NDArray[np.bool_], NDArray[np.int32]]
-) -> Fragments:
-    """Fragments with their piece and the borders they touch."""
-    hulls = (fragments.hull_px, fragments.hull_offsets)
-    places = tissue.place_fragments(overview, maps, hulls, _centres(fragments))
-    return replace(
+    centres = fragments.sum_xy_px / np.maximum(fragments.area_px, 1)[:, None] + 0.5
+    maps = (glass.tissue, tissue.mark_runs(overview, runs))
+    off_tissue = tissue.is_off_tissue(overview, maps, hulls, centres, config.tissue)
+    stained = tissue.mark_runs(overview, runs_of(runs, ~off_tissue))
+    labels, pieces = tissue.find_pieces(overview, glass.tissue, stained, config.tissue)
+    places = tissue.place_fragments(overview, (glass.tissue | stained, labels), hulls, centres)
+    fragments = replace(
         fragments,
         piece=places.piece,
         scan_edge=places.scan_edge,
-        tissue_edge=places.tissue_edge & ~fragments.off_tissue,
+        tissue_edge=places.tissue_edge & ~off_tissue,
+        off_tissue=off_tissue,
     )
+    return fragments, stained, _with_roles(pieces, labels, overview, config.zones)
 
 
-def _centres(fragments: Fragments) -> NDArray[np.float64]:
-    """Centroids (x, y) in level-0 pixels."""
-    return np.asarray(fragments.sum_xy_px / np.maximum(fragments.area_px, 1)[:, None] + 0.5)
+def _dropped(
+    gathered: Gathered, fragments: Fragments, tree: Tree, spacing: PixelSpacing, config: Config
+) -> tuple[Dropped, Dropped]:
+    """What the smallest area and the want of a strong pixel removed, as fragments and as clusters."""
+    small_clusters = clusters.below_area(fragments, tree, spacing, config.clusters)
+    return dropped_in_all([gathered.below_area, small_clusters]), gathered.no_strong_pixel
 
 
 def _with_roles(
@@ -336,36 +218,9 @@ def _with_roles(
     return pieces
 
 
-def _quality(
-    overview: tissue.Overview,
-    tissue_mask: NDArray[np.bool_],
-    expected: NDArray[np.bool_],
-    check: stain.StainCheck,
-    config: Config,
-) -> Quality:
-    """Whether the slide could have shown tumour."""
-    n_expected = np.count_nonzero(expected)
-    seen = overview.rgb[overview.read]
-    return Quality(
-        tissue_area_mm2=float(np.count_nonzero(tissue_mask) * overview.cell_area_mm2),
-        coverage=float(np.count_nonzero(tissue_mask & overview.read) / n_expected) if n_expected else None,
-        has_light=bool(seen.size == 0 or seen.max() >= 64),
-        is_h_dab=check.is_h_dab,
-        stain_note=check.note,
-        control_result=config.laboratory.control_result,
-        antibody=config.laboratory.antibody,
-    )
-
-
-def _summary(
-    model: stain.StainModel,
-    estimated: tuple[stain.Vector, stain.Vector] | None,
-    quality: Quality,
-    spacing: PixelSpacing,
-    config: Config,
-    drops: tuple[Dropped, Dropped],
-) -> ScanSummary:
+def _summary(glass: Glass, evidence: Evidence, config: Config) -> ScanSummary:
     """How the slide was read."""
+    model, quality, spacing = glass.model, evidence.quality, evidence.spacing
     return ScanSummary(
         coverage=quality.coverage,
         in_focus=quality.in_focus,
@@ -374,7 +229,7 @@ def _summary(
         white_source=model.white.source,
         stain_vectors=model.vectors,
         stain_source=model.source,
-        estimated_vectors=estimated,
+        estimated_vectors=glass.estimated,
         threshold_od=config.stain.threshold_od,
         threshold_low_od=config.stain.threshold_low_od,
         threshold_high_od=config.stain.threshold_high_od,
@@ -384,15 +239,9 @@ def _summary(
         smallest_area_um2=config.clusters.smallest_area_um2,
         mode="full",
         unreadable_tiles=quality.unreadable_tiles,
-        below_area=drops[0],
-        no_strong_pixel=drops[1],
+        below_area=evidence.dropped[0],
+        no_strong_pixel=evidence.dropped[1],
     )
-
-
-def _scale_share(mpp_source: str, config: Config) -> float:
-    """How far the scale may be off, as a share."""
-    given = mpp_source == "given"
-    return config.clusters.scale_uncertainty_given if given else config.clusters.scale_uncertainty
 
 
 def _settings(config: Config, area: Area) -> Mapping[str, Any]:

@@ -24,7 +24,7 @@ from micromet_path.pixels.holes import fill_holes
 from micromet_path.pixels.link import contiguity_tree, cut
 from micromet_path.pixels.stain import OD_SCALE
 
-__all__ = ["Gathered", "gather_fragments", "linkable_runs"]
+__all__ = ["Gathered", "gather_fragments", "linkable_runs", "runs_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def gather_fragments(scan: ScanOutcome, spacing: PixelSpacing, config: Config) -
     dot_group = np.full(len(pieces), -1, np.int64)
     dot_group[is_dot] = gather_dots(_centres_um(scan, is_dot, spacing), config.dots)
     kept = takes_part | (dot_group >= 0)
-    runs = _runs_of(scan, kept)
+    runs = _piece_runs(scan, kept)
     points, offsets = ragged_rows(pieces.hull_px, pieces.hull_offsets, ~kept)
     diameter_um = ragged_diameters(points, offsets, spacing.x_um, spacing.y_um)
     strong = is_strong[~kept]
@@ -77,8 +77,12 @@ def gather_fragments(scan: ScanOutcome, spacing: PixelSpacing, config: Config) -
 
 def linkable_runs(fragments: Fragments, runs: Runs) -> Runs:
     """Runs of the fragments that may link: pigment and gathered dots never bridge."""
-    links = ~fragments.pigment_like & (fragments.dot_group < 0)
-    chosen = links[runs.fragment]
+    return runs_of(runs, ~fragments.pigment_like & (fragments.dot_group < 0))
+
+
+def runs_of(runs: Runs, fragments: NDArray[np.bool_]) -> Runs:
+    """Runs of chosen fragments."""
+    chosen = fragments[runs.fragment]
     return Runs(runs.row[chosen], runs.start[chosen], runs.stop[chosen], runs.fragment[chosen])
 
 
@@ -102,7 +106,7 @@ def _beside_cells(
     return is_crumb(_centres_um(scan, is_dot, spacing), spacing.to_um(outline), config.dots)
 
 
-def _runs_of(scan: ScanOutcome, kept: NDArray[np.bool_]) -> Runs:
+def _piece_runs(scan: ScanOutcome, kept: NDArray[np.bool_]) -> Runs:
     """Runs of the kept pieces, which become fragments 0, 1, ... in their order."""
     number = np.where(kept, np.cumsum(kept) - 1, -1)
     return join_runs(scan.row, scan.start, scan.stop, number[scan.piece])
@@ -120,7 +124,7 @@ def _alone(
     chosen = np.flatnonzero(linked)
     if not np.any(area_um2[chosen] < config.clusters.smallest_area_um2):
         return alone
-    tree = contiguity_tree(_runs_of(scan, linked), len(chosen), spacing, config.clusters.gap_um)
+    tree = contiguity_tree(_piece_runs(scan, linked), len(chosen), spacing, config.clusters.gap_um)
     cluster = cut(tree, len(chosen), config.clusters.gap_um)
     total = np.bincount(cluster, area_um2[chosen], minlength=len(chosen))
     alone[chosen] = total[cluster] < config.clusters.smallest_area_um2

@@ -1,0 +1,109 @@
+"""What is decided of the whole slide before any tile is looked at: white, dyes, tissue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micromet_path.config import Config
+from micromet_path.geometry import Region
+from micromet_path.model import Quality
+from micromet_path.pipeline.reading import read_overview
+from micromet_path.pixels import stain, tissue
+from micromet_path.pixels.area import Area
+from micromet_path.slides.base import Slide
+from micromet_path.slides.checks import check_brightfield
+
+__all__ = ["Glass", "look", "rate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Glass:
+    """A slide seen from afar.
+
+    Parameters
+    ----------
+    overview : Overview
+    lost : ndarray of shape (M, N), bool
+        Where neither the overview nor level 0 could be read.
+    tissue : ndarray of shape (M, N), bool
+    model : StainModel
+    estimated : pair of vectors or None
+        What the slide itself says its dyes are, where it allows an estimate.
+    check : StainCheck
+    """
+
+    overview: tissue.Overview
+    lost: NDArray[np.bool_]
+    tissue: NDArray[np.bool_]
+    model: stain.StainModel
+    estimated: tuple[stain.Vector, stain.Vector] | None
+    check: stain.StainCheck
+
+    def without(self, unread: Sequence[Region]) -> Glass:
+        """The same after some regions of level 0 turned out to be unreadable."""
+        missed = np.zeros_like(self.lost)
+        for region in unread:
+            missed[self.overview.slices_of(region)] = True
+        seen = self.overview.read
+        return replace(self, lost=missed & ~seen, overview=replace(self.overview, read=seen & ~missed))
+
+
+def look(slide: Slide, config: Config, area: Area) -> Glass:
+    """Read the overview and decide white point, stain model and tissue from it.
+
+    Raises
+    ------
+    UnsupportedSlideError
+        If the picture is no brightfield slide.
+    """
+    info = slide.info
+    spacing = config.tissue.overview_spacing(info.width_px0 * info.spacing.x_um, info.height_px0 * info.spacing.y_um)
+    overview = read_overview(slide, spacing, area)
+    check_brightfield(overview.rgb, info, overview.read)
+    white = stain.find_white(overview.rgb, overview.read, config.stain.white)
+    mask = tissue.find_tissue(overview, white, config.tissue)
+    model, estimated = _stain_model(overview.rgb[mask], white, config.stain)
+    check = stain.check_h_dab(overview.rgb[mask], model)
+    return Glass(overview, np.zeros_like(mask), mask, model, estimated, check)
+
+
+def _stain_model(
+    tissue_rgb: NDArray[np.uint8], white: stain.WhitePoint, params: stain.StainParams
+) -> tuple[stain.StainModel, tuple[stain.Vector, stain.Vector] | None]:
+    """The model that decides, and the vectors estimated from the slide where it allows an estimate."""
+    estimated = stain.estimate_vectors(tissue_rgb, white)
+    if params.vectors == "estimated" and estimated is not None:
+        return stain.StainModel.from_dyes(white, *estimated, "estimated"), estimated
+    source = "fixed" if params.vectors == "fixed" else "fixed: estimate refused"
+    return stain.StainModel.from_dyes(white, params.haematoxylin, params.chromogen, source), estimated
+
+
+def rate(slide: Slide, glass: Glass, stained: NDArray[np.bool_], unreadable_tiles: int, config: Config) -> Quality:
+    """Whether the slide could have shown tumour: the facts.
+
+    Parameters
+    ----------
+    stained : ndarray of shape (M, N), bool
+        Cells of the overview with stain on tissue; they are tissue whatever the overview says.
+    """
+    overview = glass.overview
+    found = glass.tissue | stained
+    # Where neither the overview nor level 0 could be read there may be tissue: count it as missed.
+    expected = found | glass.lost
+    n_expected = np.count_nonzero(expected)
+    seen = overview.rgb[overview.read]
+    return Quality(
+        tissue_area_mm2=float(np.count_nonzero(found) * overview.cell_area_mm2),
+        coverage=float(np.count_nonzero(found & overview.read) / n_expected) if n_expected else None,
+        has_light=bool(seen.size == 0 or seen.max() >= 64),
+        is_h_dab=glass.check.is_h_dab,
+        stain_note=glass.check.note,
+        unreadable_tiles=unreadable_tiles,
+        is_truncated=slide.info.is_truncated,
+        control_result=config.laboratory.control_result,
+        antibody=config.laboratory.antibody,
+    )
