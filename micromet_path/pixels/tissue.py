@@ -211,7 +211,9 @@ def find_pieces(
     beyond = ~ndimage.binary_erosion(np.pad(overview.read, 1), _NEIGHBOURS)[1:-1, 1:-1]
     at_edge = np.bincount(labels[beyond], minlength=len(renumbered)) > 0
     pieces = []
-    for index, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
+    for index, found in enumerate(ndimage.find_objects(labels), start=1):
+        assert found is not None  # labels were numbered without gaps just above
+        rows, columns = found
         box = (
             int(columns.start * x),
             int(rows.start * y),

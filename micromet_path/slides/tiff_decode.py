@@ -148,7 +148,7 @@ def _lossless_decoder(compression: int, has_predictor: bool) -> TileDecoder:
 
     def decode(data: bytes, out: NDArray[np.uint8]) -> None:
         if compression == LZW:
-            raw = imagecodecs.lzw_decode(data, buffersize=out.nbytes)
+            raw = imagecodecs.lzw_decode(data, out=out.nbytes)
         elif compression == NONE:
             raw = data
         else:

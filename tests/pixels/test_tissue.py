@@ -1,5 +1,7 @@
 """Where tissue is, and what borders a fragment touches."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -9,7 +11,15 @@ from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import Role
 from micromet_path.pixels.stain import WhitePoint
-from micromet_path.pixels.tissue import Overview, TissueParams, find_pieces, find_tissue, mark_runs, place_fragments
+from micromet_path.pixels.tissue import (
+    Overview,
+    TissueParams,
+    find_pieces,
+    find_tissue,
+    is_off_tissue,
+    mark_runs,
+    place_fragments,
+)
 
 WHITE = WhitePoint((245.0, 244.0, 246.0), "slide")
 PARAMS = TissueParams()
@@ -136,14 +146,29 @@ def test_marked_cells_are_those_with_a_stained_pixel(seed, runs_of):
 def placed(tissue, *boxes_px, read=None, others=()):
     """Places of fragments that are boxes (x0, y0, x1, y1) in level-0 pixels; others are stained too."""
     overview = overview_of(tissue, read=read)
-    stained = np.zeros(tissue.shape, bool)
-    for x0, y0, x1, y1 in (*boxes_px, *others):
-        stained[overview.slices_of(Region(x0, y0, x1, y1))] = True
-    labels, _ = find_pieces(overview, tissue, stained, PARAMS)
     corners = np.array([[(x0, y0), (x1, y0), (x1, y1), (x0, y1)] for x0, y0, x1, y1 in boxes_px], np.int64)
     corners = corners.reshape(-1, 4, 2)
+    centres = corners.mean(axis=1)
     hulls = corners.reshape(-1, 2), np.arange(len(boxes_px) + 1) * 4
-    return place_fragments(overview, (tissue, stained, labels), hulls, corners.mean(axis=1), PARAMS)
+
+    off_tissue = is_off_tissue(
+        overview, (tissue, stained_cells(overview, (*boxes_px, *others))), hulls, centres, PARAMS
+    )
+
+    on_tissue = [box_px for box_px, is_off in zip(boxes_px, off_tissue, strict=True) if not is_off]
+    stained = stained_cells(overview, (*on_tissue, *others))
+    labels, _ = find_pieces(overview, tissue, stained, PARAMS)
+    places = place_fragments(overview, (tissue | stained, labels), hulls, centres)
+    return SimpleNamespace(
+        piece=places.piece, scan_edge=places.scan_edge, tissue_edge=places.tissue_edge, off_tissue=off_tissue
+    )
+
+
+def stained_cells(overview, boxes_px):
+    stained = np.zeros(overview.shape, bool)
+    for box_px in boxes_px:
+        stained[overview.slices_of(Region(*box_px))] = True
+    return stained
 
 
 def speck(column, row, side_px=12):
@@ -190,7 +215,7 @@ def test_a_speck_on_glass_is_off_tissue_and_a_cell_on_tissue_is_not():
     tissue = box(10, 10, 50, 70)
     places = placed(tissue, speck(80, 40), speck(30, 40), speck(49, 40))
     assert places.off_tissue.tolist() == [True, False, False]
-    assert not places.tissue_edge[0]
+    assert places.piece.tolist() == [0, 1, 1]
 
 
 def test_a_large_focus_is_never_off_tissue():
