@@ -19,6 +19,7 @@ from micromet_path.pixels.union import find_root, unite
 __all__ = ["contiguity_tree", "cut"]
 
 _FIRST_RADIUS_UM = LINK_LIMIT_UM / 64
+_SHORTEST_INNER_PX = 24  # a shorter inner stretch stays: one part more to look at costs more than a longer one
 
 
 def contiguity_tree(runs: Runs, n_fragments: int, spacing: PixelSpacing, limit_um: float = LINK_LIMIT_UM) -> Tree:
@@ -134,7 +135,7 @@ def _border_parts(row: Any, start: Any, stop: Any, fragment: Any) -> Any:
             right = min(stop[above], stop[below], stop[i] - 1)
             if left >= stop[i]:
                 break
-            if left < right:
+            if right - left >= _SHORTEST_INNER_PX:
                 if left > open_from:
                     if size + 2 > room:
                         room *= 2
