@@ -6,9 +6,11 @@ Everything here is re-exported lazily by `micromet_path`, so that importing the 
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.config import Config, load_config
-from micromet_path.errors import ResultError
+from micromet_path.errors import MicrometError, ResultError
 from micromet_path.geometry import PixelSpacing
 from micromet_path.model import Analysis, Clusters, Finding, Picture, Piece, Provenance, Runs, ScanSummary, SlideRecord
-from micromet_path.pipeline import Progress, Task, analyze_slide, recut, settings_fingerprint
+from micromet_path.pipeline import Progress, Task, analyze_slide, recut, settings_fingerprint, settings_of
 from micromet_path.pixels.area import Area
+from micromet_path.results.encode import as_text
 from micromet_path.results.qupath import Origin
 from micromet_path.slides import ArraySlide, Slide, array_fingerprint, open_slide, slide_fingerprint
 
@@ -35,6 +38,7 @@ __all__ = [
     "load_result",
     "load_results",
     "rebuild",
+    "result_folders",
     "unique_slide_ids",
 ]
 
@@ -261,6 +265,7 @@ def analyze_into(
     A result is taken when slide, configuration, analysed area and given scale are the same; any other
     result under the same id is replaced when the new one is complete.
     """
+    from micromet_path.results.folders import require_replaceable
     from micromet_path.results.store import find_reusable, recover
 
     options, config = options or AnalyzeOptions(), _as_config(config)
@@ -268,8 +273,9 @@ def analyze_into(
         slide_id = slide_id or _slide_id_of(slide)
         folder = Path(out) / slide_id
         recover(folder.parent, slide_id)
+        require_replaceable(folder)
         fingerprint = _fingerprint(source, slide, options)
-        if find_reusable(folder, fingerprint, settings_fingerprint(config, slide, options.area)):
+        if find_reusable(folder, fingerprint, settings_fingerprint(settings_of(config, options.area), slide.info)):
             return replace(load_result(folder), was_reused=True)
         return _analyzed(slide, config, options, slide_id, fingerprint).save(folder, options.origin)
 
@@ -283,7 +289,7 @@ def load_result(folder: str | Path) -> SlideResult:
 
 def load_results(out: str | Path) -> tuple[SlideResult, ...]:
     """Load every result in a folder, by slide id."""
-    return tuple(load_result(folder) for folder in _result_folders(Path(out)))
+    return tuple(load_result(folder) for folder in result_folders(out))
 
 
 def rebuild(out: str | Path, origin: Origin = "auto") -> tuple[Path, ...]:
@@ -291,7 +297,7 @@ def rebuild(out: str | Path, origin: Origin = "auto") -> tuple[Path, ...]:
     from micromet_path.results import ResultOptions
     from micromet_path.results import rebuild as rebuild_folder
 
-    folders = tuple(_result_folders(Path(out)))
+    folders = tuple(result_folders(out))
     for folder in folders:
         rebuild_folder(folder, ResultOptions(origin=origin))
     return folders
@@ -310,22 +316,29 @@ def unique_slide_ids(paths: Sequence[str | Path]) -> list[str]:
     stems = [_shortened(Path(path).stem, _LONGEST_ID_BYTES) for path in paths]
     folded = [stem.casefold() for stem in stems]
     return [
-        stem
-        if folded.count(stem.casefold()) == 1
-        else f"{_shortened(stem, _LONGEST_ID_BYTES - 9)}-{_hex_of(slide_fingerprint(path))[:8]}"
+        stem if folded.count(stem.casefold()) == 1 else f"{_shortened(stem, _LONGEST_ID_BYTES - 9)}-{_suffix_of(path)}"
         for path, stem in zip(paths, stems, strict=True)
     ]
 
 
-def _hex_of(fingerprint: str) -> str:
-    """The digest without its version tag."""
-    return fingerprint.rsplit(":", 1)[-1]
+def _suffix_of(path: str | Path) -> str:
+    """Eight hex digits of the slide's content; of its path where it cannot be read, which its own analysis will say."""
+    try:
+        digest = slide_fingerprint(path).rsplit(":", 1)[-1]
+    except (MicrometError, OSError):
+        digest = sha256(os.fsencode(path)).hexdigest()
+    return digest[:8]
 
 
 def _shortened(name: str, limit: int) -> str:
-    """A name of at most this many bytes that is safe as a folder's."""
-    safe = "".join("_" if character in '<>:"/\\|?*' or ord(character) < 32 else character for character in name)
+    """A name of at most this many bytes that is safe as a folder's, and no hidden one."""
+    safe = "".join("_" if _is_unsafe(character) else character for character in name).lstrip(".")
     return safe.encode("utf-8")[:limit].decode("utf-8", "ignore").rstrip(". ") or "slide"
+
+
+def _is_unsafe(character: str) -> bool:
+    """Whether some file system or terminal takes a character for something else, or it is half of one."""
+    return character in '<>:"/\\|?*' or unicodedata.category(character) in ("Cc", "Cs")
 
 
 def _slide_id_of(slide: Slide) -> str:
@@ -360,11 +373,15 @@ def _fingerprint(source: str | Path | NDArray[np.uint8] | Slide, slide: Slide, o
 def _analyzed(slide: Slide, config: Config, options: AnalyzeOptions, slide_id: str, fingerprint: str) -> SlideResult:
     task = Task(slide_id=slide_id, fingerprint=fingerprint, area=options.area, workers=options.workers)
     outcome = analyze_slide(slide, config, task, options.progress)
-    return SlideResult(outcome.analysis, _runs=outcome.runs, _pictures=outcome.pictures)
+    # A file's name may hold bytes that are no characters; here as in the files it is told in characters.
+    slide_record = replace(outcome.analysis.slide, name=as_text(outcome.analysis.slide.name))
+    analysis = replace(outcome.analysis, slide=slide_record)
+    return SlideResult(analysis, _runs=outcome.runs, _pictures=outcome.pictures)
 
 
-def _result_folders(out: Path) -> Iterator[Path]:
+def result_folders(out: str | Path) -> Iterator[Path]:
     """The folder itself when it is a result, else the results in it."""
+    out = Path(out)
     if (out / "result.json").is_file():
         yield out
         return

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
+from math import inf
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -64,9 +65,9 @@ class Zone:
     y1_mm: float
 
     def __post_init__(self) -> None:
-        if not (self.x0_mm < self.x1_mm and self.y0_mm < self.y1_mm):
+        if not (0 <= self.x0_mm < self.x1_mm < inf and 0 <= self.y0_mm < self.y1_mm < inf):
             raise ConfigError(
-                "zones: expected x0_mm < x1_mm and y0_mm < y1_mm, found "
+                "zones: expected 0 <= x0_mm < x1_mm and 0 <= y0_mm < y1_mm, found "
                 f"{self.x0_mm}, {self.y0_mm}, {self.x1_mm}, {self.y1_mm}"
             )
 
@@ -84,8 +85,8 @@ class ScanParams:
     block_px: int = 2048
 
     def __post_init__(self) -> None:
-        if not 16 <= self.block_px <= 8192:
-            raise ConfigError(f"scan.block_px must lie between 16 and 8192, found {self.block_px}")
+        if not 16 <= self.block_px <= 4096:
+            raise ConfigError(f"scan.block_px must lie between 16 and 4096, found {self.block_px}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -474,6 +474,10 @@ class Quality:
         Stored tiles that could not be decoded.
     is_truncated : bool
         Whether the slide's file is cut short.
+    is_white_assumed : bool
+        Whether no clear glass was found to measure the light on.
+    is_area_limited : bool
+        Whether only a part of the slide was asked for.
     control_result : str or None
         ``"passed"``, ``"failed"`` or None where not stated.
     antibody : str or None
@@ -487,13 +491,19 @@ class Quality:
     stain_note: str = ""
     unreadable_tiles: int = 0
     is_truncated: bool = False
+    is_white_assumed: bool = False
+    is_area_limited: bool = False
     control_result: str | None = None
     antibody: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ScanSummary:
-    """How the slide was read: what a result needs so that it can be understood and repeated."""
+    """How the slide was read: what a result needs so that it can be understood and repeated.
+
+    `below_area` counts all that the smallest area removed at `gap_um`; `below_link_area` is the part of it that
+    no gap changes, because it was too small to link.
+    """
 
     coverage: float | None
     in_focus: float | None
@@ -514,6 +524,7 @@ class ScanSummary:
     unreadable_tiles: int
     below_area: Dropped = field(default_factory=Dropped)
     no_strong_pixel: Dropped = field(default_factory=Dropped)
+    below_link_area: Dropped = field(default_factory=Dropped)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ EVERYTHING = Config.from_dict(
         "fragments": {"link_minimum_um2": 12.5},
         "dots": {"minimum_count": 12},
         "clusters": {"gap_um": 15},
-        "classify": {"doubtful_flags": ["weak", 'a "quoted" flag']},
-        "laboratory": {"antibody": "AE1/AE3 \u03b2", "control_result": "passed"},
+        "classify": {"doubtful_flags": ["weak", "fold"]},
+        "laboratory": {"antibody": 'AE1/AE3 "x" \u03b2', "control_result": "passed"},
         "zones": [
             {"role": "control", "x0_mm": 0.0, "y0_mm": 0.0, "x1_mm": 5.5, "y1_mm": 24.0},
             {"role": "exclude", "x0_mm": 1, "y0_mm": 1, "x1_mm": 2, "y1_mm": 2},
@@ -61,7 +61,7 @@ def test_what_a_file_leaves_out_keeps_its_default(tmp_path):
         ({"cluster": {}}, "unknown key cluster; did you mean clusters?"),
         ({"stain": {"treshold_od": 0.2}}, "unknown key stain.treshold_od; did you mean stain.threshold_od?"),
         ({"zones": [{"rol": "control"}]}, "unknown key zones.rol; did you mean zones.role?"),
-        ({"dots": {"zzz": 1}}, "unknown key dots.zzz; known are crumb_um, link_um"),
+        ({"dots": {"zzz": 1}}, "unknown key dots.zzz; known are crumb_um, gap_um, link_um"),
         ({"scan": 5}, "scan must be a table, found 5"),
         ({"zones": ["control"]}, "zones must be a table, found 'control'"),
     ],
@@ -97,7 +97,7 @@ def test_wrong_types_are_refused_by_name(settings, message):
         ({"clusters": {"gap_um": 101}}, "clusters.gap_um must lie between 0 and 100, found 101"),
         ({"clusters": {"gap_um": float("nan")}}, "clusters.gap_um"),
         ({"stain": {"threshold_od": 0.3}}, "stain thresholds must rise"),
-        ({"scan": {"block_px": 15}}, "scan.block_px must lie between 16 and 8192, found 15"),
+        ({"scan": {"block_px": 15}}, "scan.block_px must lie between 16 and 4096, found 15"),
         ({"scan": {"block_px": 8193}}, "scan.block_px"),
         ({"classify": {"itc_limit_um": 3000}}, r"\[classify\] needs 0 < itc_limit_um < micro_limit_um"),
         ({"fragments": {"link_minimum_um2": 1}}, "fragments: expected"),
@@ -105,7 +105,7 @@ def test_wrong_types_are_refused_by_name(settings, message):
         ({"tissue": {"spacing_um": 100}}, "tissue: expected"),
         (
             {"zones": [{"role": "control", "x0_mm": 2, "y0_mm": 0, "x1_mm": 1, "y1_mm": 1}]},
-            "zones: expected x0_mm < x1",
+            "zones: expected 0 <= x0_mm < x1",
         ),
     ],
 )

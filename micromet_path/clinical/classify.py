@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from micromet_path.clinical.assessable import Sight, assess, codes_of, sight_of, withhold
 from micromet_path.clinical.counting import NOT_THE_PATIENT, category_by_size, deciding_flags, judge, strength_of
 from micromet_path.clinical.policy import DECIDING_STRENGTH, DEFAULTS, SENSITIVE_GAPS_UM, ClassifyParams
-from micromet_path.clinical.wording import Facts, Uncounted, headline
+from micromet_path.clinical.wording import Facts, Uncounted, headline, square_millimetres
 from micromet_path.model import (
     Assessable,
     Category,
@@ -121,7 +121,7 @@ def find(inputs: FindingInputs) -> Finding:
     Notes
     -----
     Flags, in this order: ``uncounted_large`` (a cluster that is not counted is over the ITC limit or larger than the
-    finding), ``incomplete`` and ``out_of_focus`` (of the slide), ``doubtful_only``, ``borderline``,
+    finding), ``area_limited``, ``incomplete`` and ``out_of_focus`` (of the slide), ``doubtful_only``, ``borderline``,
     ``near_200_cells`` (the cell limit lies inside the interval or near the estimate, where size alone says ITC),
     ``diffuse_pattern``, ``contiguity_sensitive``. Clusters on control and excluded pieces play no part in
     ``uncounted_large`` and `if_all_counted`: a positive control is no reason for doubt.
@@ -129,8 +129,8 @@ def find(inputs: FindingInputs) -> Finding:
     clusters, params, counted = inputs.clusters, inputs.params, inputs.clusters.is_counted
     assessable = _assess_slide(inputs, would_be_positive=bool(counted.any()))
     sight = sight_of(inputs.quality, params)
-    if not _has_patient_tissue(inputs.pieces):
-        sight = Sight(blind=True, partial=True)
+    if _too_little_patient_tissue(inputs) is not None:
+        sight = Sight(blind=sight.blind or not _has_patient_tissue(inputs.pieces), partial=True)
     by_size, by_cells = (sight.of(category) for category in _categories(clusters, counted, params))
     by_gap = tuple(sight.of_gap(gap) for gap in inputs.by_gap)
     category = _worst(by_size, by_cells)
@@ -162,11 +162,23 @@ def find(inputs: FindingInputs) -> Finding:
 
 
 def _assess_slide(inputs: FindingInputs, would_be_positive: bool) -> Assessable:
-    """`assess`, and that some of the tissue must be the patient's."""
+    """`assess`, and that enough of the tissue must be the patient's."""
     assessable = assess(inputs.quality, would_be_positive, inputs.params)
-    if _has_patient_tissue(inputs.pieces) or not assessable.ok:
+    reason = _too_little_patient_tissue(inputs)
+    if reason is None or not assessable.ok or (would_be_positive and _has_patient_tissue(inputs.pieces)):
         return assessable
-    return Assessable(False, ("no_tissue: every piece is control or excluded tissue", *assessable.reasons))
+    return Assessable(False, (f"no_tissue: {reason}", *assessable.reasons))
+
+
+def _too_little_patient_tissue(inputs: FindingInputs) -> str | None:
+    """Say that what is left without control and excluded pieces is nothing, or too little for a negative."""
+    if not _has_patient_tissue(inputs.pieces):
+        return "every piece is control or excluded tissue"
+    area_mm2 = fsum(piece.area_mm2 for piece in inputs.pieces if piece.role not in NOT_THE_PATIENT)
+    if inputs.pieces and area_mm2 < inputs.params.minimum_tissue_mm2:
+        needed = square_millimetres(inputs.params.minimum_tissue_mm2)
+        return f"{square_millimetres(area_mm2)} of the patient's tissue was found, {needed} is needed"
+    return None
 
 
 def _has_patient_tissue(pieces: tuple[Piece, ...]) -> bool:
@@ -279,6 +291,8 @@ def _finding_flags(finding: Finding, inputs: FindingInputs) -> Iterator[str]:
     known_um = params.itc_limit_um if finding.max_diameter_um is None else finding.max_diameter_um
     if aside.max(initial=0.0) > min(params.itc_limit_um, known_um):
         yield "uncounted_large"
+    if inputs.quality.is_area_limited:
+        yield "area_limited"
     codes = codes_of(finding.assessable)
     yield from (code for code in ("incomplete", "out_of_focus") if code in codes)
     if finding.category.rank <= Category.NEGATIVE.rank:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from math import isfinite
 
 from micromet_path.errors import ConfigError
@@ -14,6 +15,26 @@ DECIDING_STRENGTH = 0.5
 
 SENSITIVE_GAPS_UM = (7.0, 50.0)
 """A higher class at a gap in this range, both ends included, makes a finding sensitive to contiguity."""
+
+
+KNOWN_FLAGS = frozenset(
+    {
+        "blur",
+        "dot_pattern",
+        "floater",
+        "fold",
+        "haze_bridge",
+        "ink",
+        "off_tissue",
+        "pigment_like",
+        "scan_edge",
+        "stellate",
+        "sub_cellular",
+        "tissue_edge",
+        "weak",
+    }
+)
+"""Every flag that a cluster can carry, of this version or of the counting policy's vocabulary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +101,10 @@ class ClassifyParams:
         for name in ("near_limit_share", "near_cells_share", "minimum_coverage", "minimum_in_focus"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"[classify] {name} is a share from 0 to 1, found {getattr(self, name)}")
+        for name in (*self.not_counted_flags, *self.doubtful_flags):
+            if name not in KNOWN_FLAGS:
+                near = get_close_matches(name, sorted(KNOWN_FLAGS), n=1, cutoff=0.0)[0]
+                raise ConfigError(f"[classify] there is no flag {name}; did you mean {near}?")
         if both := set(self.not_counted_flags) & set(self.doubtful_flags):
             raise ConfigError(
                 f"[classify] {', '.join(sorted(both))} is in not_counted_flags and in doubtful_flags; keep it in one"

@@ -7,7 +7,7 @@ they never stand on the wrong side of a limit: 0.2004 mm, not "0.20 mm", is a mi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from math import floor, pi, sqrt
@@ -221,8 +221,19 @@ def _reservations(facts: Facts) -> Iterator[str]:
         yield f"Doubtful: nothing counted is free of a reason for doubt{why}."
     elif facts.doubts:
         yield f"The largest cluster is doubtful{why}."
-    if finding.assessable.reasons:
-        yield f"Seen in part, so at least this: {_sentences(finding)}."
+    partial = [reason for reason in finding.assessable.reasons if reason.startswith(("incomplete:", "out_of_focus:"))]
+    others = [reason for reason in finding.assessable.reasons if reason not in partial]
+    if partial:
+        yield f"Seen in part, so at least this: {_without_codes(partial)}."
+    if others:
+        yield f"With a reservation: {_without_codes(others)}."
+    yield from _limited(facts)
+
+
+def _limited(facts: Facts) -> Iterator[str]:
+    """Say that somebody chose what was analysed."""
+    if facts.quality.is_area_limited:
+        yield "Only the chosen part of the slide was analysed."
 
 
 def _needs_a_look(facts: Facts) -> Iterator[str]:
@@ -237,7 +248,7 @@ def _not_assessable(facts: Facts) -> Iterator[str]:
     """Say why, and what was seen nevertheless; in the dark, or in another stain, nothing was seen."""
     finding = facts.finding
     codes = {reason.partition(":")[0] for reason in finding.assessable.reasons}
-    yield f"Not assessable: {_sentences(finding)}."
+    yield f"Not assessable: {_without_codes(finding.assessable.reasons)}."
     if "no_light" in codes:
         return
     if finding.n_clusters:
@@ -256,6 +267,7 @@ def _negative(facts: Facts) -> Iterator[str]:
     large = "".join(_needs_a_look(facts))
     yield f"No counted candidate, but o{large[1:]}" if large else "No keratin-positive candidate counted."
     yield from _only_at_larger_gaps(facts)
+    yield from _limited(facts)
     read = "not measured" if quality.coverage is None else f"{percent(quality.coverage)} of the detected tissue"
     focus = "focus not measured" if quality.in_focus is None else f"{percent(quality.in_focus, 0)} in focus"
     yield f"Read: {read} ({square_millimetres(quality.tissue_area_mm2)}), {focus}."
@@ -308,9 +320,9 @@ def _whole_cells(cells: float, limit: float) -> int:
     return floor(cells) + 1 if rounded <= limit < cells else rounded
 
 
-def _sentences(finding: Finding) -> str:
-    """The reasons without their codes."""
-    return "; ".join(reason.partition(": ")[2] for reason in finding.assessable.reasons)
+def _without_codes(reasons: Iterable[str]) -> str:
+    """Reasons as words."""
+    return "; ".join(reason.partition(": ")[2] for reason in reasons)
 
 
 def _size(size_um: float | None, params: ClassifyParams) -> str:
@@ -319,8 +331,13 @@ def _size(size_um: float | None, params: ClassifyParams) -> str:
 
 
 def _interval(finding: Finding, params: ClassifyParams) -> str:
-    """Both ends of the size interval, without the unit."""
-    return "-".join(millimetres(end, params.size_limits_um) for end in finding.diameter_interval_um or ())
+    """Both ends of the size interval, without the unit; with a third decimal where two would print one number twice."""
+    ends = finding.diameter_interval_um or ()
+    for decimals in (2, 3):
+        printed = [millimetres(end, params.size_limits_um, decimals) for end in ends]
+        if len(set(printed)) == len(printed):
+            break
+    return "-".join(printed)
 
 
 def _at_least(finding: Finding) -> str:

@@ -12,8 +12,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -40,7 +38,7 @@ from micromet_path.model import (
 )
 from micromet_path.pipeline.gathering import Gathered, gather_fragments, linkable_runs, runs_of
 from micromet_path.pipeline.glass import Glass, look, rate
-from micromet_path.pipeline.judging import Evidence, judge_clusters, judge_pieces, make_finding
+from micromet_path.pipeline.judging import Evidence, judge_clusters, judge_pieces, make_finding, settings_fingerprint
 from micromet_path.pipeline.pictures import find_brownest, take_pictures
 from micromet_path.pipeline.reading import Progress, scan_slide
 from micromet_path.pixels import clusters, stain, tissue
@@ -49,7 +47,7 @@ from micromet_path.pixels.fragments import dropped_in_all
 from micromet_path.pixels.link import contiguity_tree
 from micromet_path.slides.base import Slide
 
-__all__ = ["Outcome", "Task", "analyze_slide", "settings_fingerprint", "slide_record"]
+__all__ = ["Outcome", "Task", "analyze_slide", "settings_of", "slide_record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +120,14 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
         spacing=spacing,
         mpp_source=slide.info.spacing_source,
     )
+    settings = settings_of(config, task.area)
     measured = judge_clusters(evidence, config.clusters.gap_um, config)
     finding = make_finding(evidence, measured, config)
     brownest = find_brownest(measured, scan.pieces, gathered.piece_of_fragment, spacing)
     pictures = take_pictures(slide, measured, brownest, task.workers)
     analysis = Analysis(
         slide=slide_record(slide, task),
-        scan=_summary(glass, evidence, config),
+        scan=_summary(glass, evidence, gathered.below_area, config),
         quality=evidence.quality,
         pieces=judge_pieces(evidence, measured, config),
         finding=finding,
@@ -138,22 +137,13 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
         brownest=brownest,
         provenance=Provenance(
             version=__version__,
-            config=_settings(config, task.area),
-            config_fingerprint=settings_fingerprint(config, slide, task.area),
+            config=settings,
+            config_fingerprint=settings_fingerprint(settings, slide.info),
             started=started.isoformat(timespec="seconds"),
             seconds=round(time.perf_counter() - clock, 3),
         ),
     )
     return Outcome(analysis, gathered.runs, pictures)
-
-
-def settings_fingerprint(config: Config, slide: Slide, area: Area) -> str:
-    """SHA-256 over all that decides a result besides the slide: settings, analysed area, a scale that was given."""
-    info = slide.info
-    given = [info.spacing.x_um, info.spacing.y_um] if info.spacing_source == "given" else None
-    if given is None and area.is_whole:
-        return config.fingerprint
-    return hashlib.sha256(json.dumps([config.fingerprint, given, area.inside, area.outside]).encode()).hexdigest()
 
 
 def slide_record(slide: Slide, task: Task) -> SlideRecord:
@@ -218,7 +208,7 @@ def _with_roles(
     return pieces
 
 
-def _summary(glass: Glass, evidence: Evidence, config: Config) -> ScanSummary:
+def _summary(glass: Glass, evidence: Evidence, below_link_area: Dropped, config: Config) -> ScanSummary:
     """How the slide was read."""
     model, quality, spacing = glass.model, evidence.quality, evidence.spacing
     return ScanSummary(
@@ -240,11 +230,17 @@ def _summary(glass: Glass, evidence: Evidence, config: Config) -> ScanSummary:
         mode="full",
         unreadable_tiles=quality.unreadable_tiles,
         below_area=evidence.dropped[0],
+        below_link_area=below_link_area,
         no_strong_pixel=evidence.dropped[1],
     )
 
 
-def _settings(config: Config, area: Area) -> Mapping[str, Any]:
+def settings_of(config: Config, area: Area) -> Mapping[str, Any]:
     """The configuration as it is recorded, with the analysed area where it is not the whole slide."""
     settings = config.to_dict()
-    return settings if area.is_whole else {**settings, "area": {"inside": area.inside, "outside": area.outside}}
+    if area.is_whole:
+        return settings
+    inside, outside = (
+        [[list(map(list, ring)) for ring in polygon] for polygon in part] for part in (area.inside, area.outside)
+    )
+    return {**settings, "area": {"inside": inside, "outside": outside}}

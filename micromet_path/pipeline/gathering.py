@@ -24,6 +24,8 @@ from micromet_path.pixels.holes import fill_holes
 from micromet_path.pixels.link import contiguity_tree, cut
 from micromet_path.pixels.stain import OD_SCALE
 
+_STEP_UM = 5.0  # far below the distance within which a dot is a crumb
+
 __all__ = ["Gathered", "gather_fragments", "linkable_runs", "runs_of"]
 
 
@@ -102,8 +104,20 @@ def _beside_cells(
     """Which of the dots lie beside a fragment of cell size."""
     if np.count_nonzero(is_dot) < config.dots.minimum_count:
         return np.zeros(np.count_nonzero(is_dot), bool)
-    outline, _ = ragged_rows(scan.pieces.hull_px, scan.pieces.hull_offsets, is_cell)
-    return is_crumb(_centres_um(scan, is_dot, spacing), spacing.to_um(outline), config.dots)
+    hulls = ragged_rows(scan.pieces.hull_px, scan.pieces.hull_offsets, is_cell)
+    return is_crumb(_centres_um(scan, is_dot, spacing), _along_hulls(*hulls, spacing), config.dots)
+
+
+def _along_hulls(points: NDArray[np.int64], offsets: NDArray[np.int64], spacing: PixelSpacing) -> NDArray[np.float64]:
+    """Points along the edges of ragged hulls, in microns: a hull's corners may lie far apart."""
+    following = np.arange(1, len(points) + 1)
+    has_points = np.diff(offsets) > 0
+    following[offsets[1:][has_points] - 1] = offsets[:-1][has_points]
+    start, end = spacing.to_um(points), spacing.to_um(points[following])
+    steps = np.ceil(np.hypot(*(end - start).T) / _STEP_UM).astype(np.int64).clip(1)
+    within = np.arange(steps.sum()) - np.repeat(np.cumsum(steps) - steps, steps)
+    share = (within / np.repeat(steps, steps))[:, None]
+    return np.asarray(np.repeat(start, steps, axis=0) * (1 - share) + np.repeat(end, steps, axis=0) * share)
 
 
 def _piece_runs(scan: ScanOutcome, kept: NDArray[np.bool_]) -> Runs:
@@ -119,13 +133,13 @@ def _alone(
     spacing: PixelSpacing,
     config: Config,
 ) -> NDArray[np.bool_]:
-    """Pieces whose whole cluster at the configured gap is smaller than a cell: dots, if there are many."""
+    """Pieces whose whole cluster at the dots' own gap is smaller than a cell: dots, if there are many."""
     alone = np.zeros(len(linked), bool)
     chosen = np.flatnonzero(linked)
     if not np.any(area_um2[chosen] < config.clusters.smallest_area_um2):
         return alone
-    tree = contiguity_tree(_piece_runs(scan, linked), len(chosen), spacing, config.clusters.gap_um)
-    cluster = cut(tree, len(chosen), config.clusters.gap_um)
+    tree = contiguity_tree(_piece_runs(scan, linked), len(chosen), spacing, config.dots.gap_um)
+    cluster = cut(tree, len(chosen), config.dots.gap_um)
     total = np.bincount(cluster, area_um2[chosen], minlength=len(chosen))
     alone[chosen] = total[cluster] < config.clusters.smallest_area_um2
     return alone

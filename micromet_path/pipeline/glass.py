@@ -34,6 +34,10 @@ class Glass:
     estimated : pair of vectors or None
         What the slide itself says its dyes are, where it allows an estimate.
     check : StainCheck
+    unscanned : ndarray of shape (M, N), bool
+        Cells that were asked for and that the scanner did not record.
+    is_area_limited : bool
+        Whether only a part of the slide was asked for.
     """
 
     overview: tissue.Overview
@@ -42,6 +46,8 @@ class Glass:
     model: stain.StainModel
     estimated: tuple[stain.Vector, stain.Vector] | None
     check: stain.StainCheck
+    unscanned: NDArray[np.bool_]
+    is_area_limited: bool
 
     def without(self, unread: Sequence[Region]) -> Glass:
         """The same after some regions of level 0 turned out to be unreadable."""
@@ -68,7 +74,17 @@ def look(slide: Slide, config: Config, area: Area) -> Glass:
     mask = tissue.find_tissue(overview, white, config.tissue)
     model, estimated = _stain_model(overview.rgb[mask], white, config.stain)
     check = stain.check_h_dab(overview.rgb[mask], model)
-    return Glass(overview, np.zeros_like(mask), mask, model, estimated, check)
+    asked = area.mask(info.region, overview.shape)
+    return Glass(
+        overview=overview,
+        lost=np.zeros_like(mask),
+        tissue=mask,
+        model=model,
+        estimated=estimated,
+        check=check,
+        unscanned=~overview.read if asked is None else ~overview.read & asked,
+        is_area_limited=asked is not None,
+    )
 
 
 def _stain_model(
@@ -93,7 +109,8 @@ def rate(slide: Slide, glass: Glass, stained: NDArray[np.bool_], unreadable_tile
     overview = glass.overview
     found = glass.tissue | stained
     # Where neither the overview nor level 0 could be read there may be tissue: count it as missed.
-    expected = found | glass.lost
+    # So does what the scanner left out inside the tissue.
+    expected = found | glass.lost | (tissue.fill_enclosed(found) & glass.unscanned)
     n_expected = np.count_nonzero(expected)
     seen = overview.rgb[overview.read]
     return Quality(
@@ -104,6 +121,8 @@ def rate(slide: Slide, glass: Glass, stained: NDArray[np.bool_], unreadable_tile
         stain_note=glass.check.note,
         unreadable_tiles=unreadable_tiles,
         is_truncated=slide.info.is_truncated,
+        is_white_assumed=glass.model.white.source == "assumed",
+        is_area_limited=glass.is_area_limited,
         control_result=config.laboratory.control_result,
         antibody=config.laboratory.antibody,
     )

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
 
 from micromet_path.clinical import classify
-from micromet_path.config import Config
+from micromet_path.config import CONFIG_VERSION, Config
 from micromet_path.geometry import PixelSpacing
 from micromet_path.model import (
     GAPS_UM,
     LINK_LIMIT_UM,
     Analysis,
+    BrownThing,
     Clusters,
+    Counting,
     Dropped,
     Finding,
     Fragments,
@@ -20,8 +28,18 @@ from micromet_path.model import (
     Tree,
 )
 from micromet_path.pixels import clusters
+from micromet_path.pixels.fragments import dropped_in_all
+from micromet_path.slides.base import SlideInfo
 
-__all__ = ["Evidence", "judge_clusters", "judge_pieces", "make_finding", "recut"]
+__all__ = [
+    "Evidence",
+    "describe_cluster",
+    "judge_clusters",
+    "judge_pieces",
+    "make_finding",
+    "recut",
+    "settings_fingerprint",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +118,61 @@ def make_finding(evidence: Evidence, measured: Clusters, config: Config) -> Find
 
 
 def recut(analysis: Analysis, config: Config, gap_um: float) -> Analysis:
-    """The same slide with fragments up to another gap taken as one."""
+    """The same slide with fragments up to another gap taken as one: what an analysis at that gap gives."""
+    config = replace(config, clusters=replace(config.clusters, gap_um=gap_um))
     evidence = Evidence.of(analysis)
+    small = clusters.below_area(evidence.fragments, evidence.tree, evidence.spacing, config.clusters)
+    below_area = dropped_in_all([analysis.scan.below_link_area, small])
+    evidence = replace(evidence, dropped=(below_area, analysis.scan.no_strong_pixel))
     measured = judge_clusters(evidence, gap_um, config)
+    settings = {**analysis.provenance.config, **config.to_dict()}
     return replace(
         analysis,
         clusters=measured,
         finding=make_finding(evidence, measured, config),
         pieces=judge_pieces(evidence, measured, config),
-        scan=replace(analysis.scan, gap_um=gap_um),
+        scan=replace(analysis.scan, gap_um=gap_um, below_area=below_area),
+        brownest=tuple(_followed(thing, analysis.clusters, measured) for thing in analysis.brownest),
+        provenance=replace(
+            analysis.provenance, config=settings, config_fingerprint=settings_fingerprint(settings, evidence)
+        ),
     )
+
+
+def _followed(thing: BrownThing, before: Clusters, after: Clusters) -> BrownThing:
+    """A brown thing under the number that its cluster has now."""
+    if thing.cluster_id is None:
+        return thing
+    fragment = int(np.argmax(before.cluster_of_fragment == thing.cluster_id - 1))
+    row = int(after.cluster_of_fragment[fragment])
+    if row < 0:
+        return replace(thing, cluster_id=None, what="dropped: below the smallest area")
+    return replace(thing, cluster_id=row + 1, what=describe_cluster(after, row))
+
+
+def describe_cluster(measured: Clusters, row: int) -> str:
+    """A cluster and what became of it."""
+    counting = {
+        Counting.COUNTED: "counted",
+        Counting.DOUBTFUL: "counted, doubtful",
+        Counting.NOT_COUNTED: "not counted",
+    }
+    return f"cluster {row + 1}, {counting[measured.counting[row]]}"
+
+
+def settings_fingerprint(settings: Mapping[str, Any], scale: Evidence | SlideInfo) -> str:
+    """SHA-256 over all that decides a result besides the slide.
+
+    Parameters
+    ----------
+    settings : mapping
+        As recorded in the result, with the analysed area where it is not the whole slide.
+    scale : Evidence or SlideInfo
+        A scale that was given is part of it; the file's own is part of the slide.
+    """
+    source = scale.mpp_source if isinstance(scale, Evidence) else scale.spacing_source
+    given = [scale.spacing.x_um, scale.spacing.y_um] if source == "given" else None
+    decisive = {name: table for name, table in settings.items() if name != "scan"}
+    parts = [CONFIG_VERSION, decisive] if given is None else [CONFIG_VERSION, decisive, given]
+    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.hull import ragged_diameters
-from micromet_path.model import BrownThing, Clusters, Counting, Picture
+from micromet_path.model import BrownThing, Clusters, Picture
+from micromet_path.pipeline.judging import describe_cluster
 from micromet_path.pixels.fragments import JoinedPieces, ragged_rows
 from micromet_path.pixels.stain import OD_SCALE
 from micromet_path.slides.base import Slide
@@ -65,11 +66,6 @@ def find_brownest(
 
 def _of_cluster(rank: int, clusters: Clusters, row: int) -> BrownThing:
     """A cluster as a brown thing."""
-    counting = {
-        Counting.COUNTED: "counted",
-        Counting.DOUBTFUL: "counted, doubtful",
-        Counting.NOT_COUNTED: "not counted",
-    }
     x0, y0, x1, y1 = clusters.bbox_px0[row].tolist()
     return BrownThing(
         rank=rank,
@@ -77,7 +73,7 @@ def _of_cluster(rank: int, clusters: Clusters, row: int) -> BrownThing:
         max_diameter_um=float(clusters.max_diameter_um[row]),
         max_dab_od=float(clusters.max_dab_od[row]),
         cluster_id=row + 1,
-        what=f"cluster {row + 1}, {counting[clusters.counting[row]]}",
+        what=describe_cluster(clusters, row),
     )
 
 

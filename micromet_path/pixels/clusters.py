@@ -16,6 +16,9 @@ from micromet_path.pixels.link import cut
 __all__ = ["ClusterParams", "below_area", "components", "measure"]
 
 
+_LARGEST_SMALLEST_AREA_UM2 = 1000.0  # some ten cells: a setting above it would hide what the program is for
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterParams:
     """How fragments become clusters, and how sure a size is.
@@ -45,8 +48,11 @@ class ClusterParams:
     def __post_init__(self) -> None:
         if not 0 <= self.gap_um <= LINK_LIMIT_UM:
             raise ConfigError(f"clusters.gap_um must lie between 0 and {LINK_LIMIT_UM:g}, found {self.gap_um}")
-        if not self.smallest_area_um2 >= 0:
-            raise ConfigError(f"clusters.smallest_area_um2 must not be negative, found {self.smallest_area_um2}")
+        if not 0 <= self.smallest_area_um2 <= _LARGEST_SMALLEST_AREA_UM2:
+            raise ConfigError(
+                f"clusters.smallest_area_um2 must lie between 0 and {_LARGEST_SMALLEST_AREA_UM2:g}, "
+                f"found {self.smallest_area_um2}"
+            )
         for name in ("scale_uncertainty", "scale_uncertainty_given"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"clusters.{name} must be a share from 0 to below 1, found {getattr(self, name)}")

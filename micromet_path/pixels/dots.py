@@ -28,6 +28,9 @@ class DotParams:
         Diameter of the circle that must hold them.
     link_um : float
         Dots of a pattern are chained up to this distance between their centres.
+    gap_um : float
+        A dot with cell-sized stain within this distance is part of that; fixed, so that the same dots are gathered
+        whatever gap clusters are cut at.
     crumb_um : float
         A dot this near to a fragment of cell size is a crumb of that cell's stain, not a dot of its own.
     strong_od : float
@@ -37,6 +40,7 @@ class DotParams:
     minimum_count: int = 10
     window_um: float = 100.0
     link_um: float = 25.0
+    gap_um: float = 7.0
     crumb_um: float = 25.0
     strong_od: float = 0.45
 
@@ -97,20 +101,18 @@ def gather_dots(centre_um: NDArray[np.float64], params: DotParams) -> NDArray[np
     return group
 
 
-def is_crumb(
-    centre_um: NDArray[np.float64], cell_outline_um: NDArray[np.float64], params: DotParams
-) -> NDArray[np.bool_]:
+def is_crumb(centre_um: NDArray[np.float64], cells_um: NDArray[np.float64], params: DotParams) -> NDArray[np.bool_]:
     """Dots that lie beside a fragment of cell size.
 
     Parameters
     ----------
     centre_um : ndarray of shape (D, 2)
-    cell_outline_um : ndarray of shape (P, 2)
-        Hull points of the fragments that are cells.
+    cells_um : ndarray of shape (P, 2)
+        Points on the fragments that are cells.
     """
-    if not len(centre_um) or not len(cell_outline_um):
+    if not len(centre_um) or not len(cells_um):
         return np.zeros(len(centre_um), bool)
     from scipy.spatial import cKDTree
 
-    distance, _ = cKDTree(cell_outline_um).query(centre_um, distance_upper_bound=params.crumb_um)
+    distance, _ = cKDTree(cells_um).query(centre_um, distance_upper_bound=params.crumb_um)
     return np.asarray(np.isfinite(distance))

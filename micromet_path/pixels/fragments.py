@@ -33,6 +33,8 @@ __all__ = [
     "sieve_joined",
 ]
 
+_LARGEST_MINIMUM_UM2 = 1000.0  # some ten cells: a setting above it would hide what the program is for
+
 
 @dataclass(frozen=True, slots=True)
 class FragmentParams:
@@ -59,9 +61,10 @@ class FragmentParams:
     pigment_residual: float = 0.18
 
     def __post_init__(self) -> None:
-        if not 0 <= self.dot_minimum_um2 <= self.link_minimum_um2 <= self.weak_minimum_um2:
+        if not 0 <= self.dot_minimum_um2 <= self.link_minimum_um2 <= self.weak_minimum_um2 <= _LARGEST_MINIMUM_UM2:
             raise ConfigError(
-                "fragments: expected 0 <= dot_minimum_um2 <= link_minimum_um2 <= weak_minimum_um2, found "
+                "fragments: expected 0 <= dot_minimum_um2 <= link_minimum_um2 <= weak_minimum_um2 <= "
+                f"{_LARGEST_MINIMUM_UM2:g}, found "
                 f"{self.dot_minimum_um2}, {self.link_minimum_um2}, {self.weak_minimum_um2}"
             )
         if not (0 < self.pigment_share < 1 and self.pigment_residual > 0):

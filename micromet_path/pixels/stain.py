@@ -251,7 +251,9 @@ def find_white(rgb: NDArray[np.uint8], scanned: NDArray[np.bool_] | None, given:
     if given is not None:
         return WhitePoint(given, "config")
     pixels = thinned(rgb.reshape(-1, 3) if scanned is None else rgb[scanned])
-    bright = pixels[(pixels.min(axis=1) > 170) & (np.ptp(pixels, axis=1) < 40)].astype(np.int64)
+    bright = pixels[(pixels.min(axis=1) > 140) & (np.ptp(pixels, axis=1) < 64)].astype(np.int64)
+    glass = bright[bright.min(axis=1) < 255]  # exact white is what stitching and readers paint, not light
+    bright = glass if len(glass) >= max(16, 0.002 * len(pixels)) else bright
     if len(bright) < max(16, 0.002 * len(pixels)):
         return WhitePoint((245.0, 245.0, 245.0), "assumed")
     brightness = bright.sum(axis=1) // 3

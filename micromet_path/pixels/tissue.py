@@ -23,6 +23,7 @@ __all__ = [
     "FragmentPlaces",
     "Overview",
     "TissueParams",
+    "fill_enclosed",
     "find_pieces",
     "find_tissue",
     "is_off_tissue",
@@ -128,8 +129,8 @@ class Overview:
         """Cells that a region touches."""
         x, y = self.cell_px0
         return (
-            slice(max(0, int(region.y0 / y)), int(np.ceil(region.y1 / y))),
-            slice(max(0, int(region.x0 / x)), int(np.ceil(region.x1 / x))),
+            slice(max(0, int(region.y0 / y)), max(0, int(np.ceil(region.y1 / y)))),
+            slice(max(0, int(region.x0 / x)), max(0, int(np.ceil(region.x1 / x)))),
         )
 
 
@@ -165,6 +166,11 @@ def _filled(mask: NDArray[np.bool_], largest_cells: float) -> NDArray[np.bool_]:
         small[border] = False
     small[0] = False
     return np.asarray(mask | small[holes])
+
+
+def fill_enclosed(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The mask with all that it encloses."""
+    return _filled(mask, np.inf)
 
 
 def mark_runs(overview: Overview, runs: Runs) -> NDArray[np.bool_]:
@@ -304,5 +310,5 @@ def place_fragments(
     at_border = (x <= 0) | (y <= 0) | (x >= overview.width_px0) | (y >= overview.height_px0)
     scan_edge = touches(ndimage.binary_dilation(~overview.read, _NEIGHBOURS))
     np.logical_or.at(scan_edge, of_point, at_border)
-    inner = ndimage.binary_erosion(_filled(tissue, np.inf), _NEIGHBOURS, border_value=1)
+    inner = ndimage.binary_erosion(fill_enclosed(tissue), _NEIGHBOURS, border_value=1)
     return FragmentPlaces(np.where(at_centre > 0, at_centre, piece), scan_edge, touches(~inner))

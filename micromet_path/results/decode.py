@@ -99,6 +99,7 @@ def _scan(scan: Json) -> ScanSummary:
         estimated_vectors=None if estimated is None else _vectors(estimated),
         spacing_um=(x_um, y_um),
         below_area=Dropped(**_known(Dropped, scan["dropped"]["below_area"])),
+        below_link_area=Dropped(**_known(Dropped, scan["dropped"]["below_link_area"])),
         no_strong_pixel=Dropped(**_known(Dropped, scan["dropped"]["no_strong_pixel"])),
     )
 

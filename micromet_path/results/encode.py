@@ -27,7 +27,7 @@ from micromet_path.model import (
     SlideRecord,
 )
 
-__all__ = ["SCHEMA", "to_json"]
+__all__ = ["SCHEMA", "as_text", "to_json"]
 
 SCHEMA = "micromet-result/1"
 """What ``result.json`` calls itself; keys may be added within /1."""
@@ -63,8 +63,8 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
 def _slide(slide: SlideRecord) -> dict[str, Any]:
     """What is known of the slide."""
     return {
-        "id": _text(slide.id),
-        "name": _text(slide.name),
+        "id": as_text(slide.id),
+        "name": as_text(slide.name),
         "width_px0": slide.width_px0,
         "height_px0": slide.height_px0,
         "mpp_x": slide.spacing.x_um,
@@ -74,8 +74,8 @@ def _slide(slide: SlideRecord) -> dict[str, Any]:
         "fingerprint": slide.fingerprint,
         "reader": slide.reader,
         "bounds_px0": _box(slide.bounds_px0),
-        "properties": [[_text(name), _text(value)] for name, value in slide.properties],
-        "warnings": [_text(warning) for warning in slide.warnings],
+        "properties": [[as_text(name), as_text(value)] for name, value in slide.properties],
+        "warnings": [as_text(warning) for warning in slide.warnings],
     }
 
 
@@ -103,6 +103,7 @@ def _scan(scan: ScanSummary) -> dict[str, Any]:
         "unreadable_tiles": scan.unreadable_tiles,
         "dropped": {
             "below_area": _dropped(scan.below_area),
+            "below_link_area": _dropped(scan.below_link_area),
             "no_strong_pixel": _dropped(scan.no_strong_pixel),
         },
     }
@@ -274,6 +275,6 @@ def _numbers(values: Iterable[float]) -> list[float | None]:
     return [_number(value) for value in values]
 
 
-def _text(text: str) -> str:
+def as_text(text: str) -> str:
     """Text that UTF-8 can hold: file names may contain bytes that are no characters."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

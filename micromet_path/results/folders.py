@@ -20,10 +20,14 @@ from pathlib import Path
 
 from micromet_path.errors import ResultError
 
-__all__ = ["recover", "writing"]
+__all__ = ["recover", "require_replaceable", "writing"]
 
 _GIVEN_UP_SECONDS = 24 * 3600.0
 _TRIES = 8
+_OURS = {
+    "result.json", "fragments.parquet", "tree.parquet", "runs.parquet", "pictures.parquet", "clusters.csv",
+    "clusters.parquet", "clusters.geojson", "overview.png", "gallery", "report.html",
+}  # fmt: skip
 
 
 @contextmanager
@@ -44,11 +48,10 @@ def writing(target: Path) -> Iterator[Path]:
     Raises
     ------
     ResultError
-        If `target` is no folder, or cannot be replaced.
+        If `target` is no result folder, or cannot be replaced.
     """
     target = Path(target)
-    if target.exists() and not target.is_dir():
-        raise ResultError(f"{target.name} is a file where a result folder is to be written; choose another -o")
+    require_replaceable(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     owner = f"{_machine()}-{os.getpid()}-{secrets.token_hex(4)}"
     new = target.with_name(f".{target.name}.{owner}.new")
@@ -58,6 +61,26 @@ def writing(target: Path) -> Iterator[Path]:
         _swap(new, target, owner)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def require_replaceable(target: Path) -> None:
+    """Refuse to write where something stands that is not a result, for writing a result replaces the folder.
+
+    Raises
+    ------
+    ResultError
+        If `target` is a file, or a folder with anything in it that no result has: it may be a slide's own data.
+    """
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise ResultError(f"{target.name} is a file where a result folder is to be written; choose another -o")
+    foreign = sorted(entry.name for entry in target.iterdir() if entry.name not in _OURS)
+    if foreign:
+        raise ResultError(
+            f"the folder {target.name} would be replaced by a result but holds {foreign[0]}, which is no part of one; "
+            "move it away or choose another -o"
+        )
 
 
 def _swap(new: Path, target: Path, owner: str) -> None:

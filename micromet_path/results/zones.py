@@ -35,23 +35,27 @@ def read_area(region: str | Path | None = None, exclude: str | Path | None = Non
 
 def _polygons(path: Path) -> tuple[Polygon, ...]:
     """Every polygon of a file: a geometry, a feature, or a collection of them."""
+    from shapely.errors import ShapelyError
     from shapely.geometry import shape
     from shapely.validation import explain_validity
 
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        geometries = _geometries(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ConfigError(f"{path.name} cannot be read as GeoJSON: {error}") from error
     polygons = []
-    for geometry in _geometries(content):
+    for geometry in geometries:
         try:
             outline = shape(geometry)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError, ShapelyError) as error:
             raise ConfigError(f"{path.name} holds a geometry that cannot be read: {error}") from error
         if outline.geom_type not in ("Polygon", "MultiPolygon") or outline.is_empty:
             continue
         if not outline.is_valid:
-            raise ConfigError(f"{path.name} holds an outline that crosses itself: {explain_validity(outline)}")
+            raise ConfigError(
+                f"{path.name} holds an outline that is not valid ({explain_validity(outline)}); "
+                "draw it so that it never crosses itself"
+            )
         polygons += [_rings(part) for part in getattr(outline, "geoms", [outline])]
     if not polygons:
         raise ConfigError(f"{path.name} holds no polygon; expected GeoJSON with Polygon or MultiPolygon outlines")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from micromet_path.slides.messages import one_line
 from micromet_path.slides.pyramid import PyramidSlide, levels_of_sizes
 from micromet_path.slides.scale import (
     Scale,
+    magnification,
     objective_warning,
     resolution_scale,
     settle_scale,
@@ -33,6 +35,7 @@ _PIECE_PX = 1024
 
 _DEFAULT_TILE_PX = 256
 
+_MODEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9 ._-]{1,31}")  # a product, not a sentence
 _MODEL_TAGS = (
     "aperio.ScannerModel",
     "dicom.ManufacturerModelName",
@@ -222,9 +225,10 @@ def _tiles_of(tags: Mapping[str, str], width: int, height: int) -> TileGrid:
 
 
 def _technical(tags: Mapping[str, str], power: str | None) -> tuple[tuple[str, str], ...]:
-    found = [("objective_power", power)] if power else []
-    model = next((tags[key] for key in _MODEL_TAGS if tags.get(key)), None)
-    return tuple([*found, ("scanner_model", model[:64])] if model else found)
+    number = magnification(power)
+    found = [("objective_power", number)] if number else []
+    model = next((tags[key] for key in _MODEL_TAGS if _MODEL_NAME.fullmatch(tags.get(key, ""))), None)
+    return tuple([*found, ("scanner_model", model)] if model else found)
 
 
 def _over_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -164,16 +164,28 @@ def settle_scale(name: str, stated: Sequence[StatedScale | None], given: PixelSp
     return Scale(PixelSpacing(first.x_um, first.y_um), first.source, tuple(warnings))
 
 
+def magnification(text: str | None) -> str | None:
+    """The number in an objective's tag, and nothing else of it: people write names into tags.
+
+    Examples
+    --------
+    >>> magnification("40x"), magnification("20,0"), magnification("40 SMITH^JOHN")
+    ('40', '20', None)
+    """
+    try:
+        power = float(str(text).strip().lower().rstrip("x").replace(",", "."))
+    except ValueError:
+        return None
+    return f"{power:g}" if 0 < power < 1000 else None
+
+
 def objective_warning(objective_power: str | None, spacing: PixelSpacing) -> str | None:
     """A sentence when the objective and the scale cannot both be right.
 
     Cameras and tube lenses differ, so that 40x is anything from 0.11 to 0.28 um: only a factor of
     two is told.
     """
-    try:
-        power = float(str(objective_power).strip().lower().rstrip("x").replace(",", "."))
-    except ValueError:
-        return None
+    power = float(magnification(objective_power) or 0.0)
     usual_um = 10.0 / power if power > 0 else 0.0
     if not usual_um or 0.45 <= spacing.x_um / usual_um <= 1.9:
         return None

@@ -21,7 +21,7 @@ from micromet_path.errors import UnreadableSlideError
 from micromet_path.slides.checks import Samples, require_brightfield
 from micromet_path.slides.messages import one_line
 from micromet_path.slides.ome import OmeImage, parse_ome
-from micromet_path.slides.scale import StatedScale, resolution_scale, stated_scale
+from micromet_path.slides.scale import StatedScale, magnification, resolution_scale, stated_scale
 from micromet_path.slides.tiff_decode import CODEC_NAMES, TileDecoder, decoder_for
 
 __all__ = ["TiffLayout", "TiffLevel", "read_layout"]
@@ -131,7 +131,7 @@ def _layout_of(tiff: Any, name: str) -> TiffLayout | None:
         vendor=vendor,
         levels=kept,
         stated=_stated_scales(first, tags, ome),
-        objective_power=tags.get("AppMag") or (ome.objective_power if ome else None),
+        objective_power=magnification(tags.get("AppMag") or (ome.objective_power if ome else None)),
         is_truncated=bool(doubts) or _has_lost_data(tiff),
         warnings=doubts,
     )

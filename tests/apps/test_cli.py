@@ -408,11 +408,8 @@ def test_any_name(micromet: Command, negative: Path, name: str, tmp_path: Path) 
     assert not folder.name.startswith(".")
     assert {path.name for path in folder.iterdir()} == FILES
     assert json.loads(ran.out)["slide"]["name"] == name
-    shown = "".join(ran.err.split("  negative")[0].split())
-    assert shown == "".join(name.encode("ascii", "backslashreplace").decode().split()) or shown == "".join(
-        character for character in name if character.isprintable() and character != " "
-    )
-    assert "\x1b" not in ran.err
+    shown = "".join(ran.err.partition("  negative")[0].split())  # the console breaks lines
+    assert shown == name.replace(" ", "").replace("\n", r"\n").replace("\x1b", r"\x1b")
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "<script" not in page
     if name.isprintable():
@@ -502,19 +499,19 @@ def polygon(x0: float, y0: float, x1: float, y1: float) -> dict[str, Any]:
 
 
 def test_region_and_exclude_divide_the_clusters(micromet: Command, itc: Path, tmp_path: Path) -> None:
-    assert micromet("analyze", itc, "-o", tmp_path / "whole", "-q").status == 0
+    held = tmp_path / "held.toml"
+    held.write_text("[stain]\nwhite = [242.0, 241.0, 237.0]\n")
+    assert micromet("analyze", itc, "-o", tmp_path / "whole", "-q", "-c", held).status == 0
     whole = stored(tmp_path / "whole" / itc.stem)["clusters"]
     x0, y0, x1, y1 = whole[0]["bbox_px0"]
     outline = tmp_path / "outline.geojson"
     feature = {"type": "Feature", "properties": {}, "geometry": polygon(x0 - 6, y0 - 6, x1 + 6, y1 + 6)}
     outline.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
-    assert micromet("analyze", itc, "-o", tmp_path / "in", "-q", "--region", outline).status == 0
-    assert micromet("analyze", itc, "-o", tmp_path / "ex", "-q", "--exclude", outline).status == 0
+    assert micromet("analyze", itc, "-o", tmp_path / "in", "-q", "-c", held, "--region", outline).status == 0
+    assert micromet("analyze", itc, "-o", tmp_path / "ex", "-q", "-c", held, "--exclude", outline).status == 0
     inside, outside = (stored(tmp_path / name / itc.stem)["clusters"] for name in ("in", "ex"))
     assert [cluster["bbox_px0"] for cluster in inside] == [whole[0]["bbox_px0"]]
-    boxes = {tuple(cluster["bbox_px0"]) for cluster in outside}
-    assert tuple(whole[0]["bbox_px0"]) not in boxes
-    assert len(boxes & {tuple(cluster["bbox_px0"]) for cluster in whole[1:]}) >= len(whole) - 3
+    assert [cluster["bbox_px0"] for cluster in outside] == [cluster["bbox_px0"] for cluster in whole[1:]]
 
 
 def nested(depth: int) -> str:
@@ -533,6 +530,10 @@ BAD_OUTLINES = {
     "two corners": ('{"type": "Polygon", "coordinates": [[[1, 2], [3, 4]]]}', "cannot be read"),
     "words": ('{"type": "Polygon", "coordinates": [["a", "b", "c", "d"]]}', "cannot be read"),
     "self-crossing": ('{"type": "Polygon", "coordinates": [[[0,0],[9,9],[9,0],[0,9],[0,0]]]}', "crosses itself"),
+    "hole outside": (
+        '{"type": "Polygon", "coordinates": [[[0,0],[9,0],[9,9],[0,0]], [[20,20],[30,20],[30,30],[20,20]]]}',
+        "not valid",
+    ),
 }
 
 
@@ -623,7 +624,7 @@ def test_report_makes_the_same_files_again(micromet: Command, itc: Path, negativ
             path.unlink()
     ran = micromet("report", tmp_path)
     assert (ran.status, ran.err) == (0, "")
-    pages = [tmp_path / slide.stem / "report.html" for slide in sorted((itc, negative))]
+    pages = [tmp_path / slide.stem / "report.html" for slide in sorted((itc, negative), key=lambda path: path.name)]
     assert ran.out.splitlines() == [str(page) for page in pages]
     assert contents(tmp_path) == before
 
@@ -665,7 +666,8 @@ def test_samples_draws_a_slide_and_its_truth(micromet: Command, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--profile", "nothing"), ("--side", "10"), ("--spacing", "-1"), ("--spacing", "nan"), ("--seed", "-1")]
+    "arguments",
+    [("--profile", "nothing"), ("--side", "10"), ("--spacing", "-1"), ("--spacing", "nan"), ("--seed", "-1")],
 )
 def test_samples_refuses_what_it_cannot_draw(micromet: Command, arguments: tuple[str, ...], tmp_path: Path) -> None:
     ran = micromet("samples", tmp_path / "out", *arguments)

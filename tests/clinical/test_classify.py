@@ -315,12 +315,14 @@ BLOCKS_A_NEGATIVE = {
     "incomplete, unknown": {"coverage": None},
     "incomplete, not a number": {"coverage": float("nan")},
     "out_of_focus": {"in_focus": 0.9},
+    "stain_unknown": {"is_h_dab": None},
+    "white_unknown": {"is_white_assumed": True},
+    "incomplete, cut short": {"is_truncated": True},
 }
 BLOCKS_NOTHING = {
     "good": {},
     "limits": {"tissue_area_mm2": 0.01, "coverage": 0.98, "in_focus": 0.98},
     "focus not measured": {"in_focus": None},
-    "too little to tell the stain": {"is_h_dab": None},
     "control passed": {"control_result": "passed"},
 }
 MATRIX = [

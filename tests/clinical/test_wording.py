@@ -169,20 +169,20 @@ PAIR = (
         pytest.param(
             [6.0],
             {"flags": {"weak": [1.0], "tissue_edge": [0.7]}},
-            "ITC, 0.01 mm (0.01-0.01), gap 7 um. "
+            "ITC, 0.01 mm (0.006-0.006), gap 7 um. "
             "Doubtful: nothing counted is free of a reason for doubt (weak, tissue-edge).",
             id="doubtful only",
         ),
         pytest.param(
             [60.0, 50.0],
             {"flags": {"fold": [1.0, 0.0]}},
-            "ITC, 0.06 mm (0.06-0.06), gap 7 um. The largest cluster is doubtful (fold).",
+            "ITC, 0.06 mm (0.060-0.060), gap 7 um. The largest cluster is doubtful (fold).",
             id="doubtful largest",
         ),
         pytest.param(
             [310.0, 50.0],
             {"flags": {"pigment_like": [1.0, 0.0]}},
-            "ITC, 0.05 mm (0.05-0.05), gap 7 um. "
+            "ITC, 0.05 mm (0.050-0.050), gap 7 um. "
             "One not counted cluster of 0.31 mm (pigment-like, cluster 1) needs a look.",
             id="large uncounted",
         ),
@@ -203,7 +203,7 @@ PAIR = (
         pytest.param(
             [150.0],
             {"cells": [(230.0, 190.0, 280.0)]},
-            "ITC, 0.15 mm (0.15-0.15), gap 7 um. "
+            "ITC, 0.15 mm (0.150-0.150), gap 7 um. "
             "About 230 (190-280) cells in one profile, near the 200-cell guideline: class by size.",
             id="near 200 cells",
         ),
@@ -246,7 +246,7 @@ def test_dispersed(say, extent_um, printed):
 
 def test_half_read(say):
     assert say([300.0], quality=replace(GOOD, coverage=0.9312)) == (
-        "Micrometastasis, >= 0.30 mm (0.30-0.30), gap 7 um. "
+        "Micrometastasis, >= 0.30 mm (0.300-0.300), gap 7 um. "
         "Seen in part, so at least this: 93.1 % of the detected tissue was read, 98 % is needed."
     )
 

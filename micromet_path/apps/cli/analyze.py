@@ -11,6 +11,7 @@ import click
 
 from micromet_path.api import AnalyzeOptions, SlideResult, analyze_into, default_workers, unique_slide_ids
 from micromet_path.apps.cli.console import print_result, progress_bar
+from micromet_path.apps.cli.words import complain
 from micromet_path.config import Config, load_config
 from micromet_path.errors import MicrometError, MissingSlideError
 from micromet_path.geometry import PixelSpacing
@@ -39,6 +40,7 @@ class AnalyzeCommand:
 def run(command: AnalyzeCommand) -> int:
     """Analyse the slides; the exit status."""
     settings = load_config(command.config)
+    _ = AnalyzeOptions(region=command.region, exclude=command.exclude).area  # wrong outlines are wrong for all slides
     paths = _expanded(command.slides)
     failed = 0
     for path, slide_id in zip(paths, unique_slide_ids(paths), strict=True):
@@ -46,11 +48,11 @@ def run(command: AnalyzeCommand) -> int:
             result = _analyze_one(command, settings, path, slide_id)
         except MicrometError as error:
             failed += 1
-            click.echo(f"micromet: {error}", err=True)
+            complain(str(error))
         except OSError as error:
             # A full disk or a share that went away costs this slide, not the run.
             failed += 1
-            click.echo(f"micromet: {path.name}: {error.strerror or error}; nothing was written for it", err=True)
+            complain(f"{path.name}: {error.strerror or error}; nothing was written for it")
         else:
             _show(command, result)
     if failed == 0:
@@ -90,6 +92,7 @@ def _show(command: AnalyzeCommand, result: SlideResult) -> None:
     if command.as_json:
         from micromet_path.results.store import to_json
 
-        click.echo(json.dumps(to_json(result.analysis), separators=(",", ":"), ensure_ascii=False))
+        # ASCII: pipes of Windows speak an encoding of their own.
+        click.echo(json.dumps(to_json(result.analysis), separators=(",", ":")))
     if not command.quiet and result.folder is not None:
         print_result(result.analysis, result.folder, result.was_reused)

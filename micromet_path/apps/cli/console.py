@@ -10,7 +10,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
+from micromet_path.apps.cli.words import printable
 from micromet_path.clinical.wording import millimetres, percent
 from micromet_path.model import Analysis, Category, Clusters, Counting
 
@@ -27,8 +29,8 @@ _NAMES = {
 
 
 def console() -> Console:
-    """The terminal, for words and progress."""
-    return Console(stderr=True, highlight=False, soft_wrap=False)
+    """The terminal, for words and progress; what files and slides are called is never markup."""
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 @contextmanager
@@ -38,9 +40,9 @@ def progress_bar(title: str, shown: bool = True) -> Iterator[Callable[[int, int]
     if not shown or not terminal.is_terminal:
         yield None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeRemainingColumn(), console=terminal, transient=True) as bar:
-        task = bar.add_task(title, total=None)
+        task = bar.add_task(printable(title), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
@@ -48,15 +50,15 @@ def print_result(analysis: Analysis, folder: Path, was_reused: bool) -> None:
     """Headline, finding, the largest clusters, and where the files are."""
     terminal = console()
     terminal.print()
-    terminal.print(f"[bold]{analysis.slide.name}[/bold]  {_NAMES[analysis.finding.category]}", markup=True)
-    terminal.print(analysis.finding.headline, markup=False)
+    terminal.print(Text.assemble((printable(analysis.slide.name), "bold"), f"  {_NAMES[analysis.finding.category]}"))
+    terminal.print(analysis.finding.headline)
     terminal.print(_facts(analysis))
     if len(analysis.clusters):
         terminal.print(_clusters(analysis.clusters))
     if was_reused:
         terminal.print("The slide was analysed before with the same settings; this is the stored result.")
     for name in ("report.html", "overview.png"):
-        terminal.print(f"{name:<13} {folder / name}", markup=False, soft_wrap=True)
+        terminal.print(f"{name:<13} {folder / name}", soft_wrap=True)
     terminal.print("For research use only. A suggestion, not a diagnosis: a pathologist decides.", style="dim")
 
 

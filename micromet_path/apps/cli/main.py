@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Any
@@ -88,10 +89,9 @@ def report(out: Path, origin: Any) -> None:
 
     OUT is the folder of one slide, or the one that was given to `analyze -o`. The slide is not needed.
     """
-    from micromet_path.api import rebuild
+    from micromet_path.apps.cli.report import run
 
-    for folder in rebuild(out, origin=origin):
-        click.echo(folder / "report.html")
+    sys.exit(run(out, origin))
 
 
 @cli.command()
@@ -139,10 +139,17 @@ def doctor(as_json: bool) -> None:
 
 def main() -> None:
     """Run the command; an error raised on purpose becomes one line and exit status 1."""
+    from micromet_path.apps.cli.words import complain
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names that the terminal's encoding does not have
     try:
         cli(standalone_mode=False)
     except MicrometError as error:
-        click.echo(f"micromet: {error}", err=True)
+        complain(str(error))
+        sys.exit(1)
+    except OSError as error:
+        complain(f"{error.filename or 'a file'}: {error.strerror or error}; check the path, its rights and free space")
         sys.exit(1)
     except click.exceptions.Abort:
         click.echo("micromet: stopped", err=True)
