@@ -326,7 +326,7 @@ def _suffix_of(path: str | Path) -> str:
     try:
         digest = slide_fingerprint(path).rsplit(":", 1)[-1]
     except (MicrometError, OSError):
-        digest = sha256(os.fsencode(path)).hexdigest()
+        digest = sha256(str(path).encode("utf-8", "surrogatepass")).hexdigest()
     return digest[:8]
 
 

@@ -172,18 +172,14 @@ def test_mirrors_and_rotations_change_no_size(seed, mirrored, quarters):
 
 @pytest.mark.parametrize("gap_um", [0.0, 25.0, 100.0])
 def test_a_recut_is_an_analysis_at_that_gap(gap_um):
-    """Dots are gathered at the configured gap, so that both must gather the same: here none."""
     rgb = crowded(0)
-    config = replace(HELD, dots=replace(HELD.dots, minimum_count=10**6))
 
-    cut = recut(analyze(rgb, config).analysis, config, gap_um)
+    cut = recut(analyze(rgb).analysis, HELD, gap_um)
 
-    fresh = analyze(rgb, replace(config, clusters=replace(config.clusters, gap_um=gap_um))).analysis
+    fresh = analyze(rgb, replace(HELD, clusters=replace(HELD.clusters, gap_um=gap_um))).analysis
     assert len(fresh.fragments) > 100
-    assert_same(cut.clusters, fresh.clusters)
-    assert_same(cut.pieces, fresh.pieces)
-    # What the smallest area dropped stays that of the configured gap, and the headline tells it.
-    assert_same(replace(cut.finding, headline=""), replace(fresh.finding, headline=""))
+    for name in ("clusters", "pieces", "finding", "scan"):
+        assert_same(getattr(cut, name), getattr(fresh, name))
 
 
 def test_the_finding_at_each_gap_is_in_the_finding(scene):
@@ -585,3 +581,67 @@ def test_the_pictures_are_made_even_of_a_damaged_slide(tmp_path):
         outcome = analyze(slide)
     assert [picture.name for picture in outcome.pictures][:2] == ["overview", "cluster-0001"]
     assert all(picture.rgb.dtype == np.uint8 for picture in outcome.pictures)
+
+
+def test_white_padding_is_no_glass():
+    """Stitching gaps of exact white made glass look like tissue, and an empty slide negative."""
+    rgb = Canvas().rgb()
+    rgb = np.clip(rgb.astype(int) - 10, 0, 255).astype(np.uint8)
+    rgb[:, :120] = 255
+    outcome = analyze(rgb, Config())
+    assert outcome.analysis.scan.white == (235.0, 233.0, 236.0)
+    assert reasons(rgb, Config()) == ["no_tissue"]
+
+
+def test_tissue_without_colour_is_no_negative():
+    canvas = section()
+    canvas.nuclei = np.full(canvas.shape, 0.06)
+    assert reasons(canvas.rgb()) == ["stain_unknown"]
+
+
+def test_an_assumed_light_is_no_ground_for_a_negative():
+    tissue_everywhere = Canvas().with_tissue(np.ones((640, 800), bool))
+    tissue_everywhere.nuclei += 0.35
+    outcome = analyze(tissue_everywhere.rgb(), Config())
+    assert outcome.analysis.scan.white_source == "assumed"
+    assert "white_unknown" in reasons(tissue_everywhere.rgb(), Config())
+
+
+def test_a_hole_in_the_scan_inside_the_tissue_is_missed_tissue():
+    canvas = section()
+    scanned = ~canvas.box(300, 200, 500, 400)
+    slide = ArraySlide(canvas.rgb(), HALF, scanned=scanned)
+    finding = analyze(slide).analysis.finding
+    assert finding.category is Category.NOT_ASSESSABLE
+    assert finding.assessable.reasons[0].startswith("incomplete")
+
+
+def test_a_chosen_part_says_that_it_is_one():
+    canvas = section()
+    area = Area(inside=(ring(100, 100, 400, 500),))
+    finding = analyze(canvas.rgb(), area=area).analysis.finding
+    assert finding.category is Category.NEGATIVE
+    assert finding.flags == ("area_limited",)
+    assert "Only the chosen part of the slide was analysed." in finding.headline
+
+
+def test_a_crumb_of_the_patient_beside_a_control_is_no_negative():
+    canvas = Canvas()
+    canvas.with_tissue(canvas.box(60, 60, 300, 580) | canvas.box(600, 300, 720, 410))
+    config = replace(HELD, zones=(Zone(Role.CONTROL, 0.0, 0.0, 0.16, 0.32),))
+    analysis = analyze(canvas.rgb(), config).analysis
+    assert [piece.role for piece in analysis.pieces] == [Role.CONTROL, Role.UNKNOWN]
+    assert analysis.finding.category is Category.NOT_ASSESSABLE
+    assert analysis.finding.assessable.reasons[0].startswith("no_tissue")
+
+
+def test_a_recut_goes_under_its_own_settings():
+    """A stored recut must not pass for an analysis with the default settings."""
+    outcome = analyze(crowded(0))
+    there = recut(outcome.analysis, HELD, 25.0)
+    again = recut(there, HELD, HELD.clusters.gap_um)
+    assert there.provenance.config["clusters"]["gap_um"] == 25.0
+    assert there.provenance.config_fingerprint != outcome.analysis.provenance.config_fingerprint
+    assert again.provenance.config_fingerprint == outcome.analysis.provenance.config_fingerprint
+    # What is brownest keeps its pictures; only the numbers of clusters follow the gap.
+    assert_same(replace(again, brownest=()), replace(outcome.analysis, brownest=()))
