@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -18,14 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.config import Config, load_config
-from micromet_path.errors import MicrometError, ResultError
+from micromet_path.errors import MicrometError, MissingScaleError, ResultError
 from micromet_path.geometry import PixelSpacing
 from micromet_path.model import Analysis, Clusters, Finding, Picture, Piece, Provenance, Runs, ScanSummary, SlideRecord
 from micromet_path.pipeline import Progress, Task, analyze_slide, recut, settings_fingerprint, settings_of
 from micromet_path.pixels.area import Area
 from micromet_path.results.encode import as_text
 from micromet_path.results.qupath import Origin
-from micromet_path.slides import ArraySlide, Slide, array_fingerprint, open_slide, slide_fingerprint
+from micromet_path.slides import ArraySlide, Slide, array_fingerprint, open_slide, pixels_fingerprint, slide_fingerprint
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -276,6 +277,8 @@ def analyze_into(
         require_replaceable(folder)
         fingerprint = _fingerprint(source, slide, options)
         if find_reusable(folder, fingerprint, settings_fingerprint(settings_of(config, options.area), slide.info)):
+            if options.origin != "auto":
+                rebuild(folder, options.origin)
             return replace(load_result(folder), was_reused=True)
         return _analyzed(slide, config, options, slide_id, fingerprint).save(folder, options.origin)
 
@@ -349,17 +352,15 @@ def _as_config(config: Config | str | Path | None) -> Config:
     return config if isinstance(config, Config) else load_config(config)
 
 
-def _opened(source: str | Path | NDArray[np.uint8] | Slide, options: AnalyzeOptions) -> Slide:
-    """A slide to be closed by the caller."""
+def _opened(source: str | Path | NDArray[np.uint8] | Slide, options: AnalyzeOptions) -> AbstractContextManager[Slide]:
+    """The slide, closed at the end where it was opened here."""
     if isinstance(source, str | Path):
         return open_slide(source, options.spacing)
     if isinstance(source, np.ndarray):
-        from micromet_path.errors import MissingScaleError
-
         if options.spacing is None:
             raise MissingScaleError("an array states no microns per pixel; pass spacing=PixelSpacing(x, y)")
         return ArraySlide(source, options.spacing)
-    return source
+    return nullcontext(source)
 
 
 def _fingerprint(source: str | Path | NDArray[np.uint8] | Slide, slide: Slide, options: AnalyzeOptions) -> str:
@@ -367,7 +368,7 @@ def _fingerprint(source: str | Path | NDArray[np.uint8] | Slide, slide: Slide, o
         return slide_fingerprint(source, full=options.hash_all)
     if isinstance(source, np.ndarray):
         return array_fingerprint(source)
-    return array_fingerprint(slide.read(slide.info.region).rgb)
+    return pixels_fingerprint(slide)
 
 
 def _analyzed(slide: Slide, config: Config, options: AnalyzeOptions, slide_id: str, fingerprint: str) -> SlideResult:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from micromet_path.slides.array_slide import ArraySlide
     from micromet_path.slides.base import Level, Raster, Slide, SlideInfo
     from micromet_path.slides.checks import check_brightfield
-    from micromet_path.slides.fingerprint import array_fingerprint, slide_fingerprint
+    from micromet_path.slides.fingerprint import array_fingerprint, pixels_fingerprint, slide_fingerprint
     from micromet_path.slides.opening import open_slide
     from micromet_path.slides.openslide_reader import OpenSlideSlide, check_openslide
     from micromet_path.slides.tiff_reader import TiffSlide
@@ -30,6 +30,7 @@ _HOME = {
     "check_brightfield": "checks",
     "check_openslide": "openslide_reader",
     "open_slide": "opening",
+    "pixels_fingerprint": "fingerprint",
     "slide_fingerprint": "fingerprint",
 }
 
@@ -46,6 +47,7 @@ __all__ = [
     "check_brightfield",
     "check_openslide",
     "open_slide",
+    "pixels_fingerprint",
     "slide_fingerprint",
 ]
 

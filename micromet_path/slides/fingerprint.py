@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.errors import MissingSlideError, UnreadableSlideError
+from micromet_path.slides.base import Slide
 
-__all__ = ["array_fingerprint", "slide_fingerprint"]
+__all__ = ["array_fingerprint", "pixels_fingerprint", "slide_fingerprint"]
 
 _VERSION = "micromet-fp1"
 _END_BYTES = 256 * 1024
@@ -27,6 +28,7 @@ _SAMPLES = 64
 _WHOLE_BELOW = 2 * _END_BYTES + _SAMPLES * _SAMPLE_BYTES
 _CHUNK_FILES = 64
 _COPY_BYTES = 2**20
+_STRIP_PX = 4_000_000
 
 _ZARR_METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
 
@@ -72,6 +74,20 @@ def slide_fingerprint(path: str | Path, full: bool = False) -> str:
     except OSError as error:
         raise UnreadableSlideError(f"{path.name} cannot be read: {error.strerror or error}") from error
     return f"{_VERSION}{'-full' if full else ''}:{digest.hexdigest()}"
+
+
+def pixels_fingerprint(slide: Slide) -> str:
+    """Identity of an open slide by its pixels, strip by strip: for slides of which no file is known.
+
+    Tiles that cannot be decoded count as such, so that a damaged slide has an identity as well.
+    """
+    digest = hashlib.sha256(f"{slide.info.width_px0}x{slide.info.height_px0}".encode())
+    for region in slide.tiles.strips(_STRIP_PX):
+        try:
+            digest.update(slide.read(region).rgb.tobytes())
+        except UnreadableSlideError:
+            digest.update(b"unreadable")
+    return f"{_VERSION}-pixels:{digest.hexdigest()}"
 
 
 def array_fingerprint(pixels: NDArray[Any]) -> str:

@@ -340,9 +340,9 @@ def test_one_that_fails_does_not_stop_the_others(micromet: Command, itc: Path, n
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([itc.stem, negative.stem])
 
 
-def test_a_pattern_is_expanded(micromet: Command, negative: Path, tmp_path: Path) -> None:
-    for name in ("one.svs", "deeper/two.svs", "deeper/three.tiff"):
-        copied(negative, tmp_path / "in" / name)
+def test_a_pattern_is_expanded(micromet: Command, itc: Path, negative: Path, tmp_path: Path) -> None:
+    for name, slide in (("one.svs", itc), ("deeper/two.svs", negative), ("deeper/three.tiff", negative)):
+        copied(slide, tmp_path / "in" / name)
     ran = micromet("analyze", tmp_path / "in" / "**" / "*.svs", "-o", tmp_path / "out", "-q")
     assert ran == Ran(0, "", "")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["one", "two"]

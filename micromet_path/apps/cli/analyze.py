@@ -43,6 +43,7 @@ def run(command: AnalyzeCommand) -> int:
     _ = AnalyzeOptions(region=command.region, exclude=command.exclude).area  # wrong outlines are wrong for all slides
     paths = _expanded(command.slides)
     failed = 0
+    seen: dict[str, Path] = {}
     for path, slide_id in zip(paths, unique_slide_ids(paths), strict=True):
         try:
             result = _analyze_one(command, settings, path, slide_id)
@@ -54,6 +55,9 @@ def run(command: AnalyzeCommand) -> int:
             failed += 1
             complain(f"{path.name}: {error.strerror or error}; nothing was written for it")
         else:
+            first = seen.setdefault(result.slide.fingerprint, path)
+            if first != path:
+                complain(f"{path} is the same slide as {first} under another name; count it once")
             _show(command, result)
     if failed == 0:
         return 0
