@@ -254,7 +254,7 @@ def _not_assessable(facts: Facts) -> Iterator[str]:
     if finding.n_clusters:
         are = "1 cluster is" if finding.n_clusters == 1 else f"{finding.n_clusters} clusters are"
         yield f"{are} listed but not judged."
-    else:
+    elif "no_tissue" not in codes:
         yield "No keratin-positive candidate counted in what could be read."
     if "not_h_dab" not in codes:
         yield from _only_at_larger_gaps(facts)

@@ -68,13 +68,17 @@ def look(slide: Slide, config: Config, area: Area) -> Glass:
     """
     info = slide.info
     spacing = config.tissue.overview_spacing(info.width_px0 * info.spacing.x_um, info.height_px0 * info.spacing.y_um)
-    overview = read_overview(slide, spacing, area)
+    overview = read_overview(slide, spacing)
     check_brightfield(overview.rgb, info, overview.read)
+    # The light is that of the whole slide: a chosen part may show no glass, and tissue would pass for it.
     white = stain.find_white(overview.rgb, overview.read, config.stain.white)
+    asked = area.mask(info.region, overview.shape)
+    unscanned = ~overview.read if asked is None else ~overview.read & asked
+    if asked is not None:
+        overview = replace(overview, read=overview.read & asked)
     mask = tissue.find_tissue(overview, white, config.tissue)
     model, estimated = _stain_model(overview.rgb[mask], white, config.stain)
     check = stain.check_h_dab(overview.rgb[mask], model)
-    asked = area.mask(info.region, overview.shape)
     return Glass(
         overview=overview,
         lost=np.zeros_like(mask),
@@ -82,7 +86,7 @@ def look(slide: Slide, config: Config, area: Area) -> Glass:
         model=model,
         estimated=estimated,
         check=check,
-        unscanned=~overview.read if asked is None else ~overview.read & asked,
+        unscanned=unscanned,
         is_area_limited=asked is not None,
     )
 

@@ -60,7 +60,7 @@ class ScanOutcome:
     unread: tuple[Region, ...]
 
 
-def read_overview(slide: Slide, spacing: PixelSpacing, area: Area) -> Overview:
+def read_overview(slide: Slide, spacing: PixelSpacing) -> Overview:
     """Small picture of the whole slide; what cannot be read is marked, not fatal."""
     info = slide.info
     try:
@@ -68,9 +68,6 @@ def read_overview(slide: Slide, spacing: PixelSpacing, area: Area) -> Overview:
         rgb, read = raster.rgb, np.ones(raster.rgb.shape[:2], bool) if raster.scanned is None else raster.scanned.copy()
     except UnreadableSlideError:
         rgb, read = _overview_in_parts(slide, spacing)
-    mask = area.mask(info.region, (read.shape[0], read.shape[1]))
-    if mask is not None:
-        read &= mask
     return Overview(rgb, read, info.width_px0, info.height_px0, info.spacing)
 
 

@@ -55,7 +55,8 @@ def open_slide(path: str | Path, spacing: PixelSpacing | None = None) -> Slide:
 def _open_folder(path: Path, spacing: PixelSpacing | None) -> Slide:
     if not any((path / name).exists() for name in ("zarr.json", ".zgroup", ".zattrs")):
         raise UnsupportedSlideError(
-            f"{path.name} is a folder and not an OME-Zarr image; name the slide file itself (MIRAX: the .mrxs file)"
+            f"{path.name or path} is a folder and not an OME-Zarr image; "
+            "name the slide file itself (MIRAX: the .mrxs file)"
         )
     from micromet_path.slides.zarr_reader import open_zarr
 

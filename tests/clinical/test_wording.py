@@ -102,7 +102,6 @@ def test_a_negative_that_a_larger_gap_would_change(say):
 @pytest.mark.parametrize(
     ("quality", "words"),
     [
-        ({"tissue_area_mm2": 0.0, "coverage": None}, "0 mm2 of tissue was found, 0.01 mm2 is needed."),
         (
             {"is_h_dab": False, "stain_note": "looks like haematoxylin and eosin"},
             "the colours are not those of haematoxylin and DAB (looks like haematoxylin and eosin).",
@@ -313,3 +312,9 @@ def test_nothing_is_said_of_what_lies_in_the_dark(say):
     quality = replace(GOOD, has_light=False)
 
     assert say([], quality=quality) == "Not assessable: the picture is black, nothing was illuminated."
+
+
+def test_without_tissue_nothing_is_said_of_what_was_read(say):
+    quality = replace(GOOD, tissue_area_mm2=0.0, coverage=None)
+
+    assert say([], quality=quality) == "Not assessable: 0 mm2 of tissue was found, 0.01 mm2 is needed."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from micromet_path.api import AnalyzeOptions, SlideResult, analyze_into, default
 from micromet_path.apps.cli.console import print_result, progress_bar
 from micromet_path.apps.cli.words import complain
 from micromet_path.config import Config, load_config
-from micromet_path.errors import MicrometError, MissingSlideError
+from micromet_path.errors import MicrometError, MissingSlideError, ResultError
 from micromet_path.geometry import PixelSpacing
 from micromet_path.results.qupath import Origin
 
@@ -40,6 +41,8 @@ class AnalyzeCommand:
 def run(command: AnalyzeCommand) -> int:
     """Analyse the slides; the exit status."""
     settings = load_config(command.config)
+    if command.out.exists() and not command.out.is_dir():
+        raise ResultError(f"{command.out} is a file; name a folder with -o")
     _ = AnalyzeOptions(region=command.region, exclude=command.exclude).area  # wrong outlines are wrong for all slides
     paths = _expanded(command.slides)
     failed = 0
@@ -54,6 +57,11 @@ def run(command: AnalyzeCommand) -> int:
             # A full disk or a share that went away costs this slide, not the run.
             failed += 1
             complain(f"{path.name}: {error.strerror or error}; nothing was written for it")
+        except Exception as error:
+            # A defect of the program: told in full, and the other slides are done all the same.
+            failed += 1
+            traceback.print_exception(error)
+            complain(f"{path.name}: this is a defect of micromet_path ({type(error).__name__}); please report it")
         else:
             first = seen.setdefault(result.slide.fingerprint, path)
             if first != path:

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from micromet_path.apps.cli.words import printable
 from micromet_path.clinical.wording import millimetres, percent
-from micromet_path.model import Analysis, Category, Clusters, Counting
+from micromet_path.model import Analysis, Category, Clusters, Counting, Finding
+from micromet_path.results.palette import interval_mm, readable
 
 __all__ = ["console", "print_result", "progress_bar"]
 
@@ -26,6 +27,7 @@ _NAMES = {
     Category.MICROMETASTASIS: "micrometastasis",
     Category.MACROMETASTASIS: "macrometastasis",
 }
+_SHORT = {Category.ITC: "ITC", Category.MICROMETASTASIS: "micro", Category.MACROMETASTASIS: "macro"}
 
 
 def console() -> Console:
@@ -52,11 +54,11 @@ def print_result(analysis: Analysis, folder: Path, was_reused: bool) -> None:
     terminal.print()
     terminal.print(Text.assemble((printable(analysis.slide.name), "bold"), f"  {_NAMES[analysis.finding.category]}"))
     terminal.print(analysis.finding.headline)
+    if was_reused:
+        terminal.print("This is the stored result: the slide was analysed before with the same settings.")
     terminal.print(_facts(analysis))
     if len(analysis.clusters):
         terminal.print(_clusters(analysis.clusters))
-    if was_reused:
-        terminal.print("The slide was analysed before with the same settings; this is the stored result.")
     for name in ("report.html", "overview.png"):
         terminal.print(f"{name:<13} {folder / name}", soft_wrap=True)
     terminal.print("For research use only. A suggestion, not a diagnosis: a pathologist decides.", style="dim")
@@ -66,17 +68,13 @@ def _facts(analysis: Analysis) -> Table:
     """What could be judged, and on which settings."""
     finding, scan, slide = analysis.finding, analysis.scan, analysis.slide
     table = Table.grid(padding=(0, 2))
-    sure = "yes" if finding.assessable.ok else "no"
-    reasons = "; ".join(reason.split(": ", 1)[-1] for reason in finding.assessable.reasons)
-    table.add_row("assessable", f"{sure}; {reasons}" if reasons else sure)
+    table.add_row("assessable", _assessable(finding))
     if finding.max_diameter_um is not None and finding.diameter_interval_um is not None:
-        low, high = (millimetres(size) for size in finding.diameter_interval_um)
-        least = ">= " if finding.size_is_minimum else ""
-        table.add_row("largest focus", f"{least}{millimetres(finding.max_diameter_um)} mm ({low}-{high})")
-    table.add_row(
-        "counted",
-        f"{finding.n_clusters} clusters: {finding.n_macro} macro, {finding.n_micro} micro, {finding.n_itc} ITC-sized",
-    )
+        size = f"{'>= ' if finding.size_is_minimum else ''}{millimetres(finding.max_diameter_um)} mm"
+        table.add_row("largest focus", f"{size} ({interval_mm(*finding.diameter_interval_um)})")
+    if finding.assessable.ok:
+        counts = f"{finding.n_macro} macro, {finding.n_micro} micro, {finding.n_itc} ITC-sized"
+        table.add_row("counted", f"{finding.n_clusters} clusters: {counts}")
     read = "nothing" if scan.coverage is None else f"{percent(scan.coverage)} of {scan.tissue_area_mm2:.2f} mm2 tissue"
     table.add_row("read", read)
     table.add_row(
@@ -92,6 +90,13 @@ def _facts(analysis: Analysis) -> Table:
     return table
 
 
+def _assessable(finding: Finding) -> str:
+    """Yes, no or in part; the reasons stand in the headline."""
+    if not finding.assessable.ok:
+        return "no"
+    return "in part" if finding.assessable.reasons else "yes"
+
+
 def _clusters(clusters: Clusters) -> Table:
     """The largest clusters."""
     table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
@@ -99,9 +104,9 @@ def _clusters(clusters: Clusters) -> Table:
         ("id", "right"),
         ("mm", "right"),
         ("interval", "right"),
-        ("class by size", "left"),
+        ("size class", "left"),
         ("counts", "left"),
-        ("centre x, y (px)", "right"),
+        ("at x, y", "right"),
         ("flags", "left"),
     ):
         table.add_column(title, justify=justify)  # type: ignore[arg-type]
@@ -111,11 +116,13 @@ def _clusters(clusters: Clusters) -> Table:
         table.add_row(
             str(row + 1),
             millimetres(float(clusters.max_diameter_um[row])),
-            f"{millimetres(float(clusters.diameter_low_um[row]))}-{millimetres(float(clusters.diameter_high_um[row]))}",
-            clusters.category[row].value,
+            interval_mm(float(clusters.diameter_low_um[row]), float(clusters.diameter_high_um[row])).removesuffix(
+                " mm"
+            ),
+            "-" if counting is Counting.NOT_COUNTED else _SHORT[clusters.category[row]],
             counting.value.replace("_", " "),
             f"{x:.0f}, {y:.0f}",
-            ", ".join(name.replace("_", " ") for name in clusters.flags_of(row)),
+            ", ".join(readable(name) for name in clusters.flags_of(row)),
         )
     if len(clusters) > _SHOWN_CLUSTERS:
         table.caption = f"{len(clusters) - _SHOWN_CLUSTERS} smaller ones are in the report and in clusters.csv"
