@@ -20,6 +20,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from micromet_path.pixels.union import find_root, unite
+
 __all__ = ["Outlines", "trace_outlines"]
 
 _ALONE, _LEFT_TWIN, _RIGHT_TWIN = 0, 1, 2
@@ -123,15 +125,6 @@ def _in_order(row: Any, start: Any, stop: Any, group: Any) -> tuple[Any, Any, An
 
 
 @njit(cache=True, nogil=True)
-def _root(parent: Any, run: Any) -> Any:
-    """Representative of a run's part (path halving)."""
-    while parent[run] != run:
-        parent[run] = parent[parent[run]]
-        run = parent[run]
-    return run
-
-
-@njit(cache=True, nogil=True)
 def _corners(rows: Any, ends: Any, groups: Any) -> Any:
     """Corners of all groups, the corner that follows each, and the 4-connected part each belongs to."""
     n_runs = rows.shape[0]
@@ -154,7 +147,7 @@ def _corners(rows: Any, ends: Any, groups: Any) -> Any:
         )
         above, above_stop = begin, run
     for corner in range(size):
-        owner[corner] = _root(parent, owner[corner])
+        owner[corner] = find_root(parent, owner[corner])
     return x[:size], y[:size], following[:size], owner[:size], twin[:size]
 
 
@@ -170,8 +163,7 @@ def _sweep(
         above_left, below_left = a & 1, b & 1
         owner_left = a >> 1 if above_left else b >> 1
         if above_left and below_left:
-            first, second = _root(parent, a >> 1), _root(parent, b >> 1)
-            parent[max(first, second)] = min(first, second)
+            unite(parent, a >> 1, b >> 1)
         if a < a_stop and ends[a] == column:
             a += 1
         if b < b_stop and ends[b] == column:
