@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -280,7 +281,11 @@ def analyze_into(
             if options.origin != "auto":
                 rebuild(folder, options.origin)
             return replace(load_result(folder), was_reused=True)
-        return _analyzed(slide, config, options, slide_id, fingerprint).save(folder, options.origin)
+        # What writes the files takes half a second to import; meanwhile the slide is decoded by compiled code.
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            pool.submit(_load_writers)
+            result = _analyzed(slide, config, options, slide_id, fingerprint)
+        return result.save(folder, options.origin)
 
 
 def load_result(folder: str | Path) -> SlideResult:
@@ -346,6 +351,15 @@ def _is_unsafe(character: str) -> bool:
 
 def _slide_id_of(slide: Slide) -> str:
     return _shortened(Path(slide.info.name).stem, _LONGEST_ID_BYTES)
+
+
+def _load_writers() -> None:
+    """Import what `SlideResult.save` needs, ahead of time."""
+    import pyarrow.parquet  # noqa: F401
+    from jinja2 import Environment  # noqa: F401
+    from PIL import Image  # noqa: F401
+
+    from micromet_path.results import draw, qupath, report, shapes, tables  # noqa: F401
 
 
 def _as_config(config: Config | str | Path | None) -> Config:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -109,8 +110,11 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     scan = scan_slide(slide, tables, config, task.area, task.workers, progress, task.blocks)
     glass = glass.without(scan.unread)
     gathered = gather_fragments(scan, spacing, config)
-    fragments, stained, pieces = _place(gathered, glass, config)
-    tree = contiguity_tree(linkable_runs(fragments, gathered.runs), len(fragments), spacing)
+    with ThreadPoolExecutor(max_workers=1) as pool:  # compiled code; meanwhile the overview says where things lie
+        linkable = linkable_runs(gathered.fragments, gathered.runs)
+        tree_to_be = pool.submit(contiguity_tree, linkable, len(gathered.fragments), spacing)
+        fragments, stained, pieces = _place(gathered, glass, config)
+        tree = tree_to_be.result()
     evidence = Evidence(
         fragments=fragments,
         tree=tree,

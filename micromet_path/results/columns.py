@@ -7,6 +7,7 @@ back is equal to the last bit.
 from __future__ import annotations
 
 import json
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -200,9 +201,9 @@ def encoded(picture: Picture) -> bytes:
     return stream.getvalue()
 
 
-def write_pictures(path: Path, pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
+def write_pictures(path: Path, pictures: tuple[Picture, ...], pool: Executor) -> tuple[Picture, ...]:
     """Write one row a picture and return the pictures as they will be read back."""
-    data = [encoded(picture) for picture in pictures]
+    data = list(pool.map(encoded, pictures))
     regions = [picture.region for picture in pictures]
     columns: dict[str, Any] = {"name": [picture.name for picture in pictures]}
     for side in ("x0", "y0", "x1", "y1"):
@@ -210,7 +211,8 @@ def write_pictures(path: Path, pictures: tuple[Picture, ...]) -> tuple[Picture, 
     columns["jpeg"] = data
     _write(path, to_table(columns))
     return tuple(
-        Picture(picture.name, picture.region, _decoded(jpeg)) for picture, jpeg in zip(pictures, data, strict=True)
+        Picture(picture.name, picture.region, rgb)
+        for picture, rgb in zip(pictures, pool.map(_decoded, data), strict=True)
     )
 
 

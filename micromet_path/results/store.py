@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,13 +60,22 @@ def write_source(folder: Path, analysis: Analysis, runs: Runs, pictures: tuple[P
         The pictures as they will be read back: they are stored as JPEG, and drawing on these makes the
         files of today and those of a later `rebuild` the same.
     """
-    fragments = analysis.fragments
-    columns.write_fragments(
-        folder / "fragments.parquet", fragments, analysis.clusters.cluster_of_fragment, analysis.slide.spacing
-    )
-    columns.write_tree(folder / "tree.parquet", analysis.tree)
-    columns.write_runs(folder / "runs.parquet", runs)
-    stored = columns.write_pictures(folder / "pictures.parquet", pictures)
+    cluster_of_fragment, spacing = analysis.clusters.cluster_of_fragment, analysis.slide.spacing
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        tables = (
+            pool.submit(columns.write_runs, folder / "runs.parquet", runs),
+            pool.submit(columns.write_tree, folder / "tree.parquet", analysis.tree),
+            pool.submit(
+                columns.write_fragments,
+                folder / "fragments.parquet",
+                analysis.fragments,
+                cluster_of_fragment,
+                spacing,
+            ),
+        )
+        stored = columns.write_pictures(folder / "pictures.parquet", pictures, pool)
+        for table in tables:
+            table.result()
     # Last, so that a folder with a result.json is complete.
     with (folder / "result.json").open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(_lines(to_json(analysis)))
