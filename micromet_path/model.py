@@ -619,8 +619,9 @@ class BrownThing:
 class Picture:
     """Pixels kept for the report, without any drawing on them.
 
-    `name` is ``"overview"``, ``"cluster-0001"`` (by cluster id) or ``"brown-01"`` (by rank); `region` is
-    what the picture shows of level 0 and may reach over the slide's border (white there).
+    `name` is ``"overview"``, ``"cluster-0001"`` (by cluster id) or ``"brown-01"`` (by rank, where no picture of
+    a cluster shows it); `region` is what the picture shows of level 0 and may reach over the slide's border
+    (white there).
     """
 
     name: str

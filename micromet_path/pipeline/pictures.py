@@ -21,7 +21,7 @@ __all__ = ["GALLERY_SIZE", "find_brownest", "take_pictures"]
 
 GALLERY_SIZE = 24
 BROWNEST = 10
-_OVERVIEW_SIDE_PX = 1600
+_OVERVIEW_SIDE_PX = 1280
 _CROP_SIDE_PX = 512
 _LEAST_CROP_UM = 100.0
 
@@ -109,7 +109,10 @@ def _wanted(
     yield "overview", info.region, PixelSpacing(scale, scale)
     largest = range(min(GALLERY_SIZE, len(clusters)))
     boxes = [(f"cluster-{row + 1:04d}", clusters.bbox_px0[row].tolist()) for row in largest]
-    boxes += [(f"brown-{thing.rank:02d}", list(thing.bbox_px0)) for thing in brownest]
+    in_gallery = set(range(1, len(boxes) + 1))
+    boxes += [
+        (f"brown-{thing.rank:02d}", list(thing.bbox_px0)) for thing in brownest if thing.cluster_id not in in_gallery
+    ]
     for name, box in boxes:
         yield name, *_crop(info.spacing, box)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from micromet_path.clinical.wording import percent, square_millimetres
+from micromet_path.geometry import Region
 from micromet_path.model import Analysis, CellEstimate, Clusters, Counting, Dropped, Picture, Piece, Role
 from micromet_path.results.draw import CROP_PX
 from micromet_path.results.encode import plain
@@ -59,7 +60,7 @@ def render_report(
     gallery : mapping of int to Image
         Drawn crops by row of ``analysis.clusters``; their captions are left out, the page has its own.
     pictures : tuple of Picture
-        Those named ``brown-..`` are shown as they are.
+        The brownest things are shown on them, whatever else these were taken for.
 
     Returns
     -------
@@ -74,7 +75,6 @@ def render_report(
     page = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    brown = {picture.name: picture for picture in pictures if picture.name.startswith("brown-")}
     return page.from_string(source).render(
         **_answer(analysis),
         overview=None if overview is None else _data_uri(overview),
@@ -85,7 +85,7 @@ def render_report(
             _dropped(analysis.scan.below_area, "below the smallest area"),
             _dropped(analysis.scan.no_strong_pixel, "without a strong pixel"),
         ],
-        brownest=list(_brownest(analysis, brown)),
+        brownest=list(_brownest(analysis, pictures)),
         pieces=[_piece(piece) for piece in analysis.pieces],
         facts=list(_facts(analysis)),
         settings=json.dumps(plain(analysis.provenance.config), indent=2, ensure_ascii=False),
@@ -194,10 +194,13 @@ def _dropped(dropped: Dropped, why: str) -> str:
     return f"{dropped.n} {why}{largest}"
 
 
-def _brownest(analysis: Analysis, pictures: Mapping[str, Picture]) -> Iterator[dict[str, Any]]:
-    """The brownest things with their pictures."""
+def _brownest(analysis: Analysis, pictures: tuple[Picture, ...]) -> Iterator[dict[str, Any]]:
+    """The brownest things, each with the closest picture that holds all of it: its own or that of its cluster."""
+    crops = [picture for picture in pictures if picture.name != "overview"]
     for thing in analysis.brownest:
-        picture = pictures.get(f"brown-{thing.rank:02d}")
+        box = Region(*thing.bbox_px0)
+        holding = [picture for picture in crops if picture.region.intersection(box) == box]
+        picture = min(holding, key=lambda picture: picture.region.width * picture.region.height, default=None)
         yield {
             "rank": thing.rank,
             "what": thing.what,
