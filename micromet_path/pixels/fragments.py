@@ -122,6 +122,8 @@ def sieve_block(block: BlockScan, spacing: PixelSpacing, params: FragmentParams)
     strong, weak : Dropped
         How many were left out with and without a strong pixel, and the largest of them.
     """
+    if not len(block.lenient):
+        return block, Dropped(), Dropped()
     keep = block.sums[:, 0] * spacing.pixel_area_um2 >= params.dot_minimum_um2
     keep[block.stained.seam_piece] = True
     points, offsets = ragged_rows(block.stained.hull_px, block.stained.hull_offsets, ~keep)

@@ -42,6 +42,8 @@ def scan_block(rgb: NDArray[np.uint8], region: Region, tables: StainTables) -> B
     limits = np.array([tables.low, tables.mid, tables.high, tables.strong], np.int64)
     low, mid = _find_runs(rgb, tables.dyes, tables.blue_line, limits)
     low_row, low_start, low_stop = low
+    if not len(low_row):  # half of a slide is glass
+        return _nothing(region)
     row, start, stop, low_of_run, high_start, high_stop, run_sums, run_max = mid
     low_piece, n_low = _label_runs(low_row, low_start, low_stop)
     piece, n_pieces = _label_runs(row, start, stop)
@@ -71,6 +73,29 @@ def scan_block(rgb: NDArray[np.uint8], region: Region, tables: StainTables) -> B
         start=start,
         stop=stop,
         piece=piece,
+    )
+
+
+def _nothing(region: Region) -> BlockScan:
+    """What a block without stain yields."""
+    points, offsets, column = np.empty((0, 2), np.int64), np.zeros(1, np.int64), np.empty(0, np.int32)
+    pieces = Pieces(points, offsets, column, column, column, column)
+    none = np.empty(0, np.int64)
+    return BlockScan(
+        region=region,
+        stained=pieces,
+        lenient=pieces,
+        high_hull_px=points,
+        high_hull_offsets=offsets,
+        lenient_of=none,
+        first_px=points,
+        bbox_px0=np.empty((0, 4), np.int64),
+        sums=np.empty((0, _N_SUMS), np.int64),
+        max_dab=none,
+        row=column,
+        start=column,
+        stop=column,
+        piece=column,
     )
 
 
