@@ -281,9 +281,16 @@ def analyze_into(
             if options.origin != "auto":
                 rebuild(folder, options.origin)
             return replace(load_result(folder), was_reused=True)
-        # What writes the files takes half a second to import; meanwhile the slide is decoded by compiled code.
         with ThreadPoolExecutor(max_workers=1) as pool:
-            pool.submit(_load_writers)
+
+            def told(done: int, total: int) -> None:
+                if done == 1:  # from here on compiled code decodes, and half a second of imports costs little
+                    pool.submit(_load_writers)
+                if progress is not None:
+                    progress(done, total)
+
+            progress = options.progress
+            options = replace(options, progress=told)
             result = _analyzed(slide, config, options, slide_id, fingerprint)
         return result.save(folder, options.origin)
 
