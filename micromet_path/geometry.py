@@ -60,11 +60,6 @@ class PixelSpacing:
         """Area of one pixel."""
         return self.x_um * self.y_um
 
-    @property
-    def diagonal_um(self) -> float:
-        """Corner-to-corner length of one pixel."""
-        return float(np.hypot(self.x_um, self.y_um))
-
     def downsampled(self, factor_x: float, factor_y: float | None = None) -> PixelSpacing:
         """Spacing of the same image reduced ``factor_x`` (and ``factor_y``) times."""
         return PixelSpacing(self.x_um * factor_x, self.y_um * (factor_x if factor_y is None else factor_y))

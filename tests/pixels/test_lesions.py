@@ -197,7 +197,7 @@ def test_diameters_are_within_two_pixels_of_the_outline(measured):
     Outlines 104, 587 and 758 have such a spike, 799 is a sliver of less than 25 um2.
     """
     found = np.where(measured.largest >= 0, measured.clusters.max_diameter_um[measured.largest], 0.0)
-    two_px_um = 2 * measured.spacing.diagonal_um
+    two_px_um = 2 * np.hypot(measured.spacing.x_um, measured.spacing.y_um)
     far = np.flatnonzero(np.abs(found - measured.polygon_um) > two_px_um)
     assert set(far.tolist()) <= {104, 587, 758, 799}
     for k in far:
@@ -211,7 +211,7 @@ def test_classes_are_right(measured):
     rows = measured.largest
     assert np.all(rows >= 0)
     by_outline = [category_by_size(um) for um in measured.polygon_um]
-    two_px_um = 2 * measured.spacing.diagonal_um
+    two_px_um = 2 * np.hypot(measured.spacing.x_um, measured.spacing.y_um)
     from_limit = np.min(np.abs(measured.polygon_um[:, None] - (200.0, 2000.0)), axis=1)
     assert np.all(from_limit > two_px_um)  # so that every class must be right
     assert [judged.category[row] for row in rows] == by_outline
@@ -231,7 +231,7 @@ def test_outlines_at_a_limit_are_borderline(limit_um):
 
     clusters = judge(measured.clusters, {})
     rows = measured.largest
-    assert_allclose(clusters.max_diameter_um[rows], wanted_um, atol=2 * spacing.diagonal_um)
+    assert_allclose(clusters.max_diameter_um[rows], wanted_um, atol=2 * np.hypot(spacing.x_um, spacing.y_um))
     is_near = np.abs(clusters.max_diameter_um[rows] - limit_um) < 2 * spacing.x_um
     assert is_near.sum() > 15
     assert clusters.borderline[rows[is_near]].all()
