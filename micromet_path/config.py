@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from math import inf
@@ -25,7 +25,7 @@ from micromet_path.pixels.fragments import FragmentParams
 from micromet_path.pixels.stain import StainParams
 from micromet_path.pixels.tissue import TissueParams
 
-__all__ = ["CONFIG_VERSION", "Config", "Laboratory", "ScanParams", "Zone", "load_config"]
+__all__ = ["CONFIG_VERSION", "Config", "Laboratory", "ScanParams", "Zone", "fingerprint_of", "load_config"]
 
 CONFIG_VERSION = "micromet-config/1"
 """Raised whenever the same settings measure something else than before; part of every fingerprint."""
@@ -150,10 +150,15 @@ class Config:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over every setting that can change a result."""
-        settings = self.to_dict()
-        del settings["scan"]
-        canonical = json.dumps([CONFIG_VERSION, settings], sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return fingerprint_of(self.to_dict())
+
+
+def fingerprint_of(settings: Mapping[str, Any], given_um: Sequence[float] | None = None) -> str:
+    """SHA-256 over recorded settings, and over a scale that was given; how level 0 is walked decides nothing."""
+    decisive = {name: table for name, table in settings.items() if name != "scan"}
+    parts = [CONFIG_VERSION, decisive] if given_um is None else [CONFIG_VERSION, decisive, list(given_um)]
+    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def load_config(path: str | Path | None = None) -> Config:

@@ -15,7 +15,7 @@ from math import floor, pi, sqrt
 from micromet_path.clinical.policy import DEFAULTS, SENSITIVE_GAPS_UM, ClassifyParams
 from micromet_path.model import Category, Dropped, Finding, GapFinding, Quality
 
-__all__ = ["Facts", "Uncounted", "headline", "millimetres", "percent", "square_millimetres"]
+__all__ = ["Facts", "Uncounted", "headline", "interval", "millimetres", "percent", "readable", "square_millimetres"]
 
 _MOST_DECIMALS = 4  # a tenth of a micron: no scanner resolves more
 _WORDS = {
@@ -109,6 +109,31 @@ def millimetres(size_um: float, limits_um: tuple[float, ...] = DEFAULTS.size_lim
     if not passed:
         return f"below {10.0**-_MOST_DECIMALS:.{_MOST_DECIMALS}f}"
     return f"just above {max(passed) / 1000:.{decimals}f}"
+
+
+def interval(low_um: float, high_um: float, limits_um: tuple[float, ...] = DEFAULTS.size_limits_um) -> str:
+    """Print a size interval in mm without the unit, with a third decimal where two would print one number twice.
+
+    Examples
+    --------
+    >>> interval(178.0, 190.0), interval(41.2, 44.1)
+    ('0.18-0.19', '0.041-0.044')
+    """
+    low, high = (millimetres(end, limits_um) for end in (low_um, high_um))
+    if low == high:
+        low, high = (millimetres(end, limits_um, 3) for end in (low_um, high_um))
+    return f"{low}-{high}"
+
+
+def readable(flag: str) -> str:
+    """Print a flag as words.
+
+    Examples
+    --------
+    >>> readable("tissue_edge")
+    'tissue-edge'
+    """
+    return flag.replace("_", "-")
 
 
 def percent(share: float, decimals: int = 1) -> str:
@@ -216,7 +241,7 @@ def _near_a_limit(facts: Facts) -> Iterator[str]:
 
 def _reservations(facts: Facts) -> Iterator[str]:
     """Say what makes the finding doubtful or a minimum."""
-    finding, why = facts.finding, f" ({', '.join(_readable(name) for name in facts.doubts)})" if facts.doubts else ""
+    finding, why = facts.finding, f" ({', '.join(readable(name) for name in facts.doubts)})" if facts.doubts else ""
     if "doubtful_only" in finding.flags:
         yield f"Doubtful: nothing counted is free of a reason for doubt{why}."
     elif facts.doubts:
@@ -240,7 +265,7 @@ def _needs_a_look(facts: Facts) -> Iterator[str]:
     """Name the one uncounted cluster that is too large to pass over."""
     if "uncounted_large" in facts.finding.flags and facts.uncounted:
         largest = facts.uncounted[0]
-        size, why = _size(largest.max_diameter_um, facts.params), _readable(largest.reason)
+        size, why = _size(largest.max_diameter_um, facts.params), readable(largest.reason)
         yield f"One not counted cluster of {size} ({why}, cluster {largest.cluster_id}) needs a look."
 
 
@@ -294,7 +319,7 @@ def _not_counted(facts: Facts) -> Iterator[str]:
         yield f"{specks} (largest {_size(speck_um, facts.params)})" if speck_um and speck_um > largest_um else specks
     for reason in dict.fromkeys(one.reason for one in facts.uncounted):
         alike = [one.max_diameter_um for one in facts.uncounted if one.reason == reason]
-        yield f"{len(alike)} {_readable(reason)} (largest {_size(max(alike), facts.params)}, shown)"
+        yield f"{len(alike)} {readable(reason)} (largest {_size(max(alike), facts.params)}, shown)"
     if facts.n_on_other_tissue:
         yield f"{facts.n_on_other_tissue} on control or excluded tissue"
 
@@ -331,23 +356,14 @@ def _size(size_um: float | None, params: ClassifyParams) -> str:
 
 
 def _interval(finding: Finding, params: ClassifyParams) -> str:
-    """Both ends of the size interval, without the unit; with a third decimal where two would print one number twice."""
-    ends = finding.diameter_interval_um or ()
-    for decimals in (2, 3):
-        printed = [millimetres(end, params.size_limits_um, decimals) for end in ends]
-        if len(set(printed)) == len(printed):
-            break
-    return "-".join(printed)
+    """Both ends of the finding's size interval, without the unit."""
+    ends = finding.diameter_interval_um
+    return "" if ends is None else interval(*ends, params.size_limits_um)
 
 
 def _at_least(finding: Finding) -> str:
     """Mark a size that is a minimum."""
     return ">= " if finding.size_is_minimum else ""
-
-
-def _readable(flag: str) -> str:
-    """A flag as a word."""
-    return flag.replace("_", "-")
 
 
 def _capital(words: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from micromet_path.clinical import classify
-from micromet_path.config import CONFIG_VERSION, Config
+from micromet_path.config import Config, fingerprint_of
 from micromet_path.geometry import PixelSpacing
 from micromet_path.model import (
     GAPS_UM,
@@ -172,7 +170,4 @@ def settings_fingerprint(settings: Mapping[str, Any], scale: Evidence | SlideInf
     """
     source = scale.mpp_source if isinstance(scale, Evidence) else scale.spacing_source
     given = [scale.spacing.x_um, scale.spacing.y_um] if source == "given" else None
-    decisive = {name: table for name, table in settings.items() if name != "scan"}
-    parts = [CONFIG_VERSION, decisive] if given is None else [CONFIG_VERSION, decisive, given]
-    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return fingerprint_of(settings, given)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from micromet_path.clinical.wording import readable
 from micromet_path.geometry import PixelSpacing
 from micromet_path.model import Analysis, Category, Clusters, Counting, Picture, Piece, Role
 from micromet_path.results.canvas import BLACK, DARK, WHITE, Marks, Scaled, dashed, font, scale_bar, shortened, words
@@ -23,7 +24,6 @@ from micromet_path.results.palette import (
     cluster_name,
     interval_mm,
     length_mm,
-    readable,
 )
 from micromet_path.results.shapes import ClusterShapes
 

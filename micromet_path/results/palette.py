@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from micromet_path.clinical.wording import millimetres
+from micromet_path.clinical.wording import interval, millimetres
 from micromet_path.model import Category, Counting
 
-__all__ = ["AXIS", "COLOURS", "NAMES", "NOT_COUNTED", "Rgb", "cluster_name", "interval_mm", "length_mm", "readable"]
+__all__ = ["AXIS", "COLOURS", "NAMES", "NOT_COUNTED", "Rgb", "cluster_name", "interval_mm", "length_mm"]
 
 Rgb = tuple[int, int, int]
 
@@ -60,18 +60,4 @@ def interval_mm(low_um: float, high_um: float) -> str:
     >>> interval_mm(178.0, 190.0), interval_mm(41.2, 44.1)
     ('0.18-0.19 mm', '0.041-0.044 mm')
     """
-    low, high = millimetres(low_um), millimetres(high_um)
-    if low == high:
-        low, high = millimetres(low_um, decimals=3), millimetres(high_um, decimals=3)
-    return f"{low}-{high} mm"
-
-
-def readable(flag: str) -> str:
-    """Print a flag as words.
-
-    Examples
-    --------
-    >>> readable("tissue_edge")
-    'tissue-edge'
-    """
-    return flag.replace("_", "-")
+    return f"{interval(low_um, high_um)} mm"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from micromet_path.clinical.wording import percent, square_millimetres
+from micromet_path.clinical.wording import percent, readable, square_millimetres
 from micromet_path.geometry import Region
 from micromet_path.model import Analysis, CellEstimate, Clusters, Counting, Dropped, Picture, Piece, Role
 from micromet_path.results.draw import CROP_PX
@@ -26,7 +26,6 @@ from micromet_path.results.palette import (
     cluster_name,
     interval_mm,
     length_mm,
-    readable,
 )
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from micromet_path.apps.cli.words import printable
-from micromet_path.clinical.wording import millimetres, percent
+from micromet_path.clinical.wording import millimetres, percent, readable
 from micromet_path.model import Analysis, Category, Clusters, Counting, Finding
-from micromet_path.results.palette import interval_mm, readable
+from micromet_path.results.palette import interval_mm
 
 __all__ = ["console", "print_result", "progress_bar"]
 
