@@ -27,7 +27,7 @@ from micromet_path.pixels.tissue import TissueParams
 
 __all__ = ["CONFIG_VERSION", "Config", "Laboratory", "ScanParams", "Zone", "fingerprint_of", "load_config"]
 
-CONFIG_VERSION = "micromet-config/1"
+CONFIG_VERSION = "micromet-config/2"
 """Raised whenever the same settings measure something else than before; part of every fingerprint."""
 
 
@@ -74,19 +74,42 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class ScanParams:
-    """How level 0 is walked; none of this changes a result.
+    """How level 0 is walked.
 
     Parameters
     ----------
     block_px : int
         What one job reads is a strip of whole stored tiles with the area of a square of this side.
+    mode : {"auto", "full"}
+        Full decodes every tile of level 0. Auto decodes those in which a lower level shows chromogen,
+        and a sample of the others; anything of weight in the sample, and every tile is decoded after all.
+    candidate_spacing_um : float
+        A level must be at least this fine to choose tiles: a cell covers ten pixels.
+    candidate_share : float
+        Share of ``stain.threshold_od`` at which one pixel of that level is a reason to look.
+    audit_share : float
+        Share of the tiles passed over that is decoded all the same.
+    full_below_px : int
+        Slides with fewer pixels are decoded in full.
     """
 
     block_px: int = 2048
+    mode: Literal["auto", "full"] = "auto"
+    candidate_spacing_um: float = 1.1
+    candidate_share: float = 0.7
+    audit_share: float = 0.02
+    full_below_px: int = 50_000_000
 
     def __post_init__(self) -> None:
         if not 16 <= self.block_px <= 4096:
             raise ConfigError(f"scan.block_px must lie between 16 and 4096, found {self.block_px}")
+        if not 0 < self.candidate_spacing_um <= 2:
+            raise ConfigError(f"scan.candidate_spacing_um must lie in (0, 2], found {self.candidate_spacing_um}")
+        for name in ("candidate_share", "audit_share"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ConfigError(f"scan.{name} must lie in (0, 1], found {getattr(self, name)}")
+        if self.full_below_px < 0:
+            raise ConfigError(f"scan.full_below_px must be 0 or more, found {self.full_below_px}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +177,9 @@ class Config:
 
 
 def fingerprint_of(settings: Mapping[str, Any], given_um: Sequence[float] | None = None) -> str:
-    """SHA-256 over recorded settings, and over a scale that was given; how level 0 is walked decides nothing."""
-    decisive = {name: table for name, table in settings.items() if name != "scan"}
+    """SHA-256 over recorded settings, and over a scale that was given; the size of a job decides nothing."""
+    scan = {name: value for name, value in settings["scan"].items() if name != "block_px"}
+    decisive = {**settings, "scan": scan}
     parts = [CONFIG_VERSION, decisive] if given_um is None else [CONFIG_VERSION, decisive, list(given_um)]
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

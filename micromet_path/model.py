@@ -32,6 +32,7 @@ __all__ = [
     "LINK_LIMIT_UM",
     "Analysis",
     "Assessable",
+    "Audit",
     "BlockScan",
     "BrownThing",
     "Category",
@@ -453,6 +454,41 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
+class Audit:
+    """How much of level 0 was decoded when a lower level chose the places, and what a sample of the rest held.
+
+    Parameters
+    ----------
+    cells : int
+        Places in all; each is a stored tile, or some small ones side by side.
+    decoded : int
+        Those that were decoded, the audited ones included.
+    passed_over : int
+        Those in which the lower level showed nothing.
+    audited : int
+        Of these, drawn at random and decoded all the same.
+    missed : int
+        Audited ones that held what the lower level should have shown.
+    """
+
+    cells: int
+    decoded: int
+    passed_over: int
+    audited: int
+    missed: int
+
+    @property
+    def missed_share_bound(self) -> float | None:
+        """Share of the passed-over places that may hold something, 95 % confidence, when none of the sample did.
+
+        The rule of three: none among n bounds the share by 3 / n (Hanley and Lippman-Hand 1983).
+        """
+        if self.missed or not self.audited:
+            return None
+        return 0.0 if self.audited == self.passed_over else min(1.0, 3 / self.audited)
+
+
+@dataclass(frozen=True, slots=True)
 class Quality:
     """Whether the slide could have shown tumour at all: facts, judged by `clinical.classify`.
 
@@ -481,6 +517,8 @@ class Quality:
     control_result : str or None
         ``"passed"``, ``"failed"`` or None where not stated.
     antibody : str or None
+    audit : Audit or None
+        What was left undecoded and what a sample of it held; None where no lower level was asked.
     """
 
     tissue_area_mm2: float
@@ -495,6 +533,7 @@ class Quality:
     is_area_limited: bool = False
     control_result: str | None = None
     antibody: str | None = None
+    audit: Audit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -502,7 +541,7 @@ class ScanSummary:
     """How the slide was read: what a result needs so that it can be understood and repeated.
 
     `below_area` counts all that the smallest area removed at `gap_um`; `below_link_area` is the part of it that
-    no gap changes, because it was too small to link.
+    no gap changes, because it was too small to link. `mode` is ``"full"`` or ``"candidates"``.
     """
 
     coverage: float | None

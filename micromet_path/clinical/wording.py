@@ -9,13 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from math import floor, pi, sqrt
 
 from micromet_path.clinical.policy import DEFAULTS, SENSITIVE_GAPS_UM, ClassifyParams
-from micromet_path.model import Category, Dropped, Finding, GapFinding, Quality
+from micromet_path.model import Audit, Category, Dropped, Finding, GapFinding, Quality
 
-__all__ = ["Facts", "Uncounted", "headline", "interval", "millimetres", "percent", "readable", "square_millimetres"]
+__all__ = [
+    "Facts",
+    "Uncounted",
+    "headline",
+    "how_read",
+    "interval",
+    "millimetres",
+    "percent",
+    "readable",
+    "square_millimetres",
+]
 
 _MOST_DECIMALS = 4  # a tenth of a micron: no scanner resolves more
 _WORDS = {
@@ -165,6 +175,32 @@ def square_millimetres(area_mm2: float) -> str:
     return "below 0.0001 mm2" if area_mm2 > 0 else "0 mm2"
 
 
+def how_read(mode: str, audit: Audit | None) -> str:
+    """Say which part of level 0 was decoded, and what speaks for leaving out the rest.
+
+    Examples
+    --------
+    >>> how_read("full", None)
+    'every tile decoded'
+    >>> how_read("candidates", Audit(cells=1000, decoded=200, passed_over=850, audited=300, missed=0))
+    '20 % of the tiles decoded, chosen at a lower level; 300 of the others held nothing (at most 1 % can, 95 % sure)'
+    """
+    if audit is None:
+        return "every tile decoded"
+    if mode == "full":
+        return "every tile decoded, because a lower level could not be relied on"
+    decoded = f"{percent(audit.decoded / audit.cells, 0)} of the tiles decoded, chosen at a lower level"
+    bound = audit.missed_share_bound
+    sure = "" if not bound else f" (at most {_at_most(bound)} can, 95 % sure)"
+    return f"{decoded}; {audit.audited} of the others held nothing{sure}"
+
+
+def _at_most(share: float) -> str:
+    """A bound as per cent, rounded up."""
+    exact = Decimal(repr(share)) * 100
+    return f"{float(exact.quantize(Decimal('0.1'), ROUND_CEILING)):g} %"
+
+
 def _positive(facts: Facts) -> Iterator[str]:
     """Class and size, then every reservation."""
     finding = facts.finding
@@ -296,6 +332,8 @@ def _negative(facts: Facts) -> Iterator[str]:
     read = "not measured" if quality.coverage is None else f"{percent(quality.coverage)} of the detected tissue"
     focus = "focus not measured" if quality.in_focus is None else f"{percent(quality.in_focus, 0)} in focus"
     yield f"Read: {read} ({square_millimetres(quality.tissue_area_mm2)}), {focus}."
+    if quality.audit is not None and not quality.unreadable_tiles and not quality.audit.missed:
+        yield f"{_capital(how_read('candidates', quality.audit))}."
     diameter_um = round(2 * sqrt(facts.smallest_area_um2 / pi))
     yield f"Smallest countable object {facts.smallest_area_um2:g} um2 ({diameter_um} um)."
     yield f"Not counted: {', '.join(_not_counted(facts)) or 'nothing'}."

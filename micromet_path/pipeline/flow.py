@@ -3,6 +3,7 @@
 ::
 
     overview -> white point, stain model, tissue
+             -> candidate cells, by a lower level
              -> [block: stained runs with their sums]*      in threads, in any order
              -> fragments -> dot patterns, contiguity tree
              -> pieces of tissue, places and borders of the fragments
@@ -12,6 +13,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +43,7 @@ from micromet_path.pipeline.gathering import Gathered, gather_fragments, linkabl
 from micromet_path.pipeline.glass import Glass, look, rate
 from micromet_path.pipeline.judging import Evidence, judge_clusters, judge_pieces, make_finding, settings_fingerprint
 from micromet_path.pipeline.pictures import find_brownest, take_pictures
-from micromet_path.pipeline.reading import Progress, scan_slide
+from micromet_path.pipeline.scanning import Progress, ScanOutcome, scan_slide
 from micromet_path.pixels import clusters, stain, tissue
 from micromet_path.pixels.area import Area
 from micromet_path.pixels.fragments import dropped_in_all
@@ -107,7 +109,7 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     spacing = slide.info.spacing
     glass = look(slide, config, task.area)
     tables = stain.make_tables(glass.model, config.stain)
-    scan = scan_slide(slide, tables, config, task.area, task.workers, progress, task.blocks)
+    scan = scan_slide(slide, tables, config, task.area, task.workers, progress, task.blocks, _seed(task))
     glass = glass.without(scan.unread)
     gathered = gather_fragments(scan, spacing, config)
     with ThreadPoolExecutor(max_workers=1) as pool:  # compiled code; meanwhile the overview says where things lie
@@ -119,7 +121,7 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
         fragments=fragments,
         tree=tree,
         pieces=pieces,
-        quality=rate(slide, glass, stained, len(scan.unread), config),
+        quality=replace(rate(slide, glass, stained, len(scan.unread), config), audit=scan.audit),
         dropped=_dropped(gathered, fragments, tree, spacing, config),
         spacing=spacing,
         mpp_source=slide.info.spacing_source,
@@ -131,7 +133,7 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     pictures = take_pictures(slide, measured, brownest, task.workers)
     analysis = Analysis(
         slide=slide_record(slide, task),
-        scan=_summary(glass, evidence, gathered.below_area, config),
+        scan=_summary(glass, evidence, scan, gathered.below_area, config),
         quality=evidence.quality,
         pieces=judge_pieces(evidence, measured, config),
         finding=finding,
@@ -148,6 +150,11 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
         ),
     )
     return Outcome(analysis, gathered.runs, pictures)
+
+
+def _seed(task: Task) -> int:
+    """Seed of the audit: the same sample whenever the same slide is analysed."""
+    return int.from_bytes(hashlib.sha256(task.fingerprint.encode()).digest()[:8], "big")
 
 
 def slide_record(slide: Slide, task: Task) -> SlideRecord:
@@ -212,7 +219,9 @@ def _with_roles(
     return pieces
 
 
-def _summary(glass: Glass, evidence: Evidence, below_link_area: Dropped, config: Config) -> ScanSummary:
+def _summary(
+    glass: Glass, evidence: Evidence, scan: ScanOutcome, below_link_area: Dropped, config: Config
+) -> ScanSummary:
     """How the slide was read."""
     model, quality, spacing = glass.model, evidence.quality, evidence.spacing
     return ScanSummary(
@@ -231,7 +240,7 @@ def _summary(glass: Glass, evidence: Evidence, below_link_area: Dropped, config:
         spacing_um=(spacing.x_um, spacing.y_um),
         gap_um=config.clusters.gap_um,
         smallest_area_um2=config.clusters.smallest_area_um2,
-        mode="full",
+        mode=scan.mode,
         unreadable_tiles=quality.unreadable_tiles,
         below_area=evidence.dropped[0],
         below_link_area=below_link_area,

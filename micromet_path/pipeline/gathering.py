@@ -11,7 +11,7 @@ from micromet_path.config import Config
 from micromet_path.geometry import PixelSpacing
 from micromet_path.hull import ragged_diameters
 from micromet_path.model import Dropped, Fragments, Runs
-from micromet_path.pipeline.reading import ScanOutcome
+from micromet_path.pipeline.scanning import ScanOutcome
 from micromet_path.pixels.dots import gather_dots, is_crumb
 from micromet_path.pixels.fragments import (
     dropped,

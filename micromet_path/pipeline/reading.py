@@ -1,14 +1,12 @@
-"""Walking a slide: the overview, and one pass over level 0 in threads."""
+"""Reading a slide: the overview, and blocks of level 0, each scanned as soon as it is decoded."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import closing
-from dataclasses import dataclass, replace
-from tempfile import TemporaryFile
-from typing import IO
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,46 +16,16 @@ from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region, TileGrid
 from micromet_path.model import BlockScan, Dropped
 from micromet_path.pixels.area import Area
-from micromet_path.pixels.fragments import JoinedPieces, dropped_in_all, join, sieve_block, sieve_joined
+from micromet_path.pixels.fragments import sieve_block
 from micromet_path.pixels.scan import scan_block
 from micromet_path.pixels.stain import StainTables
 from micromet_path.pixels.tissue import Overview
 from micromet_path.slides.base import Slide
 
-__all__ = ["Progress", "ScanOutcome", "read_overview", "scan_slide"]
+__all__ = ["Block", "BlockOutcome", "BlockReader", "in_threads", "read_overview"]
 
-Progress = Callable[[int, int], None]
-"""Called with (blocks done, blocks in all) from the thread that called the analysis."""
-
-_RUN_COLUMNS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class ScanOutcome:
-    """What one pass over level 0 gave.
-
-    Parameters
-    ----------
-    pieces : JoinedPieces
-        Everything stained that is at least as large as a dot, joined over seams.
-    row, start, stop : ndarray of shape (R,), int32
-        Runs of the pieces.
-    piece : ndarray of shape (R,), int64
-        Joined piece of each run.
-    strong_specks, weak_specks : Dropped
-        What was smaller than a dot, with and without a strong pixel.
-    unread : tuple of Region
-        Stored tiles that could not be decoded.
-    """
-
-    pieces: JoinedPieces
-    row: NDArray[np.int32]
-    start: NDArray[np.int32]
-    stop: NDArray[np.int32]
-    piece: NDArray[np.int64]
-    strong_specks: Dropped
-    weak_specks: Dropped
-    unread: tuple[Region, ...]
+_Job = TypeVar("_Job")
+_Done = TypeVar("_Done")
 
 
 def read_overview(slide: Slide, spacing: PixelSpacing) -> Overview:
@@ -92,33 +60,6 @@ def _overview_in_parts(slide: Slide, spacing: PixelSpacing) -> tuple[NDArray[np.
     return rgb, read
 
 
-class _RunFile:
-    """Runs on disk while the slide is walked: memory holds pieces, not their pixels."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._sizes: list[int] = []
-
-    def append(self, block: BlockScan) -> None:
-        """Add a block's runs."""
-        np.stack([block.row, block.start, block.stop, block.piece]).tofile(self._file)
-        self._sizes.append(len(block.row))
-
-    def read(self, pieces: JoinedPieces) -> tuple[NDArray[np.int32], ...]:
-        """All runs of the pieces that are left, with the piece of each: row, start, stop, piece."""
-        self._file.seek(0)
-        total = sum(self._sizes)
-        columns = np.empty((_RUN_COLUMNS, total), np.int32)
-        at = 0
-        for size, offset in zip(self._sizes, pieces.piece_offsets, strict=False):
-            part = np.fromfile(self._file, np.int32, _RUN_COLUMNS * size).reshape(_RUN_COLUMNS, size)
-            part[3] = pieces.joined_of_piece[part[3] + offset]
-            part = part[:, part[3] >= 0]
-            columns[:, at : at + part.shape[1]] = part
-            at += part.shape[1]
-        return tuple(columns[:, :at])
-
-
 class _Buffers(threading.local):
     """One reused block of pixels a thread: allocating per block costs a third of the decoding."""
 
@@ -133,7 +74,20 @@ class _Buffers(threading.local):
 
 
 @dataclass(frozen=True, slots=True)
-class _BlockOutcome:
+class Block:
+    """A region of level 0, and the bands of its rows that are to be read."""
+
+    region: Region
+    bands: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def whole(cls, region: Region) -> Block:
+        """All rows of a region."""
+        return cls(region, ((0, region.height),))
+
+
+@dataclass(frozen=True, slots=True)
+class BlockOutcome:
     """A scanned and sieved block."""
 
     block: BlockScan
@@ -142,7 +96,7 @@ class _BlockOutcome:
     unread: tuple[Region, ...]
 
 
-class _BlockReader:
+class BlockReader:
     """Reads, scans and sieves one block; called from several threads."""
 
     def __init__(self, slide: Slide, tables: StainTables, config: Config, area: Area) -> None:
@@ -152,24 +106,29 @@ class _BlockReader:
         self._area = area
         self._buffers = _Buffers()
 
-    def __call__(self, region: Region) -> _BlockOutcome:
+    def __call__(self, block: Block) -> BlockOutcome:
+        """Read, scan and sieve."""
+        region = block.region
         mask = self._area.mask(region, region.shape)
         unread: tuple[Region, ...] = ()
         try:
-            rgb = self._read(region, mask)
+            rgb = self._read(block, mask)
         except UnreadableSlideError:
             rgb, unread = self._read_tiles(region, mask)
         if mask is not None:
             rgb[~mask] = 255
-        block = scan_block(np.ascontiguousarray(rgb), region, self._tables)
-        return _BlockOutcome(*sieve_block(block, self._slide.info.spacing, self._fragments), unread)
+        scanned = scan_block(np.ascontiguousarray(rgb), region, self._tables, block.bands)
+        return BlockOutcome(*sieve_block(scanned, self._slide.info.spacing, self._fragments), unread)
 
-    def _read(self, region: Region, mask: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+    def _read(self, block: Block, mask: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
         """The block in a reused buffer; without looking where nothing of it is to be analysed."""
+        region = block.region
         buffer = self._buffers.of(region.shape)
-        if mask is not None and not mask.any():
-            return buffer[: region.height, : region.width]
-        return self._slide.read(region, out=buffer).rgb
+        if mask is None or mask.any():
+            for first, last in block.bands:
+                band = Region(region.x0, region.y0 + first, region.x1, region.y0 + last)
+                self._slide.read(band, out=buffer[first:last])
+        return buffer
 
     def _read_tiles(
         self, region: Region, mask: NDArray[np.bool_] | None
@@ -196,86 +155,19 @@ def _tiles_of(tiles: TileGrid, region: Region) -> Iterator[Region]:
             yield tiles[row, column]
 
 
-def scan_slide(
-    slide: Slide,
-    tables: StainTables,
-    config: Config,
-    area: Area,
-    workers: int = 1,
-    progress: Progress | None = None,
-    blocks: Sequence[Region] | None = None,
-) -> ScanOutcome:
-    """One pass over level 0.
-
-    Parameters
-    ----------
-    slide : Slide
-    tables : StainTables
-    config : Config
-    area : Area
-        Outside of it pixels are taken for glass.
-    workers : int
-        Threads; each decodes and scans blocks of its own.
-    progress : callable, optional
-    blocks : sequence of Region, optional
-        Blocks that tile the slide, in any order; whole stored tiles by default.
-
-    Raises
-    ------
-    UnreadableSlideError
-        If no tile at all can be decoded.
-    """
-    blocks = list(slide.tiles.strips(config.scan.block_px**2)) if blocks is None else list(blocks)
-    read_block = _BlockReader(slide, tables, config, area)
-    outcomes: list[_BlockOutcome] = []
-    with closing(TemporaryFile()) as file:
-        runs = _RunFile(file)
-        for outcome in _in_threads(read_block, blocks, workers):
-            runs.append(outcome.block)
-            outcomes.append(_without_runs(outcome))
-            if progress is not None:
-                progress(len(outcomes), len(blocks))
-        unread = tuple(sorted(region for outcome in outcomes for region in outcome.unread))
-        if sum(region.width * region.height for region in unread) == slide.info.width_px0 * slide.info.height_px0:
-            raise UnreadableSlideError(
-                f"{slide.info.name}: none of its {len(unread)} tiles can be decoded; the file is damaged, copy it again"
-            )
-        joined = join([outcome.block for outcome in outcomes])
-        pieces, strong_specks, weak_specks = sieve_joined(joined, slide.info.spacing, config.fragments)
-        row, start, stop, piece = runs.read(pieces)
-    return ScanOutcome(
-        pieces=pieces,
-        row=row,
-        start=start,
-        stop=stop,
-        piece=piece.astype(np.int64),
-        strong_specks=dropped_in_all([strong_specks, *(outcome.strong_specks for outcome in outcomes)]),
-        weak_specks=dropped_in_all([weak_specks, *(outcome.weak_specks for outcome in outcomes)]),
-        unread=unread,
-    )
-
-
-def _without_runs(outcome: _BlockOutcome) -> _BlockOutcome:
-    """The outcome without the runs, which are on disk."""
-    none = np.empty(0, np.int32)
-    return replace(outcome, block=replace(outcome.block, row=none, start=none, stop=none, piece=none))
-
-
-def _in_threads(
-    work: Callable[[Region], _BlockOutcome], blocks: Sequence[Region], workers: int
-) -> Iterator[_BlockOutcome]:
-    """Results as they come, never more than a few blocks ahead of the reader of this iterator."""
+def in_threads(work: Callable[[_Job], _Done], jobs: Iterable[_Job], workers: int) -> Iterator[_Done]:
+    """Results as they come, never more than a few jobs ahead of the reader of this iterator."""
     if workers <= 1:
-        yield from map(work, blocks)
+        yield from map(work, jobs)
         return
     with ThreadPoolExecutor(workers, thread_name_prefix="micromet") as pool:
-        pending: set[Future[_BlockOutcome]] = set()
+        pending: set[Future[_Done]] = set()
         try:
-            for block in blocks:
+            for job in jobs:
                 if len(pending) >= 2 * workers:
                     done, pending = wait(pending, return_when=FIRST_COMPLETED)
                     yield from (future.result() for future in done)
-                pending.add(pool.submit(work, block))
+                pending.add(pool.submit(work, job))
             while pending:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)

@@ -25,6 +25,7 @@ __all__ = [
     "JoinedPieces",
     "dropped",
     "dropped_in_all",
+    "is_eligible",
     "is_pigment_like",
     "join",
     "join_runs",
@@ -358,6 +359,18 @@ def _joined_hulls(
     points = _stacked([points for points, _ in ragged], (0, 2))
     sizes = _stacked([np.diff(offsets) for _, offsets in ragged], (0,))
     return hull.ragged_hulls(points, np.repeat(joined, sizes), n)
+
+
+def is_eligible(sums: NDArray[np.int64], spacing: PixelSpacing, params: FragmentParams) -> NDArray[np.bool_]:
+    """Which pieces can take part in a finding, be it as one dot of a pattern.
+
+    Parameters
+    ----------
+    sums : ndarray of shape (N, 10), int64
+        As in `BlockScan`.
+    """
+    area_um2 = sums[:, 0] * spacing.pixel_area_um2
+    return np.asarray(area_um2 >= np.where(sums[:, 9] > 0, params.dot_minimum_um2, params.weak_minimum_um2))
 
 
 def is_pigment_like(sum_stain: NDArray[np.int64], params: FragmentParams) -> NDArray[np.bool_]:

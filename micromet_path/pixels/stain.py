@@ -25,6 +25,7 @@ __all__ = [
     "StainParams",
     "StainTables",
     "WhitePoint",
+    "blue_line",
     "check_h_dab",
     "estimate_vectors",
     "find_white",
@@ -205,7 +206,7 @@ def make_tables(model: StainModel, params: StainParams) -> StainTables:
     low = ceil(params.threshold_low_od * OD_SCALE)
     return StainTables(
         dyes=np.ascontiguousarray(dyes),
-        blue_line=_blue_line(dyes[1], low),
+        blue_line=blue_line(dyes[1], low),
         low=low,
         mid=ceil(params.threshold_od * OD_SCALE),
         high=ceil(params.threshold_high_od * OD_SCALE),
@@ -213,10 +214,23 @@ def make_tables(model: StainModel, params: StainParams) -> StainTables:
     )
 
 
-def _blue_line(chromogen: NDArray[np.int32], low: int) -> NDArray[np.int16]:
-    """Straight bound above the largest blue that a stained pixel of each red can have, tight where tissue lies."""
+def blue_line(chromogen: NDArray[np.int32], threshold: int) -> NDArray[np.int16]:
+    """Straight bound above the largest blue that a pixel of each red can have, tight where tissue lies.
+
+    Parameters
+    ----------
+    chromogen : ndarray of shape (3, 256), int32
+        Row of `StainTables.dyes`.
+    threshold : int
+        Amount of chromogen that such a pixel has at least.
+
+    Returns
+    -------
+    ndarray of shape (2,), int16
+        As in `StainTables`.
+    """
     red, green, blue = chromogen
-    reachable = red[:, None].astype(np.int64) + int(green.max()) + blue[None, :] >= low
+    reachable = red[:, None].astype(np.int64) + int(green.max()) + blue[None, :] >= threshold
     largest = np.where(reachable.any(axis=1), 255 - np.argmax(reachable[:, ::-1], axis=1), -1) * BOUND_UNIT
     levels = np.arange(256)
     slopes = np.arange(BOUND_UNIT - 4)  # with these neither end leaves 16 bits

@@ -13,6 +13,7 @@ from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import (
     Analysis,
     Assessable,
+    Audit,
     BrownThing,
     Category,
     CellEstimate,
@@ -58,7 +59,7 @@ def from_json(content: Json, fragments: Fragments, cluster_of_fragment: NDArray[
     return Analysis(
         slide=_slide(content["slide"]),
         scan=_scan(content["scan"]),
-        quality=Quality(**_known(Quality, content["quality"])),
+        quality=_quality(content["quality"]),
         pieces=tuple(_piece(piece) for piece in content["pieces"]),
         finding=_finding(content["finding"]),
         clusters=_clusters(content["clusters"], content["clustering"], cluster_of_fragment),
@@ -84,6 +85,12 @@ def _slide(slide: Json) -> SlideRecord:
         properties=tuple((name, value) for name, value in slide["properties"]),
         warnings=tuple(slide["warnings"]),
     )
+
+
+def _quality(quality: Json) -> Quality:
+    """The facts that made the slide assessable or not."""
+    audit = quality["audit"]
+    return Quality(**{**_known(Quality, quality), "audit": None if audit is None else Audit(**_known(Audit, audit))})
 
 
 def _scan(scan: Json) -> ScanSummary:

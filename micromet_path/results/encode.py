@@ -116,7 +116,10 @@ def _dropped(dropped: Dropped) -> dict[str, Any]:
 
 def _quality(quality: Quality) -> dict[str, Any]:
     """The facts that made the slide assessable or not."""
-    return {name: plain(value) for name, value in asdict(quality).items()}
+    facts = {name: plain(value) for name, value in asdict(quality).items()}
+    if quality.audit is not None:
+        facts["audit"]["missed_share_bound"] = _number(quality.audit.missed_share_bound)
+    return facts
 
 
 def _piece(piece: Piece) -> dict[str, Any]:

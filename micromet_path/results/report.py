@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from micromet_path.clinical.wording import percent, readable, square_millimetres
+from micromet_path.clinical.wording import how_read, percent, readable, square_millimetres
 from micromet_path.geometry import Region
 from micromet_path.model import Analysis, CellEstimate, Clusters, Counting, Dropped, Picture, Piece, Role
 from micromet_path.results.draw import CROP_PX
@@ -253,7 +253,7 @@ def _facts(analysis: Analysis) -> Iterator[tuple[str, str]]:
     yield "Scanner", slide.vendor or "not stated"
     yield "Scale", f"{slide.spacing.x_um:.4g} x {slide.spacing.y_um:.4g} µm per pixel ({slide.mpp_source})"
     size = f"{slide.width_px0} x {slide.height_px0} pixels"
-    yield "Scan", f"{size}; {scan.mode}; {scan.unreadable_tiles} unreadable tiles"
+    yield "Scan", f"{size}; {how_read(scan.mode, quality.audit)}; {scan.unreadable_tiles} unreadable tiles"
     yield "White point", f"{', '.join(f'{value:.0f}' for value in scan.white)} ({scan.white_source})"
     vectors = "; ".join(" ".join(f"{part:.3f}" for part in vector) for vector in scan.stain_vectors)
     yield "Stain vectors", f"{vectors} ({scan.stain_source})"

@@ -1,0 +1,119 @@
+"""Which cells of level 0 are decoded: those in which a lower level shows chromogen, and a sample of the rest.
+
+A cell is a stored tile, or some small ones side by side. The sample is the audit: it is drawn with a
+seed that belongs to the slide, and what it holds tells whether the lower level can be believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micromet_path.config import ScanParams
+from micromet_path.errors import UnreadableSlideError
+from micromet_path.geometry import PixelSpacing, Region, TileGrid
+from micromet_path.pipeline.reading import Block, in_threads
+from micromet_path.pixels.candidates import mark_cells
+from micromet_path.pixels.stain import StainTables
+from micromet_path.slides.base import Slide
+
+__all__ = ["blocks_of", "cells_of", "choose_cells", "draw_audit", "spacing_for_candidates"]
+
+_LEAST_FACTOR = 3.0  # a level that is hardly smaller than level 0 saves nothing
+
+
+def cells_of(slide: Slide) -> TileGrid:
+    """The grid on which level 0 is decoded or left alone."""
+    return slide.tiles.strips(1)
+
+
+def spacing_for_candidates(slide: Slide, params: ScanParams) -> PixelSpacing | None:
+    """Scale of the level that chooses the cells; None where the whole of level 0 is to be decoded.
+
+    The coarsest level that is fine enough for single cells, of a slide large enough to gain by it. A
+    truncated file is read in full, so that what it lost is known.
+    """
+    info = slide.info
+    if params.mode == "full" or info.is_truncated or info.width_px0 * info.height_px0 < params.full_below_px:
+        return None
+    fit = [
+        spacing
+        for level in info.levels
+        if min(level.downsample_x, level.downsample_y) >= _LEAST_FACTOR
+        for spacing in [info.spacing.downsampled(level.downsample_x, level.downsample_y)]
+        if max(spacing.x_um, spacing.y_um) <= params.candidate_spacing_um
+    ]
+    return fit[-1] if fit else None
+
+
+def choose_cells(
+    slide: Slide, spacing: PixelSpacing, tables: StainTables, params: ScanParams, workers: int
+) -> NDArray[np.bool_]:
+    """Cells in which a picture at the spacing shows chromogen, or shows nothing because it cannot be read.
+
+    Returns
+    -------
+    ndarray of shape (rows, columns), dtype bool
+        One entry a cell of `cells_of`.
+    """
+    cells = cells_of(slide)
+    chosen = np.zeros((cells.rows, cells.columns), bool)
+    factor = ceil(spacing.x_um / slide.info.spacing.x_um)
+    strips = TileGrid(
+        slide.tiles.width, slide.tiles.height, slide.tiles.tile_width * factor, slide.tiles.tile_height * factor
+    ).strips((params.block_px * factor) ** 2 // 4)
+    threshold = round(params.candidate_share * tables.mid)
+
+    def mark(region: Region) -> None:
+        try:
+            raster = slide.read(region, spacing)
+        except UnreadableSlideError:
+            chosen[_rows_and_columns(region, cells)] = True
+            return
+        mark_cells(raster.rgb, region, tables, threshold, cells, chosen)
+        if raster.scanned is not None and not raster.scanned.all():
+            chosen[_rows_and_columns(region, cells)] = True
+
+    for _ in in_threads(mark, strips, workers):
+        pass
+    return chosen
+
+
+def _rows_and_columns(region: Region, cells: TileGrid) -> tuple[slice, slice]:
+    """The cells that a region touches."""
+    return (
+        slice(region.y0 // cells.tile_height, ceil(region.y1 / cells.tile_height)),
+        slice(region.x0 // cells.tile_width, ceil(region.x1 / cells.tile_width)),
+    )
+
+
+def draw_audit(chosen: NDArray[np.bool_], share: float, seed: int) -> NDArray[np.bool_]:
+    """A sample of the cells that were not chosen, without replacement, at least one where there are any."""
+    passed_over = np.flatnonzero(~chosen)
+    drawn = np.random.default_rng(seed).choice(passed_over, ceil(share * len(passed_over)), replace=False)
+    audited = np.zeros(chosen.shape, bool)
+    audited.flat[drawn] = True
+    return audited
+
+
+def blocks_of(wanted: NDArray[np.bool_], cells: TileGrid, area_px: int) -> Iterator[Block]:
+    """Upright strips that hold the wanted cells, as bands of their rows."""
+    rows_a_block = max(1, round(area_px / cells.tile_width / cells.tile_height))
+    for column in np.flatnonzero(wanted.any(axis=0)).tolist():
+        for first in range(0, cells.rows, rows_a_block):
+            rows = first + np.flatnonzero(wanted[first : first + rows_a_block, column])
+            if not len(rows):
+                continue
+            top, bottom = cells[int(rows[0]), column], cells[int(rows[-1]), column]
+            breaks = np.flatnonzero(np.diff(rows) > 1)
+            begins, ends = rows[np.append(0, breaks + 1)], rows[np.append(breaks, len(rows) - 1)]
+            yield Block(
+                Region(top.x0, top.y0, top.x1, bottom.y1),
+                tuple(
+                    (cells[begin, column].y0 - top.y0, cells[end, column].y1 - top.y0)
+                    for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)
+                ),
+            )

@@ -1,0 +1,244 @@
+"""The pass over level 0: every block, or the cells that a lower level chose, closed and audited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from tempfile import TemporaryFile
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micromet_path.config import Config
+from micromet_path.errors import UnreadableSlideError
+from micromet_path.geometry import PixelSpacing, Region, TileGrid
+from micromet_path.model import Audit, Dropped
+from micromet_path.pipeline.candidates import blocks_of, cells_of, choose_cells, draw_audit, spacing_for_candidates
+from micromet_path.pipeline.reading import Block, BlockOutcome, BlockReader, in_threads
+from micromet_path.pixels.area import Area
+from micromet_path.pixels.candidates import cells_touched
+from micromet_path.pixels.fragments import JoinedPieces, dropped_in_all, is_eligible, join, sieve_joined
+from micromet_path.pixels.stain import StainTables
+from micromet_path.slides.base import Slide
+
+__all__ = ["Progress", "ScanOutcome", "scan_slide"]
+
+Progress = Callable[[int, int], None]
+"""Called with (blocks done, blocks in all) from the thread that called the analysis."""
+
+_RUN_COLUMNS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOutcome:
+    """What one pass over level 0 gave.
+
+    Parameters
+    ----------
+    pieces : JoinedPieces
+        Everything stained that is at least as large as a dot, joined over seams.
+    row, start, stop : ndarray of shape (R,), int32
+        Runs of the pieces.
+    piece : ndarray of shape (R,), int64
+        Joined piece of each run.
+    strong_specks, weak_specks : Dropped
+        What was smaller than a dot, with and without a strong pixel.
+    unread : tuple of Region
+        Stored tiles that could not be decoded.
+    mode : {"full", "candidates"}
+        Whether every tile was decoded, or those that a lower level chose.
+    audit : Audit or None
+        What a sample of the tiles that were passed over held; None where no lower level was asked.
+    """
+
+    pieces: JoinedPieces
+    row: NDArray[np.int32]
+    start: NDArray[np.int32]
+    stop: NDArray[np.int32]
+    piece: NDArray[np.int64]
+    strong_specks: Dropped
+    weak_specks: Dropped
+    unread: tuple[Region, ...]
+    mode: str = "full"
+    audit: Audit | None = None
+
+
+def scan_slide(
+    slide: Slide,
+    tables: StainTables,
+    config: Config,
+    area: Area,
+    workers: int = 1,
+    progress: Progress | None = None,
+    blocks: Sequence[Region] | None = None,
+    seed: int = 0,
+) -> ScanOutcome:
+    """One pass over level 0.
+
+    Parameters
+    ----------
+    slide : Slide
+    tables : StainTables
+    config : Config
+    area : Area
+        Outside of it pixels are taken for glass.
+    workers : int
+        Threads; each decodes and scans blocks of its own.
+    progress : callable, optional
+    blocks : sequence of Region, optional
+        Blocks that tile the slide, in any order; whole stored tiles by default. With them, and where only a
+        part of the slide is asked for, every block is decoded.
+    seed : int
+        Of the audit.
+
+    Raises
+    ------
+    UnreadableSlideError
+        If no tile at all can be decoded.
+    """
+    scan = _Scan(slide, BlockReader(slide, tables, config, area), config, workers, progress)
+    audit: Audit | None = None
+    spacing = spacing_for_candidates(slide, config.scan) if blocks is None and area.is_whole else None
+    if spacing is not None:
+        chosen = choose_cells(slide, spacing, tables, config.scan, workers)
+        outcome = scan.candidates(chosen, seed)
+        if outcome.audit is not None and outcome.audit.missed == 0 and not outcome.unread:
+            return outcome
+        audit = outcome.audit
+    regions = slide.tiles.strips(config.scan.block_px**2) if blocks is None else blocks
+    return replace(scan.full(regions), audit=audit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """A slide, and how it is walked."""
+
+    slide: Slide
+    read_block: BlockReader
+    config: Config
+    workers: int
+    progress: Progress | None
+
+    def full(self, regions: Iterable[Region]) -> ScanOutcome:
+        """Every pixel."""
+        with closing(TemporaryFile()) as file:
+            found = _Found(file)
+            self._walk([Block.whole(region) for region in regions], found)
+            unread, info = found.unread, self.slide.info
+            if sum(region.width * region.height for region in unread) == info.width_px0 * info.height_px0:
+                raise UnreadableSlideError(
+                    f"{info.name}: none of its {len(unread)} tiles can be decoded; the file is damaged, copy it again"
+                )
+            return found.joined(info.spacing, self.config)
+
+    def candidates(self, chosen: NDArray[np.bool_], seed: int) -> ScanOutcome:
+        """The chosen cells, an audit of the others, and whatever stain leads to from there.
+
+        What reaches the border of a decoded cell is followed into the next, until nothing does: every
+        piece that is found is found whole.
+        """
+        params, cells = self.config.scan, cells_of(self.slide)
+        audited = draw_audit(chosen, params.audit_share, seed)
+        decoded = chosen | audited
+        wanted = decoded
+        with closing(TemporaryFile()) as file:
+            found = _Found(file)
+            while wanted.any():
+                new = self._walk(list(blocks_of(wanted, cells, params.block_px**2)), found)
+                wanted = _followed(new, cells) & ~decoded
+                decoded = decoded | wanted
+            outcome = found.joined(self.slide.info.spacing, self.config)
+        audit = Audit(
+            cells=len(cells),
+            decoded=int(np.count_nonzero(decoded)),
+            passed_over=int(np.count_nonzero(~chosen)),
+            audited=int(np.count_nonzero(audited)),
+            missed=_missed(outcome, chosen, cells, self.slide.info.spacing, self.config),
+        )
+        return replace(outcome, mode="candidates", audit=audit)
+
+    def _walk(self, blocks: Sequence[Block], found: _Found) -> list[BlockOutcome]:
+        """Read, scan and keep blocks; what was new."""
+        before = len(found.outcomes)
+        for outcome in in_threads(self.read_block, blocks, self.workers):
+            found.add(outcome)
+            if self.progress is not None:
+                self.progress(len(found.outcomes), before + len(blocks))
+        return found.outcomes[before:]
+
+
+def _followed(outcomes: Sequence[BlockOutcome], cells: TileGrid) -> NDArray[np.bool_]:
+    """Cells that stain at the lower threshold reaches out to."""
+    seams = [outcome.block.lenient for outcome in outcomes]
+    row, start, stop = (
+        np.concatenate([getattr(seam, name) for seam in seams]) for name in ("seam_row", "seam_start", "seam_stop")
+    )
+    return cells_touched(row, start, stop, cells)
+
+
+def _missed(
+    outcome: ScanOutcome, chosen: NDArray[np.bool_], cells: TileGrid, spacing: PixelSpacing, config: Config
+) -> int:
+    """Pieces that matter and of which no part lies in a cell that the lower level chose."""
+    in_chosen = chosen[outcome.row // cells.tile_height, outcome.start // cells.tile_width]
+    was_chosen = np.bincount(outcome.piece, in_chosen, minlength=len(outcome.pieces)) > 0
+    return int(np.count_nonzero(is_eligible(outcome.pieces.sums, spacing, config.fragments) & ~was_chosen))
+
+
+class _Found:
+    """What the blocks gave so far; their runs on disk, since memory holds pieces, not their pixels."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._sizes: list[int] = []
+        self.outcomes: list[BlockOutcome] = []
+
+    def add(self, outcome: BlockOutcome) -> None:
+        """Keep a block."""
+        block = outcome.block
+        np.stack([block.row, block.start, block.stop, block.piece]).tofile(self._file)
+        self._sizes.append(len(block.row))
+        self.outcomes.append(_without_runs(outcome))
+
+    @property
+    def unread(self) -> tuple[Region, ...]:
+        """Tiles that could not be decoded, in the order of their places."""
+        return tuple(sorted(region for outcome in self.outcomes for region in outcome.unread))
+
+    def joined(self, spacing: PixelSpacing, config: Config) -> ScanOutcome:
+        """Everything that is at least as large as a dot, joined over the seams."""
+        joined = join([outcome.block for outcome in self.outcomes])
+        pieces, strong_specks, weak_specks = sieve_joined(joined, spacing, config.fragments)
+        row, start, stop, piece = self._runs(pieces)
+        return ScanOutcome(
+            pieces=pieces,
+            row=row,
+            start=start,
+            stop=stop,
+            piece=piece.astype(np.int64),
+            strong_specks=dropped_in_all([strong_specks, *(outcome.strong_specks for outcome in self.outcomes)]),
+            weak_specks=dropped_in_all([weak_specks, *(outcome.weak_specks for outcome in self.outcomes)]),
+            unread=self.unread,
+        )
+
+    def _runs(self, pieces: JoinedPieces) -> tuple[NDArray[np.int32], ...]:
+        """All runs of the pieces that are left, with the piece of each: row, start, stop, piece."""
+        self._file.seek(0)
+        total = sum(self._sizes)
+        columns = np.empty((_RUN_COLUMNS, total), np.int32)
+        at = 0
+        for size, offset in zip(self._sizes, pieces.piece_offsets, strict=False):
+            part = np.fromfile(self._file, np.int32, _RUN_COLUMNS * size).reshape(_RUN_COLUMNS, size)
+            part[3] = pieces.joined_of_piece[part[3] + offset]
+            part = part[:, part[3] >= 0]
+            columns[:, at : at + part.shape[1]] = part
+            at += part.shape[1]
+        return tuple(columns[:, :at])
+
+
+def _without_runs(outcome: BlockOutcome) -> BlockOutcome:
+    """The outcome without the runs, which are on disk."""
+    none = np.empty(0, np.int32)
+    return replace(outcome, block=replace(outcome.block, row=none, start=none, stop=none, piece=none))

@@ -1,0 +1,111 @@
+"""Which places of a slide are worth a look at level 0, told from a lower level of its pyramid.
+
+The choice is lenient on purpose: one pixel of the lower level near the threshold is enough, and its
+neighbours count as well, since a pyramid may have been made with any filter and be off by a pixel.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from micromet_path.geometry import Region, TileGrid
+from micromet_path.pixels.reject import SEGMENT_PX, may_stain
+from micromet_path.pixels.stain import StainTables, blue_line
+
+__all__ = ["cells_touched", "mark_cells"]
+
+_MARGIN_PX = 1  # pixels of the lower level
+
+
+def mark_cells(
+    rgb: NDArray[np.uint8],
+    region: Region,
+    tables: StainTables,
+    threshold: int,
+    cells: TileGrid,
+    chosen: NDArray[np.bool_],
+) -> None:
+    """Mark the cells in which a picture of a lower level shows chromogen.
+
+    Parameters
+    ----------
+    rgb : ndarray of shape (M, N, 3), dtype uint8
+        Picture of the region.
+    region : Region
+    tables : StainTables
+    threshold : int
+        Chromogen density, in units of 1 / `stain.OD_SCALE`, from which a pixel is a reason to look.
+    cells : TileGrid
+    chosen : ndarray of shape (rows, columns), dtype bool
+        One entry a cell; entries are set, never cleared.
+    """
+    rows = _cells_of_pixels(rgb.shape[0], region.y0, region.y1, cells.tile_height, cells.rows)
+    columns = _cells_of_pixels(rgb.shape[1], region.x0, region.x1, cells.tile_width, cells.columns)
+    chromogen = tables.dyes[1]
+    _mark(np.ascontiguousarray(rgb), chromogen, blue_line(chromogen, threshold), threshold, rows, columns, chosen)
+
+
+def _cells_of_pixels(
+    n_pixels: int, first_px0: int, last_px0: int, cell_px0: int, n_cells: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First and last cell that each pixel of a lower level may speak of, along one axis."""
+    step = (last_px0 - first_px0) / n_pixels
+    low = first_px0 + (np.arange(n_pixels) - _MARGIN_PX) * step
+    high = first_px0 + (np.arange(n_pixels) + 1 + _MARGIN_PX) * step
+    first, last = np.floor(low / cell_px0), np.ceil(high / cell_px0) - 1
+    return first.clip(0, n_cells - 1).astype(np.int64), last.clip(0, n_cells - 1).astype(np.int64)
+
+
+@njit(cache=True, nogil=True)
+def _mark(rgb: Any, dab: Any, line: Any, threshold: Any, rows: Any, columns: Any, chosen: Any) -> None:
+    """Mark the cells around every pixel at or above the threshold."""
+    red, green, blue = dab[0], dab[1], dab[2]
+    (first_row, last_row), (first_column, last_column) = rows, columns
+    height, width = rgb.shape[:2]
+    flat = rgb.reshape(height, 3 * width)
+    slope, offset = line[0], line[1]
+    for r in range(height):
+        for begin in range(0, width, SEGMENT_PX):
+            end = min(width, begin + SEGMENT_PX)
+            if not may_stain(flat[r, 3 * begin : 3 * end], slope, offset):
+                continue
+            for c in range(begin, end):
+                if red[rgb[r, c, 0]] + green[rgb[r, c, 1]] + blue[rgb[r, c, 2]] >= threshold:
+                    for row in range(first_row[r], last_row[r] + 1):
+                        for column in range(first_column[c], last_column[c] + 1):
+                            chosen[row, column] = True
+
+
+def cells_touched(
+    row: NDArray[np.int32], start: NDArray[np.int32], stop: NDArray[np.int32], cells: TileGrid
+) -> NDArray[np.bool_]:
+    """Cells that hold a pixel of the runs or an 8-neighbour of one.
+
+    Parameters
+    ----------
+    row, start, stop : ndarray of shape (R,), int32
+        Pixels ``[row, start:stop]`` of level 0, each run within one cell.
+    cells : TileGrid
+
+    Returns
+    -------
+    ndarray of shape (rows, columns), dtype bool
+
+    Examples
+    --------
+    >>> at = np.array([3], np.int32)
+    >>> cells_touched(at, at, at + 1, TileGrid(width=12, height=8, tile_width=4, tile_height=4)).astype(int)
+    array([[1, 1, 0],
+           [1, 1, 0]])
+    """
+    touched = np.zeros((cells.rows, cells.columns), bool)
+    rows = [((row + step) // cells.tile_height).clip(0, cells.rows - 1) for step in (-1, 1)]
+    columns = [(edge // cells.tile_width).clip(0, cells.columns - 1) for edge in (start - 1, stop)]
+    for at_row in rows:
+        for at_column in columns:
+            touched[at_row, at_column] = True
+    return touched
