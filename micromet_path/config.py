@@ -10,15 +10,15 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from difflib import get_close_matches
+from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal
 
 from micromet_path.clinical.policy import ClassifyParams
 from micromet_path.errors import ConfigError
 from micromet_path.model import Role
+from micromet_path.parsing import parse_record
 from micromet_path.pixels.clusters import ClusterParams
 from micromet_path.pixels.dots import DotParams
 from micromet_path.pixels.fragments import FragmentParams
@@ -144,19 +144,7 @@ class Config:
             ...
         micromet_path.errors.ConfigError: configuration: unknown key clusters.gap; did you mean clusters.gap_um?
         """
-        _refuse_unknown_keys(cls, settings, source)
-        from pydantic import TypeAdapter, ValidationError  # slow to import: only where a file is read
-
-        try:
-            return TypeAdapter(cls).validate_python(settings)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            cause = first.get("ctx", {}).get("error")
-            if isinstance(cause, ConfigError):  # the records name the key and what they expected themselves
-                raise ConfigError(f"{source}: {cause}") from error
-            what = str(first["msg"])
-            raise ConfigError(f"{source}: {where}: {what}; found {first['input']!r}") from error
+        return parse_record(cls, settings, source)
 
     def to_dict(self) -> dict[str, Any]:
         """Nested tables of plain values, defaults included."""
@@ -203,23 +191,6 @@ def load_config(path: str | Path | None = None) -> Config:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path.name} is not a readable TOML file: {error}") from error
     return Config.from_dict(settings, path.name)
-
-
-def _refuse_unknown_keys(record: type, settings: Any, source: str, prefix: str = "") -> None:
-    """Raise for the first key that a record does not have."""
-    if not isinstance(settings, Mapping):
-        raise ConfigError(f"{source}: {prefix.rstrip('.') or 'the file'} must be a table, found {settings!r}")
-    known = get_type_hints(record)
-    for key, value in settings.items():
-        if key not in {column.name for column in fields(record)}:
-            near = get_close_matches(key, list(known), n=1, cutoff=0.4)
-            advice = f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(sorted(known))}"
-            raise ConfigError(f"{source}: unknown key {prefix}{key}; {advice}")
-        if is_dataclass(known[key]):
-            _refuse_unknown_keys(known[key], value, source, f"{prefix}{key}.")
-        elif key == "zones" and isinstance(value, list):
-            for zone in value:
-                _refuse_unknown_keys(Zone, zone, source, "zones.")
 
 
 def _toml_table(header: str, table: Mapping[str, Any]) -> str:

@@ -60,10 +60,10 @@ def test_what_a_file_leaves_out_keeps_its_default(tmp_path):
         ({"clusters": {"gap": 15}}, "unknown key clusters.gap; did you mean clusters.gap_um?"),
         ({"cluster": {}}, "unknown key cluster; did you mean clusters?"),
         ({"stain": {"treshold_od": 0.2}}, "unknown key stain.treshold_od; did you mean stain.threshold_od?"),
-        ({"zones": [{"rol": "control"}]}, "unknown key zones.rol; did you mean zones.role?"),
+        ({"zones": [{"rol": "control"}]}, "unknown key zones[1].rol; did you mean zones[1].role?"),
         ({"dots": {"zzz": 1}}, "unknown key dots.zzz; known are crumb_um, gap_um, link_um"),
         ({"scan": 5}, "scan must be a table, found 5"),
-        ({"zones": ["control"]}, "zones must be a table, found 'control'"),
+        ({"zones": ["control"]}, "zones[1] must be a table, found 'control'"),
     ],
 )
 def test_unknown_keys_name_the_nearest(settings, message):
@@ -81,8 +81,8 @@ def test_unknown_keys_name_the_nearest(settings, message):
         ({"stain": {"vectors": "guessed"}}, "stain.vectors: .*'fixed' or 'estimated'"),
         ({"stain": {"white": [240, 240]}}, "stain.white"),
         ({"laboratory": {"control_result": "perhaps"}}, "laboratory.control_result"),
-        ({"zones": [{"role": "nowhere", "x0_mm": 0, "y0_mm": 0, "x1_mm": 1, "y1_mm": 1}]}, "zones.0.role"),
-        ({"zones": [{"role": "control"}]}, "zones.0.x0_mm"),
+        ({"zones": [{"role": "nowhere", "x0_mm": 0, "y0_mm": 0, "x1_mm": 1, "y1_mm": 1}]}, r"zones\[1\].role"),
+        ({"zones": [{"role": "control"}]}, r"zones\[1\].x0_mm is missing"),
         ({"zones": {"role": "control"}}, "zones"),
     ],
 )
