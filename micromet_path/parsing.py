@@ -53,7 +53,9 @@ def parse_record(record: type[_Record], content: Any, source: str) -> _Record:
             raise ConfigError(f"{source}: {place}{cause}") from error
         if first["type"] == "missing":
             raise ConfigError(f"{source}: {where} is missing") from error
-        raise ConfigError(f"{source}: {where}: {first['msg']}; found {_short(first['input'])}") from error
+        # Where several forms are allowed there is an error for each of them.
+        allowed = dict.fromkeys(str(other["msg"]) for other in error.errors() if _where(other["loc"]).startswith(where))
+        raise ConfigError(f"{source}: {where}: {', or '.join(allowed)}; found {_short(first['input'])}") from error
     return made
 
 

@@ -1,0 +1,166 @@
+"""Staging: from nodes to pN, from T, N and M to stage groups, with reasons.
+
+Each rule is a pure function that can be called on its own. T and N are written ``"T1c"``, ``"N1mi"``,
+``"N0(i+)"``; a prefix (p, yp, c) is allowed and means nothing here. Rules are restated from public
+summaries of the AJCC Cancer Staging Manual, 8th edition (2017), and carry versions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from micromet_path.clinical.case import Node, Procedure, parse_node, parse_procedure
+from micromet_path.clinical.groups import anatomic_group, prognostic_group
+from micromet_path.clinical.nodes import judge_node, node_category
+from micromet_path.clinical.pn import PN, assign_pn
+from micromet_path.clinical.tnm import t_from_size
+from micromet_path.errors import ConfigError
+from micromet_path.model import Category
+
+__all__ = [
+    "PN",
+    "anatomic_stage",
+    "camelyon17_stage",
+    "node_category",
+    "osna_class",
+    "pathologic_n",
+    "prognostic_stage",
+    "t_from_size",
+]
+
+
+def pathologic_n(
+    nodes: Sequence[Node | Mapping[str, Any]], procedure: Procedure | Mapping[str, Any] | None = None
+) -> PN:
+    """Assign pN to nodes that are described by category or by size and cells.
+
+    Parameters
+    ----------
+    nodes : sequence of Node or mapping
+        As in a case file; those described by slides must be analysed first, see `casework.stage_case`.
+    procedure : Procedure or mapping, optional
+
+    Returns
+    -------
+    PN
+        ``str(...)`` prints it with its suffixes.
+
+    Raises
+    ------
+    ConfigError
+        Naming the field that is not allowed.
+
+    Examples
+    --------
+    >>> nodes = [{"category": "macrometastasis"}] + [{"category": "micrometastasis"}] * 3
+    >>> str(pathologic_n(nodes, {"sentinel": True}))
+    'pN2a(sn)'
+    >>> str(pathologic_n([{"size_mm": 0.9, "sentinel": True}], {"sentinel": True, "nodes_removed": 6}))
+    'pN1mi'
+    """
+    parsed = [parse_node(node, number) for number, node in enumerate(nodes, start=1)]
+    named = next((node for node in parsed if node.slides), None)
+    if named is not None:
+        raise ConfigError(f"node {named.node_id} is described by slides; stage the case to have them read")
+    findings = [judge_node(node) for node in parsed]
+    return assign_pn([finding.fact(finding.category) for finding in findings], parse_procedure(procedure))
+
+
+def anatomic_stage(t: str, n: str, m: str) -> str | None:
+    """Anatomic stage group, None where none is defined.
+
+    Raises
+    ------
+    ConfigError
+        If one of them is no category.
+
+    Examples
+    --------
+    >>> anatomic_stage("T1c", "N1mi", "M0"), anatomic_stage("T2", "N1mi", "M0"), anatomic_stage("Tis", "N1mi", "M0")
+    ('IB', 'IIB', None)
+    """
+    return anatomic_group(t, n, m)
+
+
+def prognostic_stage(
+    kind: str,
+    t: str,
+    n: str,
+    m: str,
+    grade: int | None,
+    her2: str,
+    er: str,
+    pr: str,
+    oncotype_score: int | None = None,
+) -> str | None:
+    """Clinical or pathological prognostic stage, None where no group is defined or a fact is unknown.
+
+    Parameters
+    ----------
+    kind : {"clinical", "pathological"}
+    t, n, m : str
+        Of that kind: a clinical stage needs cT, cN and cM.
+    grade : {1, 2, 3} or None
+    her2, er, pr : str
+        ``"positive"``, ``"negative"`` or ``"unknown"``; HER2 also ``"equivocal-after-ish"``.
+    oncotype_score : int or None
+
+    Raises
+    ------
+    ConfigError
+        If a value is not allowed.
+
+    Examples
+    --------
+    >>> prognostic_stage("pathological", "T2", "N0", "M0", 3, "negative", "positive", "negative", oncotype_score=10)
+    'IA'
+    >>> prognostic_stage("pathological", "T2", "N0", "M0", 3, "unknown", "positive", "negative") is None
+    True
+    """
+    return prognostic_group(kind, (t, n, m), grade, (her2, er, pr), oncotype_score)
+
+
+def camelyon17_stage(categories: Sequence[Category | str]) -> str:
+    """Stage of a patient by the rules of the CAMELYON17 challenge: coarser than AJCC, five slides a patient.
+
+    Parameters
+    ----------
+    categories : sequence of Category
+        One a node; `Category.NOT_ASSESSABLE` is refused.
+
+    Raises
+    ------
+    ConfigError
+        Without a category, or with one that is not of a node.
+
+    Examples
+    --------
+    >>> camelyon17_stage([Category.NEGATIVE, Category.ITC, Category.MICROMETASTASIS])
+    'pN1mi'
+    """
+    try:
+        values = [Category(category) for category in categories]
+    except ValueError as error:
+        raise ConfigError(f"{error}; allowed are negative, itc, micrometastasis, macrometastasis") from error
+    if not values or Category.NOT_ASSESSABLE in values:
+        raise ConfigError("the CAMELYON17 stage needs a category for each node")
+    n_positive = sum(value in (Category.MICROMETASTASIS, Category.MACROMETASTASIS) for value in values)
+    if Category.MACROMETASTASIS in values:
+        return "pN2" if n_positive >= 4 else "pN1"
+    if n_positive:
+        return "pN1mi"
+    return "pN0(i+)" if Category.ITC in values else "pN0"
+
+
+def osna_class(copies_per_ul: float) -> str:
+    """Class of a node by one-step nucleic acid amplification: ``"negative"``, ``"+"`` or ``"++"``.
+
+    Examples
+    --------
+    >>> [osna_class(copies) for copies in (249, 250, 5000, 5001)]
+    ['negative', '+', '+', '++']
+    """
+    if copies_per_ul < 250:
+        return "negative"
+    return "+" if copies_per_ul <= 5000 else "++"
