@@ -108,6 +108,8 @@ class SectionFinding:
         Why the slide says nothing of the node: not assessable, failed control, pieces not assigned.
     is_confirmed : bool
         Whether a reviewer closed the slide.
+    folder : str or None
+        Where the result is stored, for its pictures; no output tells it.
     """
 
     result: str
@@ -120,6 +122,7 @@ class SectionFinding:
     clone: str | None = None
     problem: str | None = None
     is_confirmed: bool = False
+    folder: str | None = None
 
     @property
     def label(self) -> str:
