@@ -14,7 +14,7 @@ The map of the package, from the inside out; a module imports only what stands a
 ``model``      the frozen records that travel between steps; read this first
 ``slides``     files in, RGB out
 ``pixels``     arrays in, arrays out: tissue, stain, scan, link, outlines
-``clinical``   records in, records out: class, counting policy, wording
+``clinical``   records in, records out: class, counting policy, nodes, staging, wording
 ``config``     the parameters of all steps as one TOML file
 ``pipeline``   the only place where steps meet
 ``results``    records to files and back: JSON, Parquet, GeoJSON, report
@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
-    from micromet_path.api import AnalyzeOptions, SlideResult, analyze, load_result, load_results
+    from micromet_path.api import AnalyzeOptions, SlideResult, analyze, load_result, load_results, stage
+    from micromet_path.clinical.case_stage import CaseStage
     from micromet_path.config import Config, load_config
     from micromet_path.errors import MicrometError
     from micromet_path.geometry import PixelSpacing, Region
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AnalyzeOptions": "api",
+    "CaseStage": "clinical.case_stage",
     "Category": "model",
     "Clusters": "model",
     "Config": "config",
@@ -50,10 +52,12 @@ _HOME = {
     "load_result": "api",
     "load_results": "api",
     "open_slide": "slides.opening",
+    "stage": "api",
 }
 
 __all__ = [
     "AnalyzeOptions",
+    "CaseStage",
     "Category",
     "Clusters",
     "Config",
@@ -67,6 +71,7 @@ __all__ = [
     "load_result",
     "load_results",
     "open_slide",
+    "stage",
 ]
 
 

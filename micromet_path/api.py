@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -32,6 +32,10 @@ from micromet_path.slides import ArraySlide, Slide, array_fingerprint, open_slid
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from micromet_path.clinical.case import Case
+    from micromet_path.clinical.case_stage import CaseStage
+    from micromet_path.pipeline.sections import AnalysedSlide
+
 __all__ = [
     "AnalyzeOptions",
     "SlideResult",
@@ -41,6 +45,7 @@ __all__ = [
     "load_results",
     "rebuild",
     "result_folders",
+    "stage",
     "unique_slide_ids",
 ]
 
@@ -316,6 +321,69 @@ def rebuild(out: str | Path, origin: Origin = "auto") -> tuple[Path, ...]:
     for folder in folders:
         rebuild_folder(folder, ResultOptions(origin=origin))
     return folders
+
+
+def stage(
+    case: str | Path | Mapping[str, Any] | Case,
+    results: str | Path | None = None,
+    prognostic_table: str | Path | None = None,
+) -> CaseStage:
+    """Stage a case: pN, T, M and stage groups, each with its reasons. A suggestion; a pathologist decides.
+
+    Parameters
+    ----------
+    case : path, mapping or Case
+        A TOML or JSON file, or what such a file holds.
+    results : path, optional
+        Folder that holds the results of the case's slides, where the case names them by slide id. Other names
+        are folders, from the case file's own folder.
+    prognostic_table : path, optional
+        A laboratory's own table of the prognostic stage, instead of the one that comes with the package.
+
+    Raises
+    ------
+    MicrometError
+        If the case says something that is not allowed, or a result that it names is not there.
+
+    Examples
+    --------
+    >>> import micromet_path as mp
+    >>> case = mp.stage({"case_id": "A", "procedure": {"sentinel": True}, "nodes": [{"node_id": "1", "size_mm": 0.9}]})
+    >>> case.pn
+    'pN1mi(sn)'
+    """
+    from micromet_path.clinical.case import parse_case
+    from micromet_path.clinical.casework import stage_case
+    from micromet_path.clinical.groups import PrognosticTable
+    from micromet_path.pipeline.sections import find_sections
+
+    if isinstance(case, str | Path):
+        from micromet_path.results.case_files import load_case
+
+        home, read = Path(case).parent, load_case(Path(case))
+    else:
+        home, read = Path(), parse_case(case)
+    table = None if prognostic_table is None else PrognosticTable.read(Path(prognostic_table))
+    named = dict.fromkeys(reference.result for node in read.nodes for reference in node.slides)
+    slides = {name: _analysed_slide(name, home, results) for name in named}
+    found = find_sections(read, slides)
+    return stage_case(read, found.sections, table, found.problems, found.remarks)
+
+
+def _analysed_slide(name: str, home: Path, results: str | Path | None) -> AnalysedSlide:
+    """The result that a case names, by slide id or by folder, with its review."""
+    from micromet_path.pipeline.sections import AnalysedSlide
+    from micromet_path.results.reviews import read_review
+
+    places = ([] if results is None else [Path(results) / name]) + [home / name]
+    folder = next((place for place in places if (place / "result.json").is_file()), None)
+    if folder is None:
+        raise ResultError(
+            f"there is no result {name!r} (looked for {' and '.join(str(place) for place in places)}); analyse the "
+            "slide first, or name the folder of its result with --results"
+        )
+    result = load_result(folder)
+    return AnalysedSlide(result.analysis, result.config, read_review(folder), str(folder))
 
 
 def unique_slide_ids(paths: Sequence[str | Path]) -> list[str]:

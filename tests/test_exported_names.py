@@ -11,6 +11,7 @@ import micromet_path
 def test_public_names():
     assert sorted(micromet_path.__all__) == [
         "AnalyzeOptions",
+        "CaseStage",
         "Category",
         "Clusters",
         "Config",
@@ -24,6 +25,7 @@ def test_public_names():
         "load_result",
         "load_results",
         "open_slide",
+        "stage",
     ]
     for name in micromet_path.__all__:
         assert getattr(micromet_path, name) is not None

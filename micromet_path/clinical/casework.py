@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from micromet_path.clinical.case import Case, Primary, Procedure
 from micromet_path.clinical.case_stage import CaseStage, Change, OsnaLoad, Status
@@ -34,6 +35,8 @@ def stage_case(
     case: Case,
     sections: Mapping[str, Sequence[SectionFinding]] | None = None,
     table: PrognosticTable | None = None,
+    problems: Sequence[str] = (),
+    remarks: Sequence[Caution] = (),
 ) -> CaseStage:
     """Stage a case.
 
@@ -44,6 +47,10 @@ def stage_case(
         What the slides of each node show, by node id; for the nodes that name slides.
     table : PrognosticTable, optional
         A laboratory's own.
+    problems : sequence of str, optional
+        Why the case is not complete, besides what its nodes say.
+    remarks : sequence of Caution, optional
+        What a reader should know besides.
 
     Returns
     -------
@@ -52,12 +59,14 @@ def stage_case(
     """
     found = tuple(judge_node(node, (sections or {}).get(node.node_id, ())) for node in case.nodes)
     counts = _counts(case, found)
-    problems = [problem for finding in found for problem in finding.problems]
+    problems = [*(problem for finding in found for problem in finding.problems), *problems]
     if counts.slides_expected is not None and (counts.slides_read or 0) < counts.slides_expected:
         problems = [f"{counts.slides_read} of {counts.slides_expected} slides", *problems]
     if case.rules == "camelyon17":
-        return _camelyon17(case, found, counts, problems)
-    return _ajcc(case, found, counts, problems, table or shipped_table())
+        stage = _camelyon17(case, found, counts, problems)
+    else:
+        stage = _ajcc(case, found, counts, problems, table or shipped_table())
+    return replace(stage, cautions=(*stage.cautions, *remarks))
 
 
 def _ajcc(
@@ -133,8 +142,8 @@ def _counts(case: Case, found: Sequence[NodeFinding]) -> NodeCounts:
     }
     sentinel = [finding for finding in examined if finding.node.sentinel]
     named = {reference.result for node in case.nodes for reference in node.slides}
-    unread = {one.result for finding in found for one in finding.sections if one.problem is not None}
-    known = {one.result for finding in found for one in finding.sections}
+    unread = {one.fingerprint for finding in found for one in finding.sections if one.problem is not None}
+    known = {one.fingerprint for finding in found for one in finding.sections}
     return NodeCounts(
         listed=len(regional),
         examined=len(examined),
@@ -144,7 +153,7 @@ def _counts(case: Case, found: Sequence[NodeFinding]) -> NodeCounts:
         sentinel_examined=len(sentinel),
         sentinel_positive=sum(finding.category not in ("negative", "itc") for finding in sentinel),
         largest_mm=max((finding.size_mm for finding in examined if finding.size_mm), default=None),
-        slides_expected=max(case.expected_slides or 0, len(named)) if named else None,
+        slides_expected=max(case.expected_slides or 0, len(known)) if named else None,
         slides_read=len(known - unread) if named else None,
     )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from micromet_path.clinical.case import Node
 from micromet_path.clinical.pn import NodeFact
 from micromet_path.clinical.reasons import Caution, Reason
+from micromet_path.clinical.wording import millimetres
 from micromet_path.model import Category, CellEstimate, Finding
 
 __all__ = ["FocusEvidence", "NodeCounts", "NodeFinding", "SectionFinding", "judge_node", "node_category"]
@@ -97,6 +98,8 @@ class SectionFinding:
     ----------
     result : str
         Id of the result.
+    fingerprint : str
+        Of the slide's content: the same slide under two names is one.
     slide_name : str
     pieces : tuple of int
         Pieces of tissue that belong to the node.
@@ -113,6 +116,7 @@ class SectionFinding:
     """
 
     result: str
+    fingerprint: str
     slide_name: str
     pieces: tuple[int, ...]
     finding: Finding
@@ -280,7 +284,7 @@ def _typed_warnings(node: Node) -> Iterator[Caution]:
     size, cells = node.size_mm, node.cells
     for limit in (_ITC_MM, _MICRO_MM):
         if size is not None and abs(size - limit) <= _NEAR_SHARE * limit + 1e-12:
-            yield Caution("near_limit", f"node {node.node_id}: {size:.2f} mm is within 10 % of the limit of {limit} mm")
+            yield Caution("near_limit", f"node {node.node_id}: {size:g} mm is within 10 % of the limit of {limit} mm")
     is_small = size is None or size <= _ITC_MM
     if cells is not None and is_small and abs(cells - _CELLS) <= _NEAR_CELLS_SHARE * _CELLS:
         yield Caution("near_200_cells", f"node {node.node_id}: {cells} cells are within 20 % of the guideline of 200")
@@ -298,7 +302,7 @@ def _detection_warnings(node: Node, category: str | None) -> Iterator[Caution]:
 
 def _from_sections(node: Node, sections: Sequence[SectionFinding]) -> NodeFinding:
     """The worst assessable section decides."""
-    ordered = tuple(sorted(sections, key=lambda one: (one.result, one.pieces)))
+    ordered = tuple(sorted(sections, key=lambda one: (one.result, one.fingerprint, one.pieces)))
     usable = [one for one in ordered if one.problem is None]
     problems = tuple(f"{one.label}: {one.problem}" for one in ordered if one.problem is not None)
     if not usable:
@@ -351,7 +355,7 @@ def _section_reason(node: Node, worst: SectionFinding, n_sections: int) -> Reaso
     else:
         text = (
             f"{finding.category.value}, as the largest contiguous focus on {where} is "
-            f"{finding.max_diameter_um / 1000:.3g} mm (cluster {finding.cluster_id})"
+            f"{millimetres(finding.max_diameter_um)} mm (cluster {finding.cluster_id})"
         )
         if finding.category_by_cells.rank > finding.category_by_size.rank and finding.estimated_cells is not None:
             cells = finding.estimated_cells

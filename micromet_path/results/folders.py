@@ -19,6 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from micromet_path.errors import ResultError
+from micromet_path.results.reviews import REVIEW_FILE
 
 __all__ = ["recover", "require_replaceable", "writing"]
 
@@ -26,7 +27,7 @@ _GIVEN_UP_SECONDS = 24 * 3600.0
 _TRIES = 8
 _OURS = {
     "result.json", "fragments.parquet", "tree.parquet", "runs.parquet", "pictures.parquet", "clusters.csv",
-    "clusters.parquet", "clusters.geojson", "overview.png", "gallery", "report.html",
+    "clusters.parquet", "clusters.geojson", "overview.png", "gallery", "report.html", REVIEW_FILE,
 }  # fmt: skip
 
 
@@ -43,7 +44,8 @@ def writing(target: Path) -> Iterator[Path]:
     ------
     Path
         An empty folder beside it. When the block ends it becomes `target`, and what was there before
-        is deleted; when the block raises, it is deleted and `target` stays as it was.
+        is deleted, but for a review record, which nobody can make again; when the block raises, it is deleted
+        and `target` stays as it was.
 
     Raises
     ------
@@ -58,6 +60,8 @@ def writing(target: Path) -> Iterator[Path]:
     new.mkdir()
     try:
         yield new
+        with suppress(FileNotFoundError):
+            shutil.copy2(target / REVIEW_FILE, new / REVIEW_FILE)
         _swap(new, target, owner)
     finally:
         shutil.rmtree(new, ignore_errors=True)

@@ -1,0 +1,140 @@
+"""What a reviewer decided on the clusters of a slide, and what the clusters count for after that.
+
+A review record lies beside the result as ``review.json``::
+
+    {"schema": "micromet-review/1", "slide_fingerprint": "...", "config_fingerprint": "...", "closed": true,
+     "decisions": [{"cluster_id": 3, "decision": "rejected"},
+                   {"cluster_id": 1, "decision": "size corrected", "max_diameter_um": 310.0,
+                    "location": "subcapsular sinus"}]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import Any, Literal
+
+import numpy as np
+
+from micromet_path.clinical.counting import category_by_size
+from micromet_path.clinical.policy import DEFAULTS, ClassifyParams
+from micromet_path.errors import ConfigError
+from micromet_path.model import Clusters, Counting
+from micromet_path.parsing import parse_record
+
+__all__ = ["Decision", "Review", "apply_review", "parse_review"]
+
+Location = Literal[
+    "parenchyma",
+    "subcapsular sinus",
+    "capsular lymphatic",
+    "afferent lymphatic",
+    "perinodal",
+    "inclusion",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided on one cluster.
+
+    Parameters
+    ----------
+    cluster_id : int
+    decision : {"accepted", "rejected", "size corrected"}
+        A corrected size is accepted as tumour too.
+    max_diameter_um : float or None
+        The corrected size.
+    location : str or None
+        Where the focus lies in or beside the node.
+    """
+
+    cluster_id: int
+    decision: Literal["accepted", "rejected", "size corrected"]
+    max_diameter_um: float | None = None
+    location: Location | None = None
+
+    def __post_init__(self) -> None:
+        is_corrected = self.decision == "size corrected"
+        if is_corrected != (self.max_diameter_um is not None):
+            raise ConfigError(f"cluster {self.cluster_id}: max_diameter_um belongs to the decision 'size corrected'")
+        if self.max_diameter_um is not None and not (isfinite(self.max_diameter_um) and self.max_diameter_um > 0):
+            raise ConfigError(
+                f"cluster {self.cluster_id}: max_diameter_um must be above 0, found {self.max_diameter_um:g}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Decisions on the clusters of a slide.
+
+    Parameters
+    ----------
+    slide_fingerprint, config_fingerprint : str
+        Of the result that was reviewed; cluster ids mean nothing in another.
+    decisions : tuple of Decision
+    closed : bool
+        Whether the reviewer is done with the slide.
+    """
+
+    schema: Literal["micromet-review/1"]
+    slide_fingerprint: str
+    config_fingerprint: str
+    decisions: tuple[Decision, ...] = ()
+    closed: bool = False
+
+    def __post_init__(self) -> None:
+        ids = [decision.cluster_id for decision in self.decisions]
+        if len(set(ids)) < len(ids):
+            raise ConfigError("decisions: a cluster is decided on twice; keep the last decision only")
+
+
+def parse_review(content: Mapping[str, Any], source: str) -> Review:
+    """The review that a file holds.
+
+    Raises
+    ------
+    ConfigError
+        Naming the field that is not allowed.
+    """
+    return parse_record(Review, content, source)
+
+
+def apply_review(clusters: Clusters, review: Review, params: ClassifyParams = DEFAULTS) -> Clusters:
+    """The clusters as the reviewer left them: rejected ones do not count, accepted ones do, sizes are corrected.
+
+    Raises
+    ------
+    ConfigError
+        If a decision names a cluster that there is not.
+    """
+    counting, category = clusters.counting.copy(), clusters.category.copy()
+    size, low, high = (
+        column.copy() for column in (clusters.max_diameter_um, clusters.diameter_low_um, clusters.diameter_high_um)
+    )
+    borderline, near_limit = clusters.borderline.copy(), clusters.near_limit.copy()
+    minimum = clusters.size_is_minimum.copy()
+    for decision in review.decisions:
+        row = decision.cluster_id - 1
+        if not 0 <= row < len(clusters):
+            raise ConfigError(f"review.json decides on cluster {decision.cluster_id}; the result has {len(clusters)}")
+        counting[row] = Counting.NOT_COUNTED if decision.decision == "rejected" else Counting.COUNTED
+        if decision.max_diameter_um is not None:
+            size[row] = low[row] = high[row] = decision.max_diameter_um
+            category[row] = category_by_size(decision.max_diameter_um, params)
+            borderline[row] = minimum[row] = False
+            near_limit[row] = any(
+                abs(size[row] - limit) <= params.near_limit_share * limit for limit in params.size_limits_um
+            )
+    return replace(
+        clusters,
+        counting=counting,
+        category=category,
+        max_diameter_um=np.asarray(size),
+        diameter_low_um=low,
+        diameter_high_um=high,
+        borderline=borderline,
+        near_limit=near_limit,
+        size_is_minimum=minimum,
+    )
