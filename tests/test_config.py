@@ -127,6 +127,12 @@ def test_a_missing_or_damaged_file_is_told(tmp_path):
         load_config(tmp_path)
 
 
+def test_a_byte_order_mark_is_no_damage(tmp_path):
+    path = tmp_path / "lab.toml"
+    path.write_bytes(b"\xef\xbb\xbf[clusters]\ngap_um = 15.0\n")
+    assert load_config(path).clusters.gap_um == 15
+
+
 # Fingerprint
 
 ANOTHER = {

@@ -40,7 +40,7 @@ def _polygons(path: Path) -> tuple[Polygon, ...]:
     from shapely.validation import explain_validity
 
     try:
-        geometries = _geometries(json.loads(path.read_text(encoding="utf-8")))
+        geometries = _geometries(json.loads(path.read_text(encoding="utf-8-sig")))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ConfigError(f"{path.name} cannot be read as GeoJSON: {error}") from error
     polygons = []
