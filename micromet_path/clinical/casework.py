@@ -178,6 +178,7 @@ def _settled(
     doubt += [Caution("incomplete", problem) for problem in problems]
     if n_value(assigned.pn_category) in ("NX", "N0", "N0(i+)", "N0(mol+)"):
         return f"pN not assigned yet: {'; '.join(problems)}", None, doubt
+    doubt.append(Caution("at_least", "pN is a minimum, and so are the stage groups that rest on it"))
     return f"at least {assigned.pn}", assigned.pn_category, doubt
 
 

@@ -375,6 +375,10 @@ def _section_warnings(node: Node, usable: Sequence[SectionFinding]) -> Iterator[
             yield Caution("borderline", f"{where}: a category limit lies inside the interval of the size")
         elif finding.near_limit:
             yield Caution("near_limit", f"{where}: the size is within 10 % of a category limit")
+        if finding.size_is_minimum and finding.category.rank > Category.NEGATIVE.rank:
+            yield Caution(
+                "size_is_minimum", f"{where}: the focus reaches an edge of tissue or scan; its size is a minimum"
+            )
         cells = finding.estimated_cells
         if "near_200_cells" in finding.flags and cells is not None:
             yield Caution(
