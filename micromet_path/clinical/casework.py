@@ -29,6 +29,7 @@ _CAMELYON17 = "CAMELYON17 challenge (Bandi et al. 2019, IEEE Trans Med Imaging)"
 _CAMELYON17_VERSION = "camelyon17/1"
 _CAMELYON17_NODES = 5
 _GAPS_OF_JUDGEMENT_UM = (7.0, 50.0)
+_NOT_POSITIVE = ("NX", "N0", "N0(i+)", "N0(mol+)")
 
 
 def stage_case(
@@ -96,7 +97,7 @@ def _ajcc(
         pathological_prognostic_stage=pathological,
         nodes=found,
         counts=counts,
-        changes=() if category is None else tuple(_changes(found, procedure, assigned)),
+        changes=() if category is None else tuple(_changes(found, procedure, assigned, is_complete=not problems)),
         osna=osna,
         grounds=(
             *(reason for finding in found for reason in finding.reasons),
@@ -176,7 +177,7 @@ def _settled(
     if not problems:
         return assigned.pn, assigned.pn_category, doubt
     doubt += [Caution("incomplete", problem) for problem in problems]
-    if n_value(assigned.pn_category) in ("NX", "N0", "N0(i+)", "N0(mol+)"):
+    if n_value(assigned.pn_category) in _NOT_POSITIVE:
         return f"pN not assigned yet: {'; '.join(problems)}", None, doubt
     doubt.append(Caution("at_least", "pN is a minimum, and so are the stage groups that rest on it"))
     return f"at least {assigned.pn}", assigned.pn_category, doubt
@@ -341,29 +342,39 @@ def _group_warnings(
         yield Caution("undefined_combination", f"no stage group is defined for {t} {n} {m}")
 
 
-def _changes(found: Sequence[NodeFinding], procedure: Procedure, assigned: PN) -> Iterator[Change]:
-    """What pN would be if foci further apart were one, or if everything or nothing doubtful counted."""
+def _changes(found: Sequence[NodeFinding], procedure: Procedure, assigned: PN, is_complete: bool) -> Iterator[Change]:
+    """What pN would be if foci further apart were one, at either end of the intervals, and if everything counted."""
+    for other, condition in _other_values(found, procedure, assigned):
+        if is_complete:
+            yield Change(other.pn, condition)
+        elif n_value(other.pn_category) in _NOT_POSITIVE:
+            yield Change("pN not assigned yet", condition)
+        else:
+            yield Change(f"at least {other.pn}", condition)
+
+
+def _other_values(found: Sequence[NodeFinding], procedure: Procedure, assigned: PN) -> Iterator[tuple[PN, str]]:
+    """Another pN, and the condition under which it holds."""
     before = assigned.pn
     for gap in sorted({gap for finding in found for gap in finding.by_gap}):
         if not _GAPS_OF_JUDGEMENT_UM[0] <= gap <= _GAPS_OF_JUDGEMENT_UM[1]:
             continue
-        at_gap = [
-            finding.fact(_worse(finding.category, finding.by_gap.get(gap)) if finding.by_gap else finding.category)
-            for finding in found
-        ]
-        changed = assign_pn(at_gap, procedure).pn
-        if changed != before:
-            yield Change(changed, f"foci up to {gap:g} um apart count as one")
-            before = changed
-    for name, edge in (("lower", 0), ("upper", 1)):
-        at_edge = [finding.fact(_at_edge(finding, edge)) for finding in found]
-        changed = assign_pn(at_edge, procedure).pn
-        if changed != assigned.pn:
-            yield Change(changed, f"sizes are at the {name} end of their intervals")
-    everything = [finding.fact(_worse(finding.category, finding.if_all_counted)) for finding in found]
-    changed = assign_pn(everything, procedure).pn
-    if changed != assigned.pn:
-        yield Change(changed, "everything that was not counted is tumour")
+        at_gap = [finding.fact(_worse(finding.category, finding.by_gap.get(gap))) for finding in found]
+        other = assign_pn(at_gap, procedure)
+        if other.pn != before:
+            yield other, f"foci up to {gap:g} um apart count as one"
+            before = other.pn
+    conditions = {
+        "sizes are at the lower end of their intervals": [finding.fact(_at_edge(finding, 0)) for finding in found],
+        "sizes are at the upper end of their intervals": [finding.fact(_at_edge(finding, 1)) for finding in found],
+        "everything that was not counted is tumour": [
+            finding.fact(_worse(finding.category, finding.if_all_counted)) for finding in found
+        ],
+    }
+    for condition, facts in conditions.items():
+        other = assign_pn(facts, procedure)
+        if other.pn != assigned.pn:
+            yield other, condition
 
 
 def _worse(category: str | None, other: str | None) -> str | None:
@@ -394,7 +405,7 @@ def _osna_warnings(case: Case, osna: OsnaLoad | None) -> Iterator[Caution]:
         return
     yield Caution(
         "osna_beside_pn",
-        f"total tumour load by OSNA {osna.total_copies_per_ul:g} copies/uL; it is kept beside pN and is not "
+        f"total tumour load by OSNA {osna.total_copies_per_ul:.12g} copies/uL; it is kept beside pN and is not "
         "pN0(mol+). CK19-negative tumours are missed by it",
     )
     for node in case.nodes:

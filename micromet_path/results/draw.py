@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 Box = tuple[float, float, float, float]
 
-__all__ = ["CROP_PX", "crop", "overview"]
+__all__ = ["CROP_PX", "HEADER_PX", "LEGEND_PX", "crop", "overview"]
 
 NUMBERED = 24
 """Clusters that are large enough in the ranking to carry their number on the overview."""
 
 _LEAST_SIDE_PX = 800
 _LEAST_WIDTH_PX = 900
-_HEADER_PX, _LEGEND_PX = 64, 62
+HEADER_PX, LEGEND_PX = 64, 62
 _RING_PX, _SMALL_RING_PX = 11.0, 5.0
 CROP_PX = 512
 """Side of the tissue in a crop; its caption stands below."""
@@ -79,8 +79,8 @@ def overview(analysis: Analysis, shapes: ClusterShapes, picture: Picture) -> Ima
     spacing = _spacing_of(place, analysis.slide.spacing)
     scale_bar(draw, (10, tissue.height - 10), max(90.0, tissue.width / 6), spacing)
     width = max(tissue.width, _LEAST_WIDTH_PX)
-    sheet = Image.new("RGB", (width, _HEADER_PX + tissue.height + _LEGEND_PX), WHITE)
-    sheet.paste(tissue, ((width - tissue.width) // 2, _HEADER_PX))
+    sheet = Image.new("RGB", (width, HEADER_PX + tissue.height + LEGEND_PX), WHITE)
+    sheet.paste(tissue, ((width - tissue.width) // 2, HEADER_PX))
     draw = ImageDraw.Draw(sheet)
     _head(draw, analysis, width)
     _legend(draw, analysis.clusters, sheet.size)
@@ -258,7 +258,7 @@ def _legend(draw: Any, clusters: Clusters, size: tuple[int, int]) -> None:
         n = int(sum(clusters.category[row] is category for row in np.flatnonzero(counted)))
         entries.append((f"{NAMES[category]}: {n}", COLOURS[category], False))
     entries.append((f"Not counted: {int((~counted).sum())}", NOT_COUNTED, True))
-    x, y = 12.0, size[1] - _LEGEND_PX + 20.0
+    x, y = 12.0, size[1] - LEGEND_PX + 20.0
     for text, colour, is_dashed in entries:
         for start in range(0, 30, 10) if is_dashed else (0,):
             draw.line((x + start, y, x + start + (5 if is_dashed else 28), y), fill=colour, width=3)

@@ -6,9 +6,7 @@ The page loads nothing and runs nothing: pictures are data URIs, and a content p
 from __future__ import annotations
 
 import json
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,11 +16,11 @@ from micromet_path.geometry import Region
 from micromet_path.model import Analysis, CellEstimate, Clusters, Counting, Dropped, Picture, Piece, Role
 from micromet_path.results.draw import CROP_PX
 from micromet_path.results.encode import plain
+from micromet_path.results.page import cells_text, css, data_uri, fill_template, typeset
 from micromet_path.results.palette import (
     COLOURS,
     NAMES,
     NOT_COUNTED,
-    Rgb,
     cluster_name,
     interval_mm,
     length_mm,
@@ -66,17 +64,10 @@ def render_report(
     str
         HTML; every text of the slide is escaped.
     """
-    from importlib.resources import files
-
-    from jinja2 import Environment, StrictUndefined
-
-    source = files("micromet_path.results").joinpath("templates/report.html.j2").read_text(encoding="utf-8")
-    page = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
-    return page.from_string(source).render(
+    return fill_template(
+        "report.html.j2",
         **_answer(analysis),
-        overview=None if overview is None else _data_uri(overview),
+        overview=None if overview is None else data_uri(overview),
         gallery=[_gallery_item(analysis.clusters, row, image) for row, image in sorted(gallery.items())],
         by_gap=list(_by_gap(analysis)),
         uncounted=_uncounted(analysis),
@@ -99,8 +90,8 @@ def _answer(analysis: Analysis) -> dict[str, Any]:
         "slide": analysis.slide,
         "finding": finding,
         "category": NAMES[finding.category],
-        "colour": _css(COLOURS[finding.category]),
-        "size": _typeset(length_mm(finding.max_diameter_um, finding.size_is_minimum)) if has_size else None,
+        "colour": css(COLOURS[finding.category]),
+        "size": typeset(length_mm(finding.max_diameter_um, finding.size_is_minimum)) if has_size else None,
         "interval": interval_mm(*finding.diameter_interval_um) if finding.diameter_interval_um else None,
         "read": _read(analysis),
         "reasons": [reason.partition(": ")[2] or reason for reason in finding.assessable.reasons],
@@ -115,7 +106,7 @@ def _answer(analysis: Analysis) -> dict[str, Any]:
 def _read(analysis: Analysis) -> str:
     """What part of the tissue was seen."""
     quality = analysis.quality
-    area = _typeset(square_millimetres(quality.tissue_area_mm2))
+    area = typeset(square_millimetres(quality.tissue_area_mm2))
     if quality.coverage is None:
         return f"Tissue: {area}."
     focus = "focus not measured" if quality.in_focus is None else f"{percent(quality.in_focus, 0)} of it in focus"
@@ -142,14 +133,14 @@ def _gallery_item(clusters: Clusters, row: int, image: Image.Image) -> dict[str,
     cells = (float(kind[row]) for kind in (clusters.cells, clusters.cells_low, clusters.cells_high))
     return {
         "id": row + 1,
-        "source": _data_uri(image.crop((0, 0, CROP_PX, CROP_PX))),
-        "colour": _css(NOT_COUNTED if counting is Counting.NOT_COUNTED else COLOURS[clusters.category[row]]),
+        "source": data_uri(image.crop((0, 0, CROP_PX, CROP_PX))),
+        "colour": css(NOT_COUNTED if counting is Counting.NOT_COUNTED else COLOURS[clusters.category[row]]),
         "category": cluster_name(clusters.category[row], counting),
-        "size": _typeset(length_mm(float(clusters.max_diameter_um[row]), bool(clusters.size_is_minimum[row]))),
+        "size": typeset(length_mm(float(clusters.max_diameter_um[row]), bool(clusters.size_is_minimum[row]))),
         "interval": interval_mm(float(clusters.diameter_low_um[row]), float(clusters.diameter_high_um[row])),
         "counting": _COUNTING[counting],
         "flags": ", ".join(map(readable, clusters.flags_of(row))),
-        "cells": _cells(CellEstimate(*cells)),
+        "cells": cells_text(CellEstimate(*cells)),
         "piece": f"piece {piece}" if piece else "on no piece",
     }
 
@@ -205,7 +196,7 @@ def _brownest(analysis: Analysis, pictures: tuple[Picture, ...]) -> Iterator[dic
             "what": thing.what,
             "size": length_mm(thing.max_diameter_um),
             "density": f"{thing.max_dab_od:.2f}",
-            "source": None if picture is None else _data_uri(_framed(picture, thing.bbox_px0)),
+            "source": None if picture is None else data_uri(_framed(picture, thing.bbox_px0)),
         }
 
 
@@ -231,20 +222,12 @@ def _piece(piece: Piece) -> dict[str, Any]:
     return {
         "id": piece.id,
         "role": piece.role.value,
-        "area": _typeset(square_millimetres(piece.area_mm2)),
+        "area": typeset(square_millimetres(piece.area_mm2)),
         "category": "" if piece.category is None else NAMES[piece.category],
         "size": "" if piece.max_diameter_um is None else length_mm(piece.max_diameter_um),
-        "cells": "" if piece.estimated_cells is None else _cells(piece.estimated_cells),
+        "cells": "" if piece.estimated_cells is None else cells_text(piece.estimated_cells),
         "cut": "yes" if piece.touches_scan_edge else "no",
     }
-
-
-def _cells(cells: CellEstimate) -> str:
-    """An estimate with its interval, in whole cells."""
-    if not np.isfinite([cells.value, cells.low, cells.high]).all():
-        return "unknown"
-    value, low, high = (f"{number:.0f}" if number >= 1 else "<1" for number in (cells.value, cells.low, cells.high))
-    return f"{value} ({low}-{high})" if value != high else value
 
 
 def _facts(analysis: Analysis) -> Iterator[tuple[str, str]]:
@@ -271,20 +254,3 @@ def _facts(analysis: Analysis) -> Iterator[tuple[str, str]]:
     yield "Slide fingerprint", slide.fingerprint
     yield "Settings", made.config_fingerprint
     yield "Program", f"micromet_path {made.version}, {made.started}, {made.seconds:.1f} s"
-
-
-def _css(colour: Rgb) -> str:
-    """A colour as style sheets name it."""
-    return "rgb({}, {}, {})".format(*colour)
-
-
-def _typeset(text: str) -> str:
-    """Signs as they are set in print."""
-    return text.replace(">=", "≥").replace("mm2", "mm²")
-
-
-def _data_uri(image: Image.Image) -> str:
-    """An image inside the page."""
-    stream = BytesIO()
-    image.save(stream, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
-    return f"data:image/jpeg;base64,{b64encode(stream.getvalue()).decode('ascii')}"
