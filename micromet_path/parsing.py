@@ -6,7 +6,7 @@ One way for every file that a person writes: configuration and case.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -20,7 +20,9 @@ __all__ = ["parse_record"]
 _Record = TypeVar("_Record")
 
 
-def parse_record(record: type[_Record], content: Any, source: str) -> _Record:
+def parse_record(
+    record: type[_Record], content: Any, source: str, prepare: Callable[[Any], Any] = lambda content: content
+) -> _Record:
     """Build a frozen record, and the records in it, from nested tables.
 
     Parameters
@@ -31,32 +33,49 @@ def parse_record(record: type[_Record], content: Any, source: str) -> _Record:
         As a TOML or JSON file gives it.
     source : str
         What the content is from, for messages.
+    prepare : callable, optional
+        Makes the content what the record expects, once all its keys are known to be right.
 
     Raises
     ------
     ConfigError
         For an unknown key (naming the nearest known one), a wrong type or a value that is not allowed.
     """
-    _refuse_unknown_keys(record, content, source)
     from pydantic import ValidationError  # slow to import: only where a file is read
 
     try:
+        _refuse_unknown_keys(record, content, source)
+        content = prepare(content)
+        _refuse_wrong_tables(record, content, source)
         # Through JSON, whose strict reading takes a list for a tuple and a text for an enumeration,
         # and neither a text nor a truth value for a number.
         made: _Record = _adapter(record).validate_json(json.dumps(content, default=str), strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = _where(first["loc"])
-        cause = first.get("ctx", {}).get("error")
-        if isinstance(cause, ConfigError):  # the records name the key and what they expected themselves
-            place = f"{where}: " if where and "[" in where else ""
-            raise ConfigError(f"{source}: {place}{cause}") from error
-        if first["type"] == "missing":
-            raise ConfigError(f"{source}: {where} is missing") from error
-        # Where several forms are allowed there is an error for each of them.
-        allowed = dict.fromkeys(str(other["msg"]) for other in error.errors() if _where(other["loc"]).startswith(where))
-        raise ConfigError(f"{source}: {where}: {', or '.join(allowed)}; found {_short(first['input'])}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{source}: nested too deeply; expected tables in lists in tables") from error
+    except ConfigError:
+        raise
+    except (ValueError, OverflowError) as error:
+        if not isinstance(error, ValidationError):  # numbers with thousands of digits
+            raise ConfigError(f"{source}: a value is no text or number that can be read: {error}") from error
+        raise _told(error, source) from error
     return made
+
+
+def _told(error: Any, source: str) -> ConfigError:
+    """What a validation error says first, in one line."""
+    first = error.errors()[0]
+    where = _where(first["loc"])
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, ConfigError):  # the records name the key and what they expected themselves
+        place = f"{where}: " if "[" in where else ""
+        return ConfigError(f"{source}: {place}{cause}")
+    if first["type"] == "json_invalid":
+        return ConfigError(f"{source}: nested too deeply, or not text: {first['msg']}")
+    if first["type"] == "missing":
+        return ConfigError(f"{source}: {where} is missing")
+    # Where several forms are allowed there is an error for each of them.
+    allowed = dict.fromkeys(str(other["msg"]) for other in error.errors() if _where(other["loc"]).startswith(where))
+    return ConfigError(f"{source}: {where}: {', or '.join(allowed)}; found {_short(first['input'])}")
 
 
 _adapters: dict[Any, Any] = {}  # making one takes milliseconds, using it microseconds
@@ -93,21 +112,37 @@ def _short(value: Any) -> str:
 def _refuse_unknown_keys(record: Any, content: Any, source: str, prefix: str = "") -> None:
     """Raise for the first key that a record does not have."""
     if not isinstance(content, Mapping):
-        raise ConfigError(f"{source}: {prefix.rstrip('.') or 'the file'} must be a table, found {_short(content)}")
+        return
     known = _hints(record)
-    for key, value in content.items():
+    for key in content:
         if key not in known:
             near = get_close_matches(str(key), list(known), n=1, cutoff=0.4)
             advice = f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(sorted(known))}"
             raise ConfigError(f"{source}: unknown key {prefix}{_short(key)[1:-1]}; {advice}")
-        inner = _record_in(known[key])
-        if inner is None:
+    for inner, value, place in _inner(record, content, prefix):
+        _refuse_unknown_keys(inner, value, source, f"{place}.")
+
+
+def _refuse_wrong_tables(record: Any, content: Any, source: str, prefix: str = "") -> None:
+    """Raise where a table is expected and something else stands."""
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"{source}: {prefix.rstrip('.') or 'the file'} must be a table, found {_short(content)}")
+    for inner, value, place in _inner(record, content, prefix):
+        _refuse_wrong_tables(inner, value, source, f"{place}.")
+
+
+def _inner(record: Any, content: Mapping[str, Any], prefix: str) -> Iterator[tuple[Any, Any, str]]:
+    """Records that a record holds: their type, what stands there, and where."""
+    for key, hint in _hints(record).items():
+        inner = _record_in(hint)
+        if inner is None or key not in content:
             continue
-        if get_origin(known[key]) is not tuple:
-            _refuse_unknown_keys(inner, value, source, f"{prefix}{key}.")
-        elif isinstance(value, list):
+        value = content[key]
+        if get_origin(hint) is not tuple:
+            yield inner, value, f"{prefix}{key}"
+        elif isinstance(value, list | tuple):
             for number, entry in enumerate(value, start=1):
-                _refuse_unknown_keys(inner, entry, source, f"{prefix}{key}[{number}].")
+                yield inner, entry, f"{prefix}{key}[{number}]"
 
 
 @cache

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import Any, Literal, get_args
 
-from micromet_path.clinical.tnm import m_value, n_value, t_value
+from micromet_path.clinical.tnm import m_value, n_value, prefix_of, t_value
 from micromet_path.errors import ConfigError
 from micromet_path.parsing import parse_record
 
@@ -51,6 +50,13 @@ AXILLARY_STATIONS = frozenset({"axillary-1", "axillary-2", "interpectoral", "int
 
 _LARGEST_NODE_MM = 100.0  # 250 is a size in microns
 _LARGEST_PRIMARY_MM = 300.0
+_TNM_FIELDS = (
+    ("pt", t_value, ("", "p", "yp")),
+    ("ct", t_value, ("", "c")),
+    ("cn", n_value, ("", "c")),
+    ("cm", m_value, ("", "c", "p")),
+    ("m", m_value, ("", "c", "p")),
+)
 _ABBREVIATIONS = {"micro": "micrometastasis", "macro": "macrometastasis"}
 _NAMES = {"case_id", "node_id", "result"}
 
@@ -103,10 +109,15 @@ class Primary:
     age: int | None = None
 
     def __post_init__(self) -> None:
-        for name, check in (("pt", t_value), ("ct", t_value), ("cn", n_value), ("cm", m_value), ("m", m_value)):
+        for name, check, prefixes in _TNM_FIELDS:
             text = getattr(self, name)
             if text is not None:
                 _naming(f"primary.{name}", check, text)
+                if prefix_of(text) not in prefixes:
+                    allowed = " or ".join(prefix for prefix in prefixes if prefix)
+                    raise ConfigError(
+                        f"primary.{name}: {text!r} is of another kind; write {allowed} before it, or nothing"
+                    )
         _within("primary.size_mm", self.size_mm, 0, _LARGEST_PRIMARY_MM, "in millimetres", is_low_allowed=False)
         _within("primary.grade", self.grade, 1, 3)
         _within("primary.oncotype_score", self.oncotype_score, 0, 100)
@@ -249,6 +260,9 @@ class Case:
     def __post_init__(self) -> None:
         _require_text("case_id", self.case_id)
         _within("expected_slides", self.expected_slides, 0, 10_000)
+        pt = self.primary.pt
+        if pt is not None and prefix_of(pt) == "yp" and not self.procedure.neoadjuvant:
+            raise ConfigError(f"primary.pt {pt!r} is after treatment; state procedure.neoadjuvant = true, or write pT")
         seen: set[str] = set()
         for node in self.nodes:
             if node.node_id in seen:
@@ -273,7 +287,7 @@ def parse_case(content: Mapping[str, Any] | Case, source: str = "case") -> Case:
         ...
     micromet_path.errors.ConfigError: case: nodes[1]: node 1: size_mm must be 0 to 100, in millimetres; found 250
     """
-    return content if isinstance(content, Case) else parse_record(Case, _without_unknown(content), source)
+    return content if isinstance(content, Case) else parse_record(Case, content, source, _without_unknown)
 
 
 def parse_node(content: Mapping[str, Any] | Node, number: int = 1) -> Node:
@@ -282,14 +296,14 @@ def parse_node(content: Mapping[str, Any] | Node, number: int = 1) -> Node:
         return content
     if isinstance(content, Mapping):
         content = {"node_id": str(number), **content}
-    return parse_record(Node, _without_unknown(content), f"node {number}")
+    return parse_record(Node, content, f"node {number}", _without_unknown)
 
 
 def parse_procedure(content: Mapping[str, Any] | Procedure | None) -> Procedure:
     """What was done; nothing is known of it when None."""
     if isinstance(content, Procedure):
         return content
-    return parse_record(Procedure, _without_unknown({} if content is None else content), "procedure")
+    return parse_record(Procedure, {} if content is None else content, "procedure", _without_unknown)
 
 
 def _without_unknown(content: Any) -> Any:
@@ -319,10 +333,11 @@ def _within(
     name: str, value: float | None, low: float, high: float, unit: str = "", is_low_allowed: bool = True
 ) -> None:
     """Refuse a number out of range, or none at all (NaN)."""
-    if value is None or (isfinite(value) and low <= value <= high and (is_low_allowed or value > low)):
+    if value is None or (low <= value <= high and (is_low_allowed or value > low)):
         return
     from_low = f"{low:g}" if is_low_allowed else f"above {low:g}"
-    raise ConfigError(f"{name} must be {from_low} to {high:g}{f', {unit}' if unit else ''}; found {value:g}")
+    found = f"{value:g}" if isinstance(value, float) or abs(value) < 1e15 else "a number of many digits"
+    raise ConfigError(f"{name} must be {from_low} to {high:g}{f', {unit}' if unit else ''}; found {found}")
 
 
 def _require_text(name: str, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import fsum
 
 from micromet_path.clinical.case import Case, Primary, Procedure
 from micromet_path.clinical.case_stage import CaseStage, Change, OsnaLoad, Status
@@ -60,7 +61,7 @@ def stage_case(
     """
     found = tuple(judge_node(node, (sections or {}).get(node.node_id, ())) for node in case.nodes)
     counts = _counts(case, found)
-    problems = [*(problem for finding in found for problem in finding.problems), *problems]
+    problems = sorted({*(problem for finding in found for problem in finding.problems), *problems})
     if counts.slides_expected is not None and (counts.slides_read or 0) < counts.slides_expected:
         problems = [f"{counts.slides_read} of {counts.slides_expected} slides", *problems]
     if case.rules == "camelyon17":
@@ -145,6 +146,7 @@ def _counts(case: Case, found: Sequence[NodeFinding]) -> NodeCounts:
     named = {reference.result for node in case.nodes for reference in node.slides}
     unread = {one.fingerprint for finding in found for one in finding.sections if one.problem is not None}
     known = {one.fingerprint for finding in found for one in finding.sections}
+    wanting = sum(max(0, len(finding.node.slides) - len(finding.sections)) for finding in found)
     return NodeCounts(
         listed=len(regional),
         examined=len(examined),
@@ -154,7 +156,7 @@ def _counts(case: Case, found: Sequence[NodeFinding]) -> NodeCounts:
         sentinel_examined=len(sentinel),
         sentinel_positive=sum(finding.category not in ("negative", "itc") for finding in sentinel),
         largest_mm=max((finding.size_mm for finding in examined if finding.size_mm), default=None),
-        slides_expected=max(case.expected_slides or 0, len(known)) if named else None,
+        slides_expected=max(case.expected_slides or 0, len(known) + wanting) if named else None,
         slides_read=len(known - unread) if named else None,
     )
 
@@ -186,7 +188,7 @@ def _settled(
 def _status(found: Sequence[NodeFinding], problems: Sequence[str], category: str | None) -> Status:
     if problems or category is None:
         return "incomplete"
-    return "confirmed" if all(finding.is_confirmed for finding in found) else "suggested"
+    return "confirmed" if found and all(finding.is_confirmed for finding in found) else "suggested"
 
 
 def _t_of(primary: Primary, procedure: Procedure) -> tuple[str | None, list[Reason], list[Caution]]:
@@ -209,13 +211,9 @@ def _t_of(primary: Primary, procedure: Procedure) -> tuple[str | None, list[Reas
 
 def _m_of(primary: Primary, procedure: Procedure, found: Sequence[NodeFinding]) -> tuple[str, list[Reason]]:
     """M: stated, or M1 by a contralateral node, or M0 where nothing is stated."""
-    contralateral = next(
-        (
-            one.node.node_id
-            for one in found
-            if one.node.station == "contralateral" and one.category not in (None, "negative", "itc")
-        ),
-        None,
+    contralateral = min(
+        (one.node.node_id for one in found if one.node.station == "contralateral" and _is_positive(one.category)),
+        default=None,
     )
     if contralateral is not None:
         text = f"M1, as the contralateral node {contralateral} holds a metastasis"
@@ -226,6 +224,10 @@ def _m_of(primary: Primary, procedure: Procedure, found: Sequence[NodeFinding]) 
     if stated:
         return stated[0], [Reason("M", f"{stated[0]}, as stated", "M stated", "case file")]
     return "M0", [Reason("M", "M0, as no distant metastasis is stated", "M default", AJCC)]
+
+
+def _is_positive(category: str | None) -> bool:
+    return category not in (None, "negative", "itc")
 
 
 def _anatomic(t: str | None, n: str | None, m: str, procedure: Procedure) -> tuple[str | None, Reason]:
@@ -315,7 +317,9 @@ def _lacking(t: str | None, n: str | None) -> str:
 
 def _case_warnings(case: Case, found: Sequence[NodeFinding]) -> Iterator[Caution]:
     """What is doubtful of the case as a whole."""
-    unconfirmed = [one.node.node_id for one in found if not one.is_confirmed and one.category not in (None, "negative")]
+    unconfirmed = sorted(
+        one.node.node_id for one in found if not one.is_confirmed and one.category not in (None, "negative")
+    )
     if unconfirmed:
         yield Caution(
             "unconfirmed",
@@ -386,18 +390,27 @@ def _worse(category: str | None, other: str | None) -> str | None:
 
 def _at_edge(finding: NodeFinding, edge: int) -> str | None:
     """Category if the size that decides were at one end of its interval."""
-    if finding.size_interval_mm is None or finding.deciding is None:
+    usable = [one.finding for one in finding.sections if one.problem is None]
+    if finding.category is None or not usable:
         return finding.category
-    by_size = node_category(finding.size_interval_mm[edge], None)
-    by_cells = finding.deciding.finding.category_by_cells
-    return max(by_size, by_cells, key=lambda value: value.rank).value
+    at_edge = [
+        one.category
+        if one.diameter_interval_um is None
+        else max(
+            node_category(one.diameter_interval_um[edge] / 1000, None), one.category_by_cells, key=lambda it: it.rank
+        )
+        for one in usable
+    ]
+    return max(at_edge, key=lambda category: category.rank).value
 
 
 def _osna(case: Case) -> OsnaLoad | None:
     measured = [(node.node_id, node.osna_copies_per_ul) for node in case.nodes if node.osna_copies_per_ul is not None]
     if not measured:
         return None
-    return OsnaLoad(sum(copies for _, copies in measured), tuple((name, osna_class(value)) for name, value in measured))
+    return OsnaLoad(
+        fsum(copies for _, copies in measured), tuple((name, osna_class(value)) for name, value in measured)
+    )
 
 
 def _osna_warnings(case: Case, osna: OsnaLoad | None) -> Iterator[Caution]:
@@ -418,9 +431,8 @@ def _osna_warnings(case: Case, osna: OsnaLoad | None) -> Iterator[Caution]:
 def _camelyon17(case: Case, found: tuple[NodeFinding, ...], counts: NodeCounts, problems: list[str]) -> CaseStage:
     """The rule book of the challenge: categories in, one of five stages out."""
     known = [Category(one.category) for one in found if one.category not in (None, "positive")]
-    problems = problems + [
-        f"node {one.node.node_id} is positive without a size" for one in found if one.category == "positive"
-    ]
+    unsized = sorted(one.node.node_id for one in found if one.category == "positive")
+    problems = problems + [f"node {name} is positive without a size" for name in unsized]
     stage = camelyon17_stage(known) if known else None
     is_negative = stage in (None, "pN0", "pN0(i+)")
     category = None if problems and is_negative else stage

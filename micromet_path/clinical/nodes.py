@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from micromet_path.clinical.case import Node
 from micromet_path.clinical.pn import NodeFact
 from micromet_path.clinical.reasons import Caution, Reason
 from micromet_path.clinical.wording import millimetres
+from micromet_path.errors import ConfigError
 from micromet_path.model import Category, CellEstimate, Finding
 
 __all__ = ["FocusEvidence", "NodeCounts", "NodeFinding", "SectionFinding", "judge_node", "node_category"]
@@ -46,6 +48,11 @@ def node_category(size_mm: float | None, cells: int | None) -> Category:
         ``size > 2.0 mm``: macrometastasis; else ``size > 0.2 mm`` or ``cells > 200``: micrometastasis; else
         a focus or a cell: ITC; else negative (AJCC Cancer Staging Manual, 8th edition, 2017).
 
+    Raises
+    ------
+    ConfigError
+        If one of them is negative or no number.
+
     Examples
     --------
     >>> [node_category(size, None).value for size in (2.01, 2.0, 0.2, None)]
@@ -54,6 +61,8 @@ def node_category(size_mm: float | None, cells: int | None) -> Category:
     ('itc', 'micrometastasis')
     """
     size, count = size_mm or 0.0, cells or 0
+    if not (0 <= size < inf and 0 <= count < inf):
+        raise ConfigError(f"a node's size and cells must be 0 or more, found {size} mm and {count} cells")
     if size > _MICRO_MM:
         return Category.MACROMETASTASIS
     if size > _ITC_MM or count > _CELLS:
@@ -284,7 +293,8 @@ def _typed_warnings(node: Node) -> Iterator[Caution]:
     size, cells = node.size_mm, node.cells
     for limit in (_ITC_MM, _MICRO_MM):
         if size is not None and abs(size - limit) <= _NEAR_SHARE * limit + 1e-12:
-            yield Caution("near_limit", f"node {node.node_id}: {size:g} mm is within 10 % of the limit of {limit} mm")
+            printed = millimetres(round(size * 1000, 6))
+            yield Caution("near_limit", f"node {node.node_id}: {printed} mm is within 10 % of the limit of {limit} mm")
     is_small = size is None or size <= _ITC_MM
     if cells is not None and is_small and abs(cells - _CELLS) <= _NEAR_CELLS_SHARE * _CELLS:
         yield Caution("near_200_cells", f"node {node.node_id}: {cells} cells are within 20 % of the guideline of 200")
@@ -304,11 +314,9 @@ def _from_sections(node: Node, sections: Sequence[SectionFinding]) -> NodeFindin
     """The worst assessable section decides."""
     ordered = tuple(sorted(sections, key=lambda one: (one.result, one.fingerprint, one.pieces)))
     usable = [one for one in ordered if one.problem is None]
-    problems = tuple(f"{one.label}: {one.problem}" for one in ordered if one.problem is not None)
+    problems = tuple(_section_problems(node, ordered))
     if not usable:
-        return NodeFinding(
-            node, None, sections=ordered, problems=problems or (f"nothing is stated of node {node.node_id}",)
-        )
+        return NodeFinding(node, None, sections=ordered, problems=problems)
     worst = max(usable, key=lambda one: (one.finding.category.rank, one.finding.max_diameter_um or 0.0))
     category = worst.finding.category
     by_gap = {
@@ -333,6 +341,18 @@ def _from_sections(node: Node, sections: Sequence[SectionFinding]) -> NodeFindin
         reasons=(_section_reason(node, worst, len(usable)),),
         warnings=(*_section_warnings(node, usable), *_detection_warnings(node, category.value)),
     )
+
+
+def _section_problems(node: Node, sections: Sequence[SectionFinding]) -> Iterator[str]:
+    """Why the slides of a node do not tell all of it."""
+    wanting = len(node.slides) - len(sections)
+    if wanting > 0:
+        yield f"node {node.node_id}: {wanting} of {len(node.slides)} slides not read"
+    for one in sections:
+        if one.problem is not None:
+            yield f"{one.label}: {one.problem}"
+        else:  # a positive is told although the slide was read in part only; it is the least there is
+            yield from (f"{one.label}: {reason.partition(': ')[2]}" for reason in one.finding.assessable.reasons)
 
 
 def _at_gap(section: SectionFinding, gap_um: float) -> Category:
@@ -375,6 +395,14 @@ def _section_warnings(node: Node, usable: Sequence[SectionFinding]) -> Iterator[
             yield Caution("borderline", f"{where}: a category limit lies inside the interval of the size")
         elif finding.near_limit:
             yield Caution("near_limit", f"{where}: the size is within 10 % of a category limit")
+        if finding.contiguity_sensitive:
+            rank = finding.category.rank
+            higher = next(row for row in finding.by_gap if row.gap_um >= 7 and row.category.rank > rank)
+            yield Caution(
+                "contiguity_sensitive",
+                f"{where}: {finding.category.value}, but {higher.category.value} if foci up to {higher.gap_um:g} um "
+                "apart are one",
+            )
         if finding.size_is_minimum and finding.category.rank > Category.NEGATIVE.rank:
             yield Caution(
                 "size_is_minimum", f"{where}: the focus reaches an edge of tissue or scan; its size is a minimum"

@@ -308,6 +308,8 @@ def _warnings(nodes: Sequence[NodeFact], regional: Sequence[NodeFact], procedure
     for node in nodes:
         if node.station == "contralateral" and node.category in _POSITIVE:
             yield Caution("contralateral_is_m1", f"node {node.node_id} is contralateral: its metastasis is M1, not N")
+        if node.category in (None, "not_assessable"):
+            yield Caution("not_assessable", f"node {node.node_id} is not known; it is not among those examined")
         if node.category == "positive":
             yield Caution(
                 "size_not_stated",

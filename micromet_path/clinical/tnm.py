@@ -6,7 +6,18 @@ import re
 
 from micromet_path.errors import ConfigError
 
-__all__ = ["M_VALUES", "N_VALUES", "T_VALUES", "m_value", "n_group", "n_value", "t_from_size", "t_group", "t_value"]
+__all__ = [
+    "M_VALUES",
+    "N_VALUES",
+    "T_VALUES",
+    "m_value",
+    "n_group",
+    "n_value",
+    "prefix_of",
+    "t_from_size",
+    "t_group",
+    "t_value",
+]
 
 T_VALUES = ("TX", "T0", "Tis", "T1mi", "T1a", "T1b", "T1c", "T1", "T2", "T3", "T4", "T4a", "T4b", "T4c", "T4d")
 N_VALUES = (
@@ -26,6 +37,18 @@ def _value(text: str, known: tuple[str, ...], letter: str) -> str:
         if bare.casefold() == value.casefold():
             return value
     raise ConfigError(f"{text!r} is no {letter} category; allowed are {', '.join(known)}")
+
+
+def prefix_of(text: str) -> str:
+    """Who looked and when: ``"p"``, ``"yp"``, ``"c"`` ..., ``""`` where it is not said.
+
+    Examples
+    --------
+    >>> prefix_of("ypT0"), prefix_of("T2")
+    ('yp', '')
+    """
+    found = _PREFIX.match(text.strip())
+    return found[0] if found else ""
 
 
 def t_value(text: str) -> str:
@@ -64,7 +87,7 @@ def m_value(text: str) -> str:
     ('M0(i+)', 'M1')
     """
     bare = text.strip()
-    if re.fullmatch(r"y?pM0(\(i\+\))?", bare):
+    if re.match(r"y?pM0", bare):
         raise ConfigError(f"{bare!r} does not exist: that nothing is found elsewhere is clinical; write 'cM0'")
     return _value(text, M_VALUES, "M")
 
