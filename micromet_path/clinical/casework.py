@@ -323,7 +323,7 @@ def _case_warnings(case: Case, found: Sequence[NodeFinding]) -> Iterator[Caution
     if unconfirmed:
         yield Caution(
             "unconfirmed",
-            f"suggested category: the finding in node {', '.join(unconfirmed)} is not confirmed as tumour",
+            f"suggested category: the finding in {_nodes(unconfirmed)} is not confirmed as tumour",
         )
     if case.expected_slides is not None and not any(node.slides for node in case.nodes):
         yield Caution(
@@ -331,6 +331,11 @@ def _case_warnings(case: Case, found: Sequence[NodeFinding]) -> Iterator[Caution
         )
     if case.procedure.extranodal_extension not in (None, "absent"):
         yield Caution("extranodal_extension", "extranodal extension is stated; it does not change pN by itself")
+
+
+def _nodes(names: Sequence[str]) -> str:
+    """Nodes by name."""
+    return f"node{'' if len(names) == 1 else 's'} {', '.join(names)}"
 
 
 def _group_warnings(
