@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from micromet_path.clinical.case import Case
     from micromet_path.clinical.case_stage import CaseStage
+    from micromet_path.clinical.groups import PrognosticTable
     from micromet_path.pipeline.sections import AnalysedSlide
 
 __all__ = [
@@ -326,7 +327,8 @@ def rebuild(out: str | Path, origin: Origin = "auto") -> tuple[Path, ...]:
 def stage(
     case: str | Path | Mapping[str, Any] | Case,
     results: str | Path | None = None,
-    prognostic_table: str | Path | None = None,
+    prognostic_table: str | Path | PrognosticTable | None = None,
+    home: str | Path | None = None,
 ) -> CaseStage:
     """Stage a case: pN, T, M and stage groups, each with its reasons. A suggestion; a pathologist decides.
 
@@ -337,8 +339,10 @@ def stage(
     results : path, optional
         Folder that holds the results of the case's slides, where the case names them by slide id. Other names
         are folders, from the case file's own folder.
-    prognostic_table : path, optional
+    prognostic_table : path or PrognosticTable, optional
         A laboratory's own table of the prognostic stage, instead of the one that comes with the package.
+    home : path, optional
+        Folder from which results are named; the case file's own where the case is a file.
 
     Raises
     ------
@@ -354,18 +358,18 @@ def stage(
     """
     from micromet_path.clinical.case import parse_case
     from micromet_path.clinical.casework import stage_case
-    from micromet_path.clinical.groups import PrognosticTable
+    from micromet_path.clinical.groups import PrognosticTable as Table
     from micromet_path.pipeline.sections import find_sections
 
     if isinstance(case, str | Path):
         from micromet_path.results.case_files import load_case
 
-        home, read = Path(case).parent, load_case(Path(case))
+        home, read = home or Path(case).parent, load_case(Path(case))
     else:
-        home, read = Path(), parse_case(case)
-    table = None if prognostic_table is None else PrognosticTable.read(Path(prognostic_table))
+        home, read = home or Path(), parse_case(case)
+    table = Table.read(Path(prognostic_table)) if isinstance(prognostic_table, str | Path) else prognostic_table
     named = dict.fromkeys(reference.result for node in read.nodes for reference in node.slides)
-    slides = {name: _analysed_slide(name, home, results) for name in named}
+    slides = {name: _analysed_slide(name, Path(home), results) for name in named}
     found = find_sections(read, slides)
     return stage_case(read, found.sections, table, found.problems, found.remarks)
 

@@ -54,7 +54,7 @@ def parse_record(
         raise ConfigError(f"{source}: nested too deeply; expected tables in lists in tables") from error
     except ConfigError:
         raise
-    except (ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         if not isinstance(error, ValidationError):  # numbers with thousands of digits
             raise ConfigError(f"{source}: a value is no text or number that can be read: {error}") from error
         raise _told(error, source) from error
@@ -109,6 +109,11 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
+def _named(key: Any) -> str:
+    """A key in a message, in one line."""
+    return _short(key)[1:-1] if isinstance(key, str) else _short(key)
+
+
 def _refuse_unknown_keys(record: Any, content: Any, source: str, prefix: str = "") -> None:
     """Raise for the first key that a record does not have."""
     if not isinstance(content, Mapping):
@@ -118,7 +123,7 @@ def _refuse_unknown_keys(record: Any, content: Any, source: str, prefix: str = "
         if key not in known:
             near = get_close_matches(str(key), list(known), n=1, cutoff=0.4)
             advice = f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(sorted(known))}"
-            raise ConfigError(f"{source}: unknown key {prefix}{_short(key)[1:-1]}; {advice}")
+            raise ConfigError(f"{source}: unknown key {prefix}{_named(key)}; {advice}")
     for inner, value, place in _inner(record, content, prefix):
         _refuse_unknown_keys(inner, value, source, f"{place}.")
 
@@ -133,16 +138,22 @@ def _refuse_wrong_tables(record: Any, content: Any, source: str, prefix: str = "
 
 def _inner(record: Any, content: Mapping[str, Any], prefix: str) -> Iterator[tuple[Any, Any, str]]:
     """Records that a record holds: their type, what stands there, and where."""
-    for key, hint in _hints(record).items():
-        inner = _record_in(hint)
-        if inner is None or key not in content:
+    for key, inner, is_many in _nested(record):
+        if key not in content:
             continue
         value = content[key]
-        if get_origin(hint) is not tuple:
+        if not is_many:
             yield inner, value, f"{prefix}{key}"
         elif isinstance(value, list | tuple):
             for number, entry in enumerate(value, start=1):
                 yield inner, entry, f"{prefix}{key}[{number}]"
+
+
+@cache
+def _nested(record: Any) -> tuple[tuple[str, Any, bool], ...]:
+    """Fields of a record that hold records: their name, the record, and whether there are many."""
+    found = ((key, _record_in(hint), get_origin(hint) is tuple) for key, hint in _hints(record).items())
+    return tuple(field for field in found if field[1] is not None)
 
 
 @cache

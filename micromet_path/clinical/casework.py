@@ -198,13 +198,13 @@ def _t_of(primary: Primary, procedure: Procedure) -> tuple[str | None, list[Reas
     if primary.pt is None:
         if by_size is None:
             return None, [], []
-        text = f"{prefix}{by_size}, as the invasive primary measures {primary.size_mm:g} mm"
+        text = f"{prefix}{by_size}, as the invasive primary measures {primary.size_mm:.12g} mm"
         return by_size, [Reason("T", text, "T by size", AJCC)], []
     t = t_value(primary.pt)
     warnings = []
     if by_size is not None and t_group(t) not in ("T4", "TX") and t not in (by_size, t_group(by_size)):
         warnings.append(
-            Caution("t_unlike_size", f"pT is stated as {t}, {primary.size_mm:g} mm would be {by_size}; {t} is used")
+            Caution("t_unlike_size", f"pT is stated as {t}, {primary.size_mm:.12g} mm would be {by_size}; {t} is used")
         )
     return t, [Reason("T", f"{prefix}{t}, as stated", "T stated", "case file")], warnings
 
@@ -364,7 +364,7 @@ def _changes(found: Sequence[NodeFinding], procedure: Procedure, assigned: PN, i
 
 def _other_values(found: Sequence[NodeFinding], procedure: Procedure, assigned: PN) -> Iterator[tuple[PN, str]]:
     """Another pN, and the condition under which it holds."""
-    before = assigned.pn
+    before, stated = assigned.pn, _facts(found)
     for gap in sorted({gap for finding in found for gap in finding.by_gap}):
         if not _GAPS_OF_JUDGEMENT_UM[0] <= gap <= _GAPS_OF_JUDGEMENT_UM[1]:
             continue
@@ -381,7 +381,7 @@ def _other_values(found: Sequence[NodeFinding], procedure: Procedure, assigned: 
         ],
     }
     for condition, facts in conditions.items():
-        other = assign_pn(facts, procedure)
+        other = assigned if facts == stated else assign_pn(facts, procedure)
         if other.pn != assigned.pn:
             yield other, condition
 

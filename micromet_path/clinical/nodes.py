@@ -278,7 +278,7 @@ def _from_size(node: Node) -> NodeFinding:
 
 def _rule(size_mm: float | None, cells: int | None) -> str:
     """The clause that decides, with its numbers."""
-    size = "no focus was measured" if not size_mm else f"the largest focus is {size_mm:g} mm"
+    size = "no focus was measured" if not size_mm else f"the largest focus is {millimetres(size_mm * 1000)} mm"
     count = "" if cells is None else f", with {cells} cells on a section"
     if size_mm and size_mm > _MICRO_MM:
         return f"{size}, above 2.0 mm"
@@ -293,7 +293,7 @@ def _typed_warnings(node: Node) -> Iterator[Caution]:
     size, cells = node.size_mm, node.cells
     for limit in (_ITC_MM, _MICRO_MM):
         if size is not None and abs(size - limit) <= _NEAR_SHARE * limit + 1e-12:
-            printed = millimetres(round(size * 1000, 6))
+            printed = millimetres(size * 1000)
             yield Caution("near_limit", f"node {node.node_id}: {printed} mm is within 10 % of the limit of {limit} mm")
     is_small = size is None or size <= _ITC_MM
     if cells is not None and is_small and abs(cells - _CELLS) <= _NEAR_CELLS_SHARE * _CELLS:

@@ -8,6 +8,7 @@ summaries of the AJCC Cancer Staging Manual, 8th edition (2017), and carry versi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
 from micromet_path.clinical.case import Node, Procedure, parse_node, parse_procedure
@@ -156,11 +157,18 @@ def camelyon17_stage(categories: Sequence[Category | str]) -> str:
 def osna_class(copies_per_ul: float) -> str:
     """Class of a node by one-step nucleic acid amplification: ``"negative"``, ``"+"`` or ``"++"``.
 
+    Raises
+    ------
+    ConfigError
+        If the number of copies is negative or no number.
+
     Examples
     --------
     >>> [osna_class(copies) for copies in (249, 250, 5000, 5001)]
     ['negative', '+', '+', '++']
     """
+    if not 0 <= copies_per_ul < inf:
+        raise ConfigError(f"copies must be 0 or more, found {copies_per_ul}")
     if copies_per_ul < 250:
         return "negative"
     return "+" if copies_per_ul <= 5000 else "++"

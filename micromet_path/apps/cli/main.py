@@ -79,6 +79,31 @@ def analyze(slides: tuple[str, ...], **options: Any) -> None:
 
 
 @cli.command()
+@click.argument("cases", nargs=-1, required=True, metavar="CASE...", type=_FILE)
+@click.option("--results", type=_FILE, help="Folder with the results of the slides that the cases name.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one line a case.")
+@click.option("--fhir", "as_fhir", is_flag=True, help="Print a FHIR R4B bundle (mCODE), one line a case.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print a table with one row a case.")
+@click.option("--synoptic", "as_synoptic", is_flag=True, help="Print a synoptic text to paste.")
+@click.option("--html", type=_FILE, help="Write one page for one case.")
+@click.option("--context", is_flag=True, help="Add studies whose population the case matches or misses.")
+@click.option("--prognostic-table", type=_FILE, help="Your own table of the prognostic stage, as CSV.")
+def stage(
+    cases: tuple[Path, ...], html: Path | None, as_json: bool, as_fhir: bool, as_csv: bool, as_synoptic: bool,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Stage cases: pN, stage groups, and why.
+
+    A CASE is a .toml or .json file with one case, or a .csv with many, one row a node. Nodes are described by
+    category, by size and cells, or by slides that were analysed before.
+    """
+    from micromet_path.apps.cli.stage import StageCommand, run
+
+    forms = {"json": as_json, "fhir": as_fhir, "csv": as_csv, "synoptic": as_synoptic}
+    sys.exit(run(StageCommand.of(cases, html, forms, **options)))
+
+
+@cli.command()
 @click.argument("out", type=_FILE)
 @click.option(
     "--origin", type=click.Choice(["auto", "level0", "bounds"]), default="auto", show_default=True,

@@ -1,0 +1,91 @@
+"""Staged cases as a table: one row a case, the columns frozen, for laboratory systems that take CSV.
+
+Later versions may add columns at the end, never change or move one.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable
+from typing import TextIO
+
+from micromet_path import __version__
+from micromet_path.clinical.case_stage import CaseStage
+
+__all__ = ["CASE_COLUMNS", "case_row", "case_table_as_markdown", "write_case_rows"]
+
+_Cell = Callable[[CaseStage], object]
+
+_COLUMNS: tuple[tuple[str, str, _Cell], ...] = (
+    ("case_id", "as the case file names it", lambda s: s.case_id),
+    ("status", "`incomplete`, `suggested` or `confirmed`", lambda s: s.status),
+    ("pn", "as it is printed: `pN1mi(sn)`, or why it is not assigned", lambda s: s.pn),
+    ("pn_category", "without suffixes: `pN1mi`; empty while it is not assigned", lambda s: s.pn_category),
+    ("suffixes", "`sn` or `f`", lambda s: ";".join(s.suffixes)),
+    ("pt", "T with its prefix: `pT1c`, `ypT1c`", lambda s: None if s.t is None else s.prefix + s.t),
+    ("m", "`M0`, `M0(i+)`, `M1`", lambda s: s.m),
+    ("anatomic_stage", "`IA`; empty where there is no group", lambda s: s.anatomic_stage),
+    ("clinical_prognostic_stage", "empty where a fact is missing", lambda s: s.clinical_prognostic_stage),
+    ("pathological_prognostic_stage", "empty where a fact is missing", lambda s: s.pathological_prognostic_stage),
+    ("nodes_examined", "contralateral nodes are left out, as in all counts", lambda s: s.counts.examined),
+    ("nodes_macro", "with a macrometastasis, or a metastasis without a size", lambda s: s.counts.with_macro),
+    ("nodes_micro", "with a micrometastasis at most", lambda s: s.counts.with_micro),
+    ("nodes_itc", "with isolated tumour cells at most", lambda s: s.counts.with_itc),
+    ("sentinel_examined", "sentinel nodes examined", lambda s: s.counts.sentinel_examined),
+    ("sentinel_positive", "of them with a micro- or macrometastasis", lambda s: s.counts.sentinel_positive),
+    ("largest_mm", "largest deposit that was measured", lambda s: s.counts.largest_mm),
+    ("slides_expected", "slides there should be; empty where no slide is named", lambda s: s.counts.slides_expected),
+    ("slides_read", "slides that could be assessed", lambda s: s.counts.slides_read),
+    ("warnings", "codes, with `;` between", lambda s: ";".join(dict.fromkeys(c.code for c in s.cautions))),
+    ("would_change", "`pN1mi if ...`, with `; ` between", lambda s: _changes(s)),
+    ("rules_version", "versions of rules and tables", lambda s: s.rules_version),
+    ("program_version", "of micromet_path", lambda s: __version__),
+)  # fmt: skip
+
+CASE_COLUMNS: tuple[str, ...] = tuple(name for name, _, _ in _COLUMNS)
+"""Names of the columns, in order; what each means: `case_table_as_markdown`."""
+
+
+def case_row(stage: CaseStage) -> dict[str, str]:
+    """The row of a case, by column; empty where there is no value.
+
+    Examples
+    --------
+    >>> from micromet_path.clinical.case import parse_case
+    >>> from micromet_path.clinical.casework import stage_case
+    >>> row = case_row(stage_case(parse_case({"case_id": "A", "nodes": [{"node_id": "1", "size_mm": 0.9}]})))
+    >>> row["pn"], row["nodes_micro"], row["largest_mm"], row["pt"]
+    ('pN1mi', '1', '0.9', '')
+    """
+    return {name: _printed(of(stage)) for name, _, of in _COLUMNS}
+
+
+def write_case_rows(file: TextIO, stages: Iterable[CaseStage]) -> None:
+    """Write the header and one row a case, each as soon as the case is there.
+
+    Parameters
+    ----------
+    file : text file
+        Opened with ``newline=""``, as the csv module asks for.
+    stages : iterable of CaseStage
+    """
+    writer = csv.DictWriter(file, CASE_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for stage in stages:
+        writer.writerow(case_row(stage))
+
+
+def case_table_as_markdown() -> str:
+    """The columns as a table to read."""
+    lines = ["| column | what |", "|---|---|", *(f"| `{name}` | {meaning} |" for name, meaning, _ in _COLUMNS)]
+    return "\n".join(lines) + "\n"
+
+
+def _changes(stage: CaseStage) -> str:
+    """What would change pN."""
+    return "; ".join(f"{change.pn} if {change.condition}" for change in stage.changes)
+
+
+def _printed(value: object) -> str:
+    """A cell: numbers with all their digits, nothing for None."""
+    return "" if value is None else str(value)
