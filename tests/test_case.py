@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import skimage.draw
 
 import micromet_path as mp
 from micromet_path.api import analyze_into
+from micromet_path.apps.samples import SampleSpec, write_sample
 from micromet_path.config import Config, Zone
 from micromet_path.errors import ConfigError, ResultError
 from micromet_path.model import Role
@@ -354,3 +357,25 @@ def test_outlines_of_a_real_node_become_pn0_itc(tmp_path):
     assert stage.pn_category == "pN0(i+)"
     measured = sorted(mp.load_result(tmp_path / "patient_004_node_4").clusters.max_diameter_um.tolist())
     np.testing.assert_allclose(measured, [93, 115, 125], atol=2)
+
+
+def test_five_slides_become_a_page(tmp_path):
+    """Drawn, analysed and staged by the commands that a user types."""
+    drawn = write_sample(tmp_path, SampleSpec(profile="itc", side_px=3000, seed=7, spacing_um=0.5)).slide
+    micromet("analyze", *(SAMPLES / f"{name}.svs" for name in ("negative", "itc", "micro", "macro")), drawn,
+             "-o", tmp_path / "out", "-q")  # fmt: skip
+    nodes = [node("1", "negative", "itc"), node("2", {"result": "micro", "pieces": [1]}, drawn.stem)]
+    nodes.append(node("3", {"result": "micro", "pieces": [2, 3]}, "macro"))
+    (tmp_path / "case.json").write_text(json.dumps(case(*nodes, expected_slides=5)), encoding="utf-8")
+
+    micromet("stage", tmp_path / "case.json", "--results", tmp_path / "out", "--html", tmp_path / "case.html")
+
+    page = (tmp_path / "case.html").read_text(encoding="utf-8")
+    assert "pN1a(sn)" in page
+    assert page.count("data:image/jpeg;base64,") >= 3 + 6  # a focus for each node, six sections in small
+    assert str(tmp_path) not in page
+
+
+def micromet(*words):
+    command = "from micromet_path.apps.cli import main; main()"
+    subprocess.run([sys.executable, "-c", command, *map(str, words)], check=True, capture_output=True)
