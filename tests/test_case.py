@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -178,7 +179,7 @@ def test_control_tissue_belongs_to_no_node(tmp_path):
     control = next(number for number, role in roles.items() if role is Role.CONTROL)
 
     assert mp.stage(case(node("1", {"result": "a"})), tmp_path).pn == "pN0(sn)"
-    with pytest.raises(ConfigError, match=f"piece {control} of slide a is control tissue"):
+    with pytest.raises(ConfigError, match=f"piece {control} of slide .* is control tissue"):
         mp.stage(case(node("1", {"result": "a", "pieces": [control]})), tmp_path)
 
 
@@ -204,6 +205,7 @@ def test_one_slide_under_two_names_counts_once(out):
     stage = mp.stage(case(node("1", "negative", str(out / "negative"))), out)
     assert stage.counts.slides_read == stage.counts.slides_expected == 1
     assert "repeated_slide" in codes(stage)
+    assert not any(str(out) in text for text in stage.warnings)
 
 
 def test_slides_that_are_not_there_leave_the_case_open(out):
@@ -248,9 +250,9 @@ def reviewed(tmp_path):
 @pytest.mark.parametrize(
     ("decisions", "pn", "status"),
     [
-        ([], "pN0(i+)(sn)", "confirmed"),
+        ([], "pN0(i+)(sn)", "suggested"),
         ([{"cluster_id": 1, "decision": "accepted", "location": "subcapsular sinus"}], "pN0(i+)(sn)", "confirmed"),
-        ([{"cluster_id": 1, "decision": "rejected"}], "pN0(i+)(sn)", "confirmed"),
+        ([{"cluster_id": 1, "decision": "rejected"}], "pN0(i+)(sn)", "suggested"),
         (
             [{"cluster_id": 1, "decision": "rejected"}, {"cluster_id": 2, "decision": "rejected"}],
             "pN0(sn)",
@@ -274,6 +276,84 @@ def test_a_review_is_honoured(reviewed, decisions, pn, status):
         assert focus.location == decided.get(focus.cluster_id, {}).get("location")
 
 
+def test_what_a_reviewer_rejects_is_no_doubt_any_more(reviewed):
+    write_review(reviewed / "a", *({"cluster_id": number, "decision": "rejected"} for number in (1, 2)))
+
+    stage = mp.stage(case(node("1", "a")), reviewed)
+
+    assert (stage.pn, stage.changes) == ("pN0(sn)", ())
+    assert not codes(stage) & {"uncounted_large", "contiguity_sensitive"}
+
+
+def test_gaps_stay_in_doubt_until_every_focus_has_its_decision(tmp_path):
+    canvas = section()
+    canvas.with_brown(canvas.box(150, 300, 450, 330)).with_brown(canvas.box(490, 300, 690, 330))  # 20 um apart
+    save(tmp_path, "a", canvas)
+    first, second = ({"cluster_id": number, "decision": "accepted"} for number in (1, 2))
+    for decisions, is_sensitive in (((), True), ((first,), True), ((first, second), False)):
+        write_review(tmp_path / "a", *decisions, closed=bool(decisions))
+        stage = mp.stage(case(node("1", "a")), tmp_path)
+        assert ("contiguity_sensitive" in codes(stage)) == is_sensitive
+        assert [change.pn for change in stage.changes] == (["pN1mi(sn)"] if is_sensitive else [])
+
+
+def test_what_a_reviewer_finds_on_a_piece_that_nobody_has_is_no_negative(tmp_path):
+    canvas = section(width=1600)
+    canvas.tissue[:, 700:900] = False
+    save(tmp_path, "a", canvas.with_brown(canvas.disc(1200, 300, 60)))
+    pieces = {piece.category: piece.id for piece in mp.load_result(tmp_path / "a").pieces}
+    empty = case(node("1", {"result": "a", "pieces": [pieces[mp.Category.NEGATIVE]]}))
+
+    assert mp.stage(empty, tmp_path).pn.startswith("pN not assigned yet: piece")
+    write_review(tmp_path / "a", {"cluster_id": 1, "decision": "rejected"})
+    assert mp.stage(empty, tmp_path).pn == "pN0(sn)"
+    write_review(tmp_path / "a", {"cluster_id": 1, "decision": "size corrected", "max_diameter_um": 90})
+    assert mp.stage(empty, tmp_path).pn.startswith("pN not assigned yet: piece")
+
+
+def test_a_focus_on_no_piece_is_no_evidence_for_several_nodes(out):
+    shared = [node(str(number), {"result": "itc", "pieces": [number]}) for number in (1, 2, 3)]
+    astray = replace_pieces(out / "itc", tmp := out / "astray")
+    assert astray > 0
+
+    apart = mp.stage(case(*(one | {"slides": [one["slides"][0] | {"result": "astray"}]} for one in shared)), out)
+    whole = mp.stage(case(node("1", "astray")), out)
+
+    assert tmp.is_dir()
+    assert "lies on no piece" in apart.pn
+    assert all(found.category != "itc" or found.deciding.focus.cluster_id != 1 for found in apart.nodes)
+    assert whole.pn == "pN0(i+)(sn)"
+
+
+def replace_pieces(source, target):
+    """A copy of a result whose largest cluster lies on no piece."""
+    result = mp.load_result(source)
+    clusters = result.clusters
+    fragments = replace(
+        result.analysis.fragments,
+        piece=np.where(clusters.cluster_of_fragment == 0, 0, result.analysis.fragments.piece),
+    )
+    piece_id = clusters.piece_id.copy()
+    piece_id[0] = 0
+    analysis = replace(result.analysis, fragments=fragments, clusters=replace(clusters, piece_id=piece_id))
+    replace(result, analysis=analysis).save(target)
+    return int(np.count_nonzero(mp.load_result(target).clusters.piece_id == 0))
+
+
+@pytest.mark.parametrize(
+    ("decision", "code"),
+    [
+        ({"decision": "accepted", "location": "perinodal"}, "location"),
+        ({"decision": "accepted", "location": "afferent lymphatic"}, "location"),
+        ({"decision": "size corrected", "max_diameter_um": 0.15}, "size_far_from_measured"),
+        ({"decision": "size corrected", "max_diameter_um": 1500.0}, "size_far_from_measured"),
+    ],
+)
+def test_decisions_that_need_a_word(reviewed, decision, code):
+    write_review(reviewed / "a", {"cluster_id": 1, **decision})
+    assert code in codes(mp.stage(case(node("1", "a")), reviewed))
+
+
 def test_a_review_that_is_not_closed_leaves_the_category_suggested(reviewed):
     write_review(reviewed / "a", {"cluster_id": 1, "decision": "rejected"}, closed=False)
     assert mp.stage(case(node("1", "a")), reviewed).status == "suggested"
@@ -295,6 +375,8 @@ def test_a_review_of_another_result_is_not_honoured(reviewed):
         ([{"cluster_id": 1, "decision": "perhaps"}], "a/review.json: decisions[1].decision"),
         ([{"cluster_id": 1, "decision": "size corrected"}], "max_diameter_um belongs to"),
         ([{"cluster_id": 1, "decision": "size corrected", "max_diameter_um": -1}], "max_diameter_um must be above 0"),
+        ([{"cluster_id": 1, "decision": "size corrected", "max_diameter_um": 2e9}], "at most 100000 microns"),
+        ([{"cluster_id": 1, "decision": "accepted", "location": "inclusion"}], "an inclusion is benign"),
         ([{"cluster_id": 1, "decision": "accepted"}] * 2, "a cluster is decided on twice"),
     ],
 )

@@ -99,6 +99,11 @@ class CaseStage:
         return "yp" if self.case.procedure.neoadjuvant else "p"
 
     @property
+    def is_minimum(self) -> bool:
+        """Whether pN, and the groups that rest on it, are the least that there can be."""
+        return self.pn.startswith("at least ")
+
+    @property
     def reasons(self) -> tuple[str, ...]:
         """Why: facts, rule and source, in order."""
         return tuple(str(reason) for reason in self.grounds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -13,13 +14,16 @@ from micromet_path.clinical.case import Case, SlideReference
 from micromet_path.clinical.counting import NOT_THE_PATIENT
 from micromet_path.clinical.nodes import FocusEvidence, SectionFinding
 from micromet_path.clinical.reasons import Caution
-from micromet_path.clinical.review import Review, apply_review
+from micromet_path.clinical.review import REJECTED, Review, apply_review, review_cautions
 from micromet_path.config import Config
 from micromet_path.errors import ConfigError
-from micromet_path.model import Analysis, Category, Clusters, Finding, Role
+from micromet_path.model import Analysis, Category, Clusters, Finding, Piece, Role
 from micromet_path.pipeline.judging import Evidence, make_finding
 
 __all__ = ["AnalysedSlide", "NodeEvidence", "find_sections"]
+
+NO_PIECE = 0
+"""Piece of the clusters that lie on none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ def _assign(case: Case, slides: Mapping[str, AnalysedSlide]) -> _Assignment:
                 key = (slide.analysis.slide.fingerprint, piece)
                 if owner.setdefault(key, node.node_id) != node.node_id:
                     raise ConfigError(
-                        f"piece {piece} of slide {reference.result} is assigned to the nodes {owner[key]} and "
+                        f"piece {piece} of slide {slide.analysis.slide.id} is assigned to the nodes {owner[key]} and "
                         f"{node.node_id}; a piece belongs to one node"
                     )
     return assigned
@@ -122,10 +126,12 @@ def _pieces_of(slide: AnalysedSlide, reference: SlideReference, node_id: str) ->
     for piece in reference.pieces:
         if piece not in roles:
             known = f"1 to {len(roles)}" if roles else "none"
-            raise ConfigError(f"node {node_id}: slide {reference.result} has no piece {piece}; its pieces are {known}")
+            raise ConfigError(
+                f"node {node_id}: slide {slide.analysis.slide.id} has no piece {piece}; its pieces are {known}"
+            )
         if roles[piece] in NOT_THE_PATIENT:
             raise ConfigError(
-                f"node {node_id}: piece {piece} of slide {reference.result} is {roles[piece].value} tissue"
+                f"node {node_id}: piece {piece} of slide {slide.analysis.slide.id} is {roles[piece].value} tissue"
             )
     return tuple(sorted(reference.pieces))
 
@@ -152,7 +158,7 @@ def _section(slide: AnalysedSlide, reference: SlideReference, pieces: tuple[int,
         block=None if reference.block is None else str(reference.block),
         clone=reference.clone or analysis.quality.antibody,
         problem=problem,
-        is_confirmed=problem is None and slide.review is not None and slide.review.closed,
+        is_confirmed=problem is None and _is_confirmed(slide, finding),
         folder=slide.folder,
     )
 
@@ -163,39 +169,56 @@ def _problem(slide: AnalysedSlide, reference: SlideReference, pieces: tuple[int,
         return "its control failed"
     if pieces is None:
         return f"node assignment not stated: the slide holds {len(slide.patient_pieces)} pieces of tissue"
+    return "its review.json is of another result; review this one" if _is_stale(slide) else None
+
+
+def _is_stale(slide: AnalysedSlide) -> bool:
+    """Whether the review beside a result is of another one: cluster ids mean nothing then."""
     review, analysis = slide.review, slide.analysis
-    if review is not None and (review.slide_fingerprint, review.config_fingerprint) != (
+    return review is not None and (review.slide_fingerprint, review.config_fingerprint) != (
         analysis.slide.fingerprint,
         analysis.provenance.config_fingerprint,
-    ):
-        return "its review.json is of another result; review this one"
-    return None
+    )
+
+
+def _is_confirmed(slide: AnalysedSlide, finding: Finding) -> bool:
+    """Whether a reviewer closed the slide, and decided on the focus that the finding rests on."""
+    if slide.review is None or not slide.review.closed:
+        return False
+    return finding.cluster_id is None or any(one.cluster_id == finding.cluster_id for one in slide.review.decisions)
 
 
 def _restricted(slide: AnalysedSlide, pieces: tuple[int, ...]) -> tuple[Clusters, Finding]:
     """Clusters and finding when only these pieces are the node's, after what a reviewer decided."""
     analysis, config = slide.analysis, slide.config
-    is_whole = set(pieces) == set(slide.patient_pieces)
-    if is_whole and slide.review is None:
+    others = set(slide.patient_pieces) - set(pieces)
+    is_reviewed = slide.review is not None and bool(slide.review.decisions)
+    if not others and not is_reviewed:
         return analysis.clusters, analysis.finding
     evidence = Evidence.of(analysis)
-    others = set(slide.patient_pieces) - set(pieces)
     evidence = replace(
         evidence,
         pieces=tuple(replace(piece, role=Role.EXCLUDE) if piece.id in others else piece for piece in evidence.pieces),
     )
     roles = {piece.id: piece.role for piece in evidence.pieces}
+    if others:
+        roles[NO_PIECE] = Role.EXCLUDE  # of several nodes, none can claim it
     clusters = classify.judge(analysis.clusters, roles, config.classify)
-    if slide.review is None:
-        return clusters, make_finding(evidence, clusters, config)
-    reviewed = apply_review(clusters, _on_pieces(slide.review, clusters, others), config.classify)
-    # What is contiguous is the reviewer's word now: other gaps say nothing more.
+    finding = make_finding(evidence, clusters, config)
+    if slide.review is None or not is_reviewed:
+        return clusters, finding
+    review = _on_pieces(slide.review, clusters, {*others, *((NO_PIECE,) if others else ())})
+    reviewed = apply_review(clusters, review, config.classify)
+    # Where every focus has its decision, what is contiguous is the reviewer's word; other gaps say nothing more.
+    decided = {decision.cluster_id for decision in review.decisions}
+    is_settled = decided >= {row + 1 for row in np.flatnonzero(clusters.is_counted).tolist()}
+    rejected = Piece(REJECTED, (0, 0, 0, 0), 0.0, Role.EXCLUDE)
     inputs = classify.FindingInputs(
         clusters=reviewed,
-        pieces=evidence.pieces,
+        pieces=(*evidence.pieces, rejected),
         quality=evidence.quality,
-        by_gap=(),
-        scatter_extent_um=None,
+        by_gap=() if is_settled else finding.by_gap,
+        scatter_extent_um=None if is_settled else finding.scatter_extent_um,
         below_area=evidence.dropped[0],
         no_strong_pixel=evidence.dropped[1],
         smallest_area_um2=config.clusters.smallest_area_um2,
@@ -235,7 +258,7 @@ def _focus(slide: AnalysedSlide, clusters: Clusters, finding: Finding) -> FocusE
 def _unassigned(
     case: Case, slides: Mapping[str, AnalysedSlide], assigned: _Assignment
 ) -> tuple[list[str], list[Caution]]:
-    """Pieces of a mapped slide that no node has: a problem where something counts on them, else a remark."""
+    """What of a mapped slide no node has: a problem where something counts on it, else a remark."""
     taken: dict[str, set[int]] = defaultdict(set)
     is_unmapped: set[str] = set()
     for node in case.nodes:
@@ -247,21 +270,45 @@ def _unassigned(
                 is_unmapped.add(fingerprint)
     problems: list[str] = []
     remarks: list[Caution] = []
-    seen: set[str] = set()
-    for slide in slides.values():
-        record = slide.analysis.slide
-        if record.fingerprint in seen or record.fingerprint in is_unmapped:
+    for fingerprint, slide in {slide.analysis.slide.fingerprint: slide for slide in slides.values()}.items():
+        if fingerprint in is_unmapped:
             continue
-        seen.add(record.fingerprint)
-        for piece in slide.analysis.pieces:
-            if piece.role in NOT_THE_PATIENT or piece.id in taken[record.fingerprint]:
+        name, clusters = slide.analysis.slide.id, _reviewed(slide)
+        left = {*slide.patient_pieces} - taken[fingerprint]
+        for piece in classify.judge_pieces(slide.analysis.pieces, clusters, slide.config.classify):
+            if piece.id not in left:
                 continue
-            text = f"piece {piece.id} of slide {record.id} is assigned to no node"
+            text = f"piece {piece.id} of slide {name} is assigned to no node"
             if piece.category is not None and piece.category.rank > Category.NEGATIVE.rank:
                 problems.append(f"{text}, and {piece.category.value} was found on it")
             else:
                 remarks.append(Caution("unassigned_piece", text))
+        astray = np.flatnonzero(clusters.is_counted & (clusters.piece_id == NO_PIECE)).tolist()
+        if astray and not _is_whole(case, slides, assigned, fingerprint):
+            problems.append(
+                f"cluster {astray[0] + 1} of slide {name} lies on no piece; say in a review whose it is not"
+            )
+        if slide.review is not None and slide.review.decisions:
+            remarks += review_cautions(slide.analysis.clusters, slide.review, f"slide {name}")
     return problems, remarks
+
+
+def _reviewed(slide: AnalysedSlide) -> Clusters:
+    """The clusters of a slide as a reviewer left them."""
+    clusters = slide.analysis.clusters
+    if slide.review is None or _is_stale(slide):
+        return clusters
+    return apply_review(clusters, slide.review, slide.config.classify)
+
+
+def _is_whole(case: Case, slides: Mapping[str, AnalysedSlide], assigned: _Assignment, fingerprint: str) -> bool:
+    """Whether one reference has all of a slide's tissue."""
+    return any(
+        slides[reference.result].analysis.slide.fingerprint == fingerprint
+        and set(assigned[node.node_id, number] or ()) == set(slides[reference.result].patient_pieces)
+        for node in case.nodes
+        for number, reference in enumerate(node.slides)
+    )
 
 
 def _repeated(slides: Mapping[str, AnalysedSlide]) -> Iterator[Caution]:
@@ -271,4 +318,6 @@ def _repeated(slides: Mapping[str, AnalysedSlide]) -> Iterator[Caution]:
         names[slide.analysis.slide.fingerprint].append(name)
     for same in names.values():
         if len(same) > 1:
-            yield Caution("repeated_slide", f"{' and '.join(sorted(same))} are one and the same slide; it counts once")
+            called = sorted({Path(name).name for name in same})
+            text = f"slide {called[0]} is named twice" if len(called) == 1 else f"{' and '.join(called)} are one slide"
+            yield Caution("repeated_slide", f"{text}; it counts once")

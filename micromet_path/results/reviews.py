@@ -26,7 +26,7 @@ def read_review(folder: Path) -> Review | None:
     path = folder / REVIEW_FILE
     source = f"{folder.name}/{REVIEW_FILE}"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:

@@ -32,7 +32,7 @@ from micromet_path.clinical.staging import (
     t_from_size,
 )
 from micromet_path.errors import ConfigError
-from micromet_path.model import Finding, GapFinding, Role
+from micromet_path.model import CellEstimate, Finding, GapFinding, Role
 from tests.clinical.conftest import make_measures
 from tests.clinical.test_classify import GOOD, ITC, MACRO, MICRO, NEGATIVE, finding_of, piece
 
@@ -194,7 +194,8 @@ def test_the_evidence_of_the_worst_section_is_kept():
     assert found.deciding is worst
     assert found.deciding.focus is focus
     assert (found.size_mm, found.size_interval_mm) == (2.1, (2.1, 2.1))
-    assert "slide s2 (block B, section 3) is 2.10 mm (cluster 1)" in found.reasons[0].text
+    assert "the worst of 2 slides, slide s2 (block B, section 3) is 2.10 mm (cluster 1)" in found.reasons[0].text
+    assert "focus on slide s1 is 0.09 mm (cluster 1)" in from_slides([section("s1", [90.0])]).nodes[0].reasons[0].text
 
 
 @pytest.mark.parametrize(
@@ -278,6 +279,21 @@ def test_an_unconfirmed_finding_gives_a_suggested_category(confirmed, status):
 
 
 @pytest.mark.parametrize(
+    "node", [{"category": "macro"}, {"size_mm": 2.4}, {"cells": 5}, {"category": "negative"}], ids=str
+)
+def test_a_typed_node_is_confirmed_where_the_case_says_so(node):
+    assert [case_of([{**node, "confirmed": fact}]).status for fact in (True, False, None)] == [
+        *("confirmed", "suggested", "suggested"),
+    ]
+
+
+def test_typed_measurements_are_kept():
+    found = case_of([{"size_mm": 0.19, "cells": 230}, {"size_mm": 0.3}, {"category": "itc"}]).nodes
+    assert [node.size_mm for node in found] == [0.19, 0.3, None]
+    assert [node.cells for node in found] == [CellEstimate(230.0, 230.0, 230.0), None, None]
+
+
+@pytest.mark.parametrize(
     ("closed", "stated", "status"),
     [
         rule("a closed review confirms", [True, True], "unknown", "confirmed"),
@@ -317,6 +333,9 @@ def test_a_case_is_not_negative_while_a_slide_says_nothing(others_um, problem, p
     assert (staged.counts.slides_read, staged.counts.slides_expected) == (5, 6)
     assert "incomplete" in codes(staged)
     assert problem in staged.warnings[0] + staged.warnings[1]
+    last = staged.nodes[-1]
+    assert (last.category is None) == (not is_one_node or not others_um)
+    assert last.is_minimum == is_one_node
     if not pn.startswith("at least"):
         assert (staged.pn_category, staged.suffixes, staged.anatomic_stage) == (None, (), None)
 
@@ -406,7 +425,22 @@ def test_a_category_that_contiguity_decides_is_told_where_pn_stays_as_well():
     sensitive = section("s1", [180.0], finding={"by_gap": by_gap})
     staged = from_slides([sensitive], [section("s2", [2100.0])], primary=RESECTED)
     assert (staged.pn, staged.changes) == ("pN1a", ())
-    assert "contiguity_sensitive" in codes(staged)
+    said = [caution.text for caution in staged.cautions if caution.code == "contiguity_sensitive"]
+    assert len(said) == 1
+    assert "itc" in said[0].lower()
+    assert "micrometastasis if foci up to 25 um apart" in said[0]
+
+
+def test_a_size_at_an_edge_is_a_minimum():
+    at_edge, inside = (section("s1", [300.0], size_is_minimum=is_minimum) for is_minimum in (True, False))
+    for slide, is_minimum in ((at_edge, True), (inside, False)):
+        staged = from_slides([slide], primary=RESECTED)
+        assert ("size_is_minimum" in codes(staged)) == staged.nodes[0].is_minimum == is_minimum
+
+
+@pytest.mark.parametrize(("size_um", "near"), [(179.0, False), (181.0, True), (2199.0, True), (2201.0, False)])
+def test_a_measured_size_near_a_limit(size_um, near):
+    assert ("near_limit" in codes(from_slides([section("s1", [size_um])]))) == near
 
 
 def test_a_size_whose_interval_holds_a_limit_may_be_the_other_class():
@@ -782,6 +816,11 @@ def test_an_invasive_primary_has_a_size(size_mm):
 def test_t_of_a_case(primary, t, doubtful):
     staged = case_of(many("negative"), primary=primary)
     assert staged.t == t
+    treated = case_of(many("negative"), primary=primary, procedure=TREATED)
+    for prefix, reasons in (("p", staged.reasons), ("yp", treated.reasons)):
+        said = [reason for reason in reasons if reason.startswith("T: ")]
+        assert len(said) == (t is not None)
+        assert all(reason.startswith(f"T: {prefix}{t}, as ") for reason in said)
     assert ("t_unlike_size" in codes(staged)) == doubtful
 
 
@@ -953,8 +992,9 @@ def test_oncotype_score(t, n, facts, score, kind, stage):
     assert prognostic_stage(kind, t, n, "M1", 3, *facts, oncotype_score=score) == "IV"
 
 
-def test_a_low_score_needs_neither_grade_nor_pr():
-    facts = {"pt": "T2", "er": "positive", "her2": "negative", "oncotype_score": 10}
+@pytest.mark.parametrize("her2", ["negative", "equivocal-after-ish"])
+def test_a_low_score_needs_neither_grade_nor_pr(her2):
+    facts = {"pt": "T2", "er": "positive", "her2": her2, "oncotype_score": 10}
     staged = case_of(many("negative"), primary=facts)
     assert staged.pathological_prognostic_stage == "IA"
     assert any("with an Oncotype DX score of 10" in reason for reason in staged.reasons)
@@ -1022,6 +1062,28 @@ def test_tis_without_nodes_is_stage_0_and_m1_is_iv_whatever_is_unknown():
     for kind in ("clinical", "pathological"):
         assert prognostic_stage(kind, "Tis", "N0", "M0", None, "unknown", "unknown", "unknown") == "0"
         assert prognostic_stage(kind, "TX", "NX", "M1", None, "unknown", "unknown", "unknown") == "IV"
+    staged = case_of(many("negative"), primary={"pt": "pTis"})
+    assert (staged.anatomic_stage, staged.pathological_prognostic_stage) == ("0", "0")
+    assert sum("stage: 0, as Tis N0 M0" in reason for reason in staged.reasons) == 2
+    staged = case_of(many("negative"), primary={"m": "pM1"})
+    assert (staged.anatomic_stage, staged.pathological_prognostic_stage) == ("IV", "IV")
+    assert sum("stage: IV, as M1" in reason for reason in staged.reasons) == 2
+
+
+@pytest.mark.parametrize(
+    ("primary", "says"),
+    [
+        ({"pt": "pT2", **KNOWN}, "IIB, as T2 N1 M0, grade 3, HER2 negative, ER positive, PR positive"),
+        ({"pt": "pT2", **KNOWN, "her2": "unknown"}, "none: HER2 not known"),
+        ({"pt": "pTis", **KNOWN}, "no group is defined for Tis N1"),
+        (KNOWN, "none: pT not known"),
+    ],
+    ids=["cell", "missing", "undefined", "no T"],
+)
+def test_the_reason_of_the_pathological_prognostic_stage(primary, says):
+    staged = case_of(many("positive"), primary=primary)
+    found = says.replace("IIB", str(staged.pathological_prognostic_stage)).replace("N1", "N1a")
+    assert any(reason.startswith(f"pathological prognostic stage: {found}") for reason in staged.reasons)
 
 
 def test_a_laboratory_may_replace_the_table(tmp_path: Path):
