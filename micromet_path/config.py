@@ -89,6 +89,8 @@ class ScanParams:
         Share of ``stain.threshold_od`` at which one pixel of that level is a reason to look.
     audit_share : float
         Share of the tiles passed over that is decoded all the same.
+    least_audited : int
+        Tiles that the sample holds at least, where there are so many: none of 100 bounds what is missed by 3 %.
     full_below_px : int
         Slides with fewer pixels are decoded in full.
     """
@@ -98,6 +100,7 @@ class ScanParams:
     candidate_spacing_um: float = 1.1
     candidate_share: float = 0.7
     audit_share: float = 0.02
+    least_audited: int = 100
     full_below_px: int = 50_000_000
 
     def __post_init__(self) -> None:
@@ -108,8 +111,9 @@ class ScanParams:
         for name in ("candidate_share", "audit_share"):
             if not 0 < getattr(self, name) <= 1:
                 raise ConfigError(f"scan.{name} must lie in (0, 1], found {getattr(self, name)}")
-        if self.full_below_px < 0:
-            raise ConfigError(f"scan.full_below_px must be 0 or more, found {self.full_below_px}")
+        for name in ("least_audited", "full_below_px"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"scan.{name} must be 0 or more, found {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -468,7 +468,8 @@ class Audit:
     audited : int
         Of these, drawn at random and decoded all the same.
     missed : int
-        Audited ones that held what the lower level should have shown.
+        Things that could take part in a finding and lie outside the places that the lower level chose: in the sample,
+        or near something that was found.
     """
 
     cells: int

@@ -90,10 +90,11 @@ def _rows_and_columns(region: Region, cells: TileGrid) -> tuple[slice, slice]:
     )
 
 
-def draw_audit(chosen: NDArray[np.bool_], share: float, seed: int) -> NDArray[np.bool_]:
-    """A sample of the cells that were not chosen, without replacement, at least one where there are any."""
+def draw_audit(chosen: NDArray[np.bool_], params: ScanParams, seed: int) -> NDArray[np.bool_]:
+    """A sample of the cells that were not chosen, without replacement; never so small that it says little."""
     passed_over = np.flatnonzero(~chosen)
-    drawn = np.random.default_rng(seed).choice(passed_over, ceil(share * len(passed_over)), replace=False)
+    size = min(len(passed_over), max(params.least_audited, ceil(params.audit_share * len(passed_over))))
+    drawn = np.random.default_rng(seed).choice(passed_over, size, replace=False)
     audited = np.zeros(chosen.shape, bool)
     audited.flat[drawn] = True
     return audited

@@ -18,6 +18,7 @@ from micromet_path.pixels.fragments import (
     dropped_in_all,
     is_pigment_like,
     join_runs,
+    may_link,
     ragged_rows,
 )
 from micromet_path.pixels.holes import fill_holes
@@ -56,7 +57,7 @@ def gather_fragments(scan: ScanOutcome, spacing: PixelSpacing, config: Config) -
     area_um2 = pieces.sums[:, 0].astype(np.float64) * spacing.pixel_area_um2
     is_strong = pieces.sums[:, 9] > 0
     is_pigment = is_pigment_like(pieces.sums[:, 6:9], params)
-    takes_part = np.where(is_strong, area_um2 >= params.link_minimum_um2, area_um2 >= params.weak_minimum_um2)
+    takes_part = may_link(pieces.sums, spacing, params)
     is_dot = is_strong & ~takes_part & (area_um2 >= params.dot_minimum_um2) & ~is_pigment
     is_dot |= _alone(scan, takes_part & ~is_pigment, area_um2, spacing, config)
     is_dot &= pieces.sums[:, 7] >= config.dots.strong_od * OD_SCALE * pieces.sums[:, 0]

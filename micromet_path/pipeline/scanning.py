@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from micromet_path.config import Config
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region, TileGrid
-from micromet_path.model import Audit, Dropped
+from micromet_path.model import LINK_LIMIT_UM, Audit, Dropped
 from micromet_path.pipeline.candidates import blocks_of, cells_of, choose_cells, draw_audit, spacing_for_candidates
 from micromet_path.pipeline.reading import Block, BlockOutcome, BlockReader, in_threads
 from micromet_path.pixels.area import Area
-from micromet_path.pixels.candidates import cells_touched
-from micromet_path.pixels.fragments import JoinedPieces, dropped_in_all, is_eligible, join, sieve_joined
+from micromet_path.pixels.candidates import cells_near, cells_touched
+from micromet_path.pixels.fragments import JoinedPieces, dropped_in_all, is_eligible, join, may_link, sieve_joined
 from micromet_path.pixels.stain import StainTables
 from micromet_path.slides.base import Slide
 
@@ -136,18 +136,19 @@ class _Scan:
     def candidates(self, chosen: NDArray[np.bool_], seed: int) -> ScanOutcome:
         """The chosen cells, an audit of the others, and whatever stain leads to from there.
 
-        What reaches the border of a decoded cell is followed into the next, until nothing does: every
-        piece that is found is found whole.
+        What reaches the border of a decoded cell is followed into the next, and around every fragment that may
+        link everything is decoded as far as a link can reach, until nothing new is found: every fragment is found
+        whole, and with all that it could be one focus with.
         """
         params, cells = self.config.scan, cells_of(self.slide)
-        audited = draw_audit(chosen, params.audit_share, seed)
+        audited = draw_audit(chosen, params, seed)
         decoded = chosen | audited
         wanted = decoded
         with closing(TemporaryFile()) as file:
             found = _Found(file)
             while wanted.any():
                 new = self._walk(list(blocks_of(wanted, cells, params.block_px**2)), found)
-                wanted = _followed(new, cells) & ~decoded
+                wanted = self._followed(new, cells) & ~decoded
                 decoded = decoded | wanted
             outcome = found.joined(self.slide.info.spacing, self.config)
         audit = Audit(
@@ -159,6 +160,19 @@ class _Scan:
         )
         return replace(outcome, mode="candidates", audit=audit)
 
+    def _followed(self, outcomes: Sequence[BlockOutcome], cells: TileGrid) -> NDArray[np.bool_]:
+        """Cells that stain at the lower threshold reaches out to, and those within a link of what may link."""
+        seams = [outcome.block.lenient for outcome in outcomes]
+        row, start, stop = (
+            np.concatenate([getattr(seam, name) for seam in seams]) for name in ("seam_row", "seam_start", "seam_stop")
+        )
+        spacing, params = self.slide.info.spacing, self.config.fragments
+        boxes = [
+            block.bbox_px0[may_link(block.sums, spacing, params)] for block in (outcome.block for outcome in outcomes)
+        ]
+        margin_px = np.ceil(LINK_LIMIT_UM / np.array([spacing.x_um, spacing.y_um])).astype(int)
+        return cells_touched(row, start, stop, cells) | cells_near(np.concatenate(boxes), margin_px, cells)
+
     def _walk(self, blocks: Sequence[Block], found: _Found) -> list[BlockOutcome]:
         """Read, scan and keep blocks; what was new."""
         before = len(found.outcomes)
@@ -167,15 +181,6 @@ class _Scan:
             if self.progress is not None:
                 self.progress(len(found.outcomes), before + len(blocks))
         return found.outcomes[before:]
-
-
-def _followed(outcomes: Sequence[BlockOutcome], cells: TileGrid) -> NDArray[np.bool_]:
-    """Cells that stain at the lower threshold reaches out to."""
-    seams = [outcome.block.lenient for outcome in outcomes]
-    row, start, stop = (
-        np.concatenate([getattr(seam, name) for seam in seams]) for name in ("seam_row", "seam_start", "seam_stop")
-    )
-    return cells_touched(row, start, stop, cells)
 
 
 def _missed(

@@ -16,7 +16,7 @@ from micromet_path.geometry import Region, TileGrid
 from micromet_path.pixels.reject import SEGMENT_PX, may_stain
 from micromet_path.pixels.stain import StainTables, blue_line
 
-__all__ = ["cells_touched", "mark_cells"]
+__all__ = ["cells_near", "cells_touched", "mark_cells"]
 
 _MARGIN_PX = 1  # pixels of the lower level
 
@@ -109,3 +109,40 @@ def cells_touched(
         for at_column in columns:
             touched[at_row, at_column] = True
     return touched
+
+
+def cells_near(bbox_px0: NDArray[np.int64], margin_px: NDArray[np.int64], cells: TileGrid) -> NDArray[np.bool_]:
+    """Cells that boxes reach when they grow by a margin.
+
+    Parameters
+    ----------
+    bbox_px0 : ndarray of shape (N, 4), int64
+        x0, y0, x1, y1, half-open.
+    margin_px : ndarray of shape (2,), int
+        Along x and y.
+    cells : TileGrid
+
+    Returns
+    -------
+    ndarray of shape (rows, columns), dtype bool
+
+    Examples
+    --------
+    >>> grid = TileGrid(width=12, height=8, tile_width=4, tile_height=4)
+    >>> cells_near(np.array([[5, 1, 6, 2]]), np.array([2, 1]), grid).astype(int)
+    array([[1, 1, 0],
+           [0, 0, 0]])
+    """
+    size, last = np.array([cells.tile_width, cells.tile_height]), np.array([cells.columns, cells.rows]) - 1
+    first = ((bbox_px0[:, :2] - margin_px) // size).clip(0, last)
+    end = ((bbox_px0[:, 2:] + margin_px - 1) // size).clip(0, last) + 1
+    # A step at each corner of a rectangle of cells: summed up along both axes they count the rectangles over a cell.
+    steps = np.zeros((cells.rows + 1, cells.columns + 1), np.int64)
+    for rows, columns, step in (
+        (first[:, 1], first[:, 0], 1),
+        (first[:, 1], end[:, 0], -1),
+        (end[:, 1], first[:, 0], -1),
+        (end[:, 1], end[:, 0], 1),
+    ):
+        np.add.at(steps, (rows, columns), step)
+    return np.asarray(steps.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] > 0)

@@ -29,6 +29,7 @@ __all__ = [
     "is_pigment_like",
     "join",
     "join_runs",
+    "may_link",
     "ragged_rows",
     "sieve_block",
     "sieve_joined",
@@ -371,6 +372,18 @@ def is_eligible(sums: NDArray[np.int64], spacing: PixelSpacing, params: Fragment
     """
     area_um2 = sums[:, 0] * spacing.pixel_area_um2
     return np.asarray(area_um2 >= np.where(sums[:, 9] > 0, params.dot_minimum_um2, params.weak_minimum_um2))
+
+
+def may_link(sums: NDArray[np.int64], spacing: PixelSpacing, params: FragmentParams) -> NDArray[np.bool_]:
+    """Which pieces take part one by one, and link: not the dots of a pattern.
+
+    Parameters
+    ----------
+    sums : ndarray of shape (N, 10), int64
+        As in `BlockScan`.
+    """
+    area_um2 = sums[:, 0].astype(np.float64) * spacing.pixel_area_um2
+    return np.asarray(area_um2 >= np.where(sums[:, 9] > 0, params.link_minimum_um2, params.weak_minimum_um2))
 
 
 def is_pigment_like(sum_stain: NDArray[np.int64], params: FragmentParams) -> NDArray[np.bool_]:
