@@ -62,6 +62,8 @@ def stage_case(
     found = tuple(judge_node(node, (sections or {}).get(node.node_id, ())) for node in case.nodes)
     counts = _counts(case, found)
     problems = sorted({*(problem for finding in found for problem in finding.problems), *problems})
+    if case.expected_slides and not case.nodes:
+        problems.append(f"0 of {case.expected_slides} slides, and no node is listed")
     if counts.slides_expected is not None and (counts.slides_read or 0) < counts.slides_expected:
         problems = [f"{counts.slides_read} of {counts.slides_expected} slides", *problems]
     if case.rules == "camelyon17":
@@ -300,14 +302,14 @@ def _prognostic_text(stage: str | None, tnm: tuple[str, str, str], primary: Prim
     if stage == "IV":
         return "IV, as M1"
     missing = missing_facts(primary.grade, primary.her2, primary.er, primary.pr)
+    if anatomic_group(*tnm) is None:  # the groups of both schemes are defined for the same T and N
+        return f"no group is defined for {where}"
     if stage is not None and missing:
         return f"{stage}, as {where}"
     if stage is not None:
         facts = f"grade {primary.grade}, HER2 {primary.her2}, ER {primary.er}, PR {primary.pr}"
         return f"{stage}, as {where}, {facts}"
-    if missing:
-        return f"none: {', '.join(missing)} not known"
-    return f"no group is defined for {where}"
+    return f"none: {', '.join(missing)} not known"
 
 
 def _lacking(t: str | None, n: str | None) -> str:
@@ -329,6 +331,15 @@ def _case_warnings(case: Case, found: Sequence[NodeFinding]) -> Iterator[Caution
         yield Caution(
             "slides_not_named", f"{case.expected_slides} slides are expected, but no node names slides; not checked"
         )
+    primary = case.primary
+    missing = missing_facts(primary.grade, primary.her2, primary.er, primary.pr)
+    if missing and case.rules == "ajcc8-breast":
+        text = f"{', '.join(missing)} not known: there may be no prognostic stage; the anatomic one stands"
+        yield Caution("missing_fact", text)
+    if case.procedure.neoadjuvant:
+        yield Caution("no_rcb", "after treatment: sizes of nodal deposits are no measurement of residual cancer burden")
+    if primary.m is not None and primary.cm is not None and m_value(primary.m) != m_value(primary.cm):
+        yield Caution("m_unlike_cm", f"M is stated as {m_value(primary.m)} and cM as {m_value(primary.cm)}; look again")
     if case.procedure.extranodal_extension not in (None, "absent"):
         yield Caution("extranodal_extension", "extranodal extension is stated; it does not change pN by itself")
 

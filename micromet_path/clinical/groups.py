@@ -49,7 +49,8 @@ class PrognosticTable:
         try:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path.name} is not a readable prognostic table: {error}") from error
+            why = "there is no such file" if isinstance(error, FileNotFoundError) else getattr(error, "strerror", None)
+            raise ConfigError(f"{path.name} is no readable prognostic table: {why or 'not UTF-8 text'}") from error
         return cls(f"{path.stem}", _cells(text, path.name))
 
 
@@ -168,7 +169,9 @@ def prognostic_group(
     t, n, m = t_group(tnm[0]), n_group(tnm[1]), m_value(tnm[2])
     if kind not in _KINDS:
         raise ConfigError(f"the prognostic stage is clinical or pathological, found {kind!r}")
-    if grade not in (None, 1, 2, 3):
+    if oncotype_score is not None and not 0 <= oncotype_score <= 100:
+        raise ConfigError(f"the Oncotype DX score must be 0 to 100, found {oncotype_score!r}")
+    if grade not in (None, 1, 2, 3) or isinstance(grade, bool):
         raise ConfigError(f"grade must be 1, 2, 3 or unknown, found {grade!r}")
     her2, er, pr = (_receptor(name, value) for name, value in zip(("her2", "er", "pr"), receptors, strict=True))
     if m == "M1":

@@ -22,9 +22,9 @@ __all__ = ["FocusEvidence", "NodeCounts", "NodeFinding", "SectionFinding", "judg
 AJCC_NODES = "AJCC Cancer Staging Manual, 8th edition (2017), breast"
 CAP_TODAY = "CAP Today Q&A, July 2003"
 
+_LARGE_MM = 30.0
 _ITC_MM, _MICRO_MM, _CELLS = 0.2, 2.0, 200
 _NEAR_SHARE, _NEAR_CELLS_SHARE = 0.1, 0.2
-_REASONABLE_GAP_UM = 50.0
 _MIMICS = {
     "CAM5.2": "marks reticulum cells in most nodes (85 %), and plasma cells",
     "AE1/AE3": "marks reticulum cells in some nodes (2 of 20)",
@@ -278,6 +278,9 @@ def _from_size(node: Node) -> NodeFinding:
 
 def _rule(size_mm: float | None, cells: int | None) -> str:
     """The clause that decides, with its numbers."""
+    if not size_mm and cells:
+        counted = f"{cells} cell{'' if cells == 1 else 's'} were counted on a section, no size was measured"
+        return f"{counted}; more than 200" if cells > _CELLS else f"{counted}; not above 200"
     size = "no focus was measured" if not size_mm else f"the largest focus is {millimetres(size_mm * 1000)} mm"
     count = "" if cells is None else f", with {cells} cells on a section"
     if size_mm and size_mm > _MICRO_MM:
@@ -295,6 +298,10 @@ def _typed_warnings(node: Node) -> Iterator[Caution]:
         if size is not None and abs(size - limit) <= _NEAR_SHARE * limit + 1e-12:
             printed = millimetres(size * 1000)
             yield Caution("near_limit", f"node {node.node_id}: {printed} mm is within 10 % of the limit of {limit} mm")
+    if size is not None and size > _LARGE_MM:
+        yield Caution(
+            "size_very_large", f"node {node.node_id}: {size:g} mm is very large for a node; was it in microns?"
+        )
     is_small = size is None or size <= _ITC_MM
     if cells is not None and is_small and abs(cells - _CELLS) <= _NEAR_CELLS_SHARE * _CELLS:
         yield Caution("near_200_cells", f"node {node.node_id}: {cells} cells are within 20 % of the guideline of 200")
@@ -405,7 +412,8 @@ def _section_warnings(node: Node, usable: Sequence[SectionFinding]) -> Iterator[
             )
         if finding.size_is_minimum and finding.category.rank > Category.NEGATIVE.rank:
             yield Caution(
-                "size_is_minimum", f"{where}: the focus reaches an edge of tissue or scan; its size is a minimum"
+                "size_is_minimum",
+                f"{where}: the size is a minimum, as an edge of tissue or scan, or what was not read, may hide more",
             )
         cells = finding.estimated_cells
         if "near_200_cells" in finding.flags and cells is not None:

@@ -318,7 +318,7 @@ def _warnings(nodes: Sequence[NodeFact], regional: Sequence[NodeFact], procedure
     if procedure.nodes_removed is not None and procedure.nodes_removed != len(regional):
         yield Caution(
             "nodes_removed_unlike_listed",
-            f"{procedure.nodes_removed} nodes were removed, {len(regional)} are listed",
+            f"nodes removed: {procedure.nodes_removed}, listed: {len(regional)}",
         )
     if procedure.sentinel is None and any(node.sentinel for node in regional):
         yield Caution(

@@ -341,10 +341,17 @@ def test_what_sizes_at_the_ends_of_their_intervals_would_change(slides, edge, na
         worst = max(at_edge, key=lambda category: category.rank, default=None)
         facts.append(NodeFact("1", "axillary-1", None if worst is None else worst.value))
     stage = staged(slides)
-    expected, actual = assign_pn(facts, Procedure()).pn_category, stage.pn_category
-    told = [change.pn.removeprefix("at least ") for change in stage.changes if f"{name} end" in change.condition]
-    if actual is not None and not any(node.problems and node.category is None for node in stage.nodes):
-        assert told == ([expected] if expected != actual else [])
+    expected = assign_pn(facts, Procedure()).pn_category
+    if stage.pn_category is None:
+        assert stage.changes == ()
+        return
+    told = [change.pn for change in stage.changes if f"{name} end" in change.condition]
+    if expected == stage.pn_category:
+        assert told == []
+    elif stage.status != "incomplete":
+        assert told == [expected]
+    else:  # what is left of a case with a slide that says nothing is the least there is
+        assert told == ["pN not assigned yet" if expected in ("pNX", "pN0", "pN0(i+)") else f"at least {expected}"]
 
 
 def test_ranks_hold_every_value_of_pn():

@@ -120,7 +120,7 @@ def test_category_of_a_node(size_mm, cells, category):
             r"0\.10? mm, with 200 cells on a section, neither above 0\.2 mm nor above 200",
         ),
         ({"size_mm": 0.1}, r"0\.10? mm, neither above 0\.2 mm nor above 200 cells$"),
-        ({"cells": 5}, r"no focus was measured, with 5 cells on a section, neither above 0\.2 mm nor above 200 cells$"),
+        ({"cells": 5}, r"5 cells were counted on a section, no size was measured; not above 200$"),
         ({"size_mm": 0.0}, r"negative, as no focus was measured$"),
     ],
     ids=str,
@@ -276,6 +276,9 @@ def test_an_unconfirmed_finding_gives_a_suggested_category(confirmed, status):
     staged = case_of([{"category": "itc", "confirmed": fact} for fact in confirmed])
     assert (staged.status, staged.pn) == (status, "pN0(i+)")
     assert ("unconfirmed" in codes(staged)) == (status == "suggested")
+    unconfirmed = [str(number) for number, fact in enumerate(confirmed, start=1) if not fact]
+    names = f"node{'s' if len(unconfirmed) > 1 else ''} {', '.join(unconfirmed)} "
+    assert all(names in caution.text for caution in staged.cautions if caution.code == "unconfirmed")
 
 
 @pytest.mark.parametrize(
@@ -418,6 +421,30 @@ def test_foci_further_apart_may_be_one():
     by_gap = tuple(GapFinding(gap, ITC if gap < 25 else MICRO, 310.0) for gap in (0.0, 7.0, 15.0, 25.0, 50.0, 75.0))
     staged = from_slides([section("s1", [180.0], finding={"by_gap": by_gap})], primary=RESECTED)
     assert "pN0(i+) -> pN1mi if foci up to 25 um apart count as one (would_change)" in staged.warnings
+
+
+@pytest.mark.parametrize(
+    ("gap_um", "changes"),
+    [(0.0, False), (6.9, False), (7.0, True), (25.0, True), (50.0, True), (50.1, False), (75.0, False)],
+)
+def test_gaps_of_which_contiguity_is_a_matter_of_judgement(gap_um, changes):
+    by_gap = (GapFinding(gap_um, MICRO, 310.0),)
+    staged = from_slides([section("s1", [180.0], finding={"by_gap": by_gap})], primary=RESECTED)
+    assert [change.pn for change in staged.changes] == (["pN1mi"] if changes else [])
+
+
+def test_what_would_change_an_incomplete_case_is_a_minimum_too():
+    by_gap = (GapFinding(25.0, MACRO, 2100.0),)
+    unread = section("s2", problem="it could not be read")
+    positive, not_assigned = (
+        from_slides([section("s1", [size], finding={"by_gap": by_gap}), unread], primary=RESECTED)
+        for size in (300.0, 150.0)
+    )
+    assert positive.pn == "at least pN1mi"
+    assert [change.pn for change in positive.changes] == ["at least pN1a"]
+    assert "at_least" in codes(positive)
+    assert not_assigned.pn_category is None
+    assert "at_least" not in codes(not_assigned)
 
 
 def test_a_category_that_contiguity_decides_is_told_where_pn_stays_as_well():
@@ -746,8 +773,9 @@ def test_after_neoadjuvant_treatment(pt, nodes, facts, pn, stage):
 
 
 def test_itc_after_neoadjuvant_treatment_are_residual_disease():
-    said = " ".join(case_of(many("itc"), primary={"pt": "ypT0"}, procedure=TREATED).warnings)
-    assert "residual disease, not a complete response" in said
+    for category, is_residual in (("itc", True), ("negative", False)):
+        said = " ".join(case_of(many(category), primary={"pt": "ypT0"}, procedure=TREATED).warnings)
+        assert ("residual disease, not a complete response" in said) == is_residual
 
 
 def test_m1_of_primary_surgery_is_the_stated_one():
@@ -1000,6 +1028,13 @@ def test_a_low_score_needs_neither_grade_nor_pr(her2):
     assert any("with an Oncotype DX score of 10" in reason for reason in staged.reasons)
 
 
+def test_a_score_that_does_not_decide_is_no_reason():
+    facts = {"pt": "T1c", "er": "positive", "pr": "positive", "grade": 1, "oncotype_score": 10}
+    staged = case_of(many("negative"), primary={**facts, "her2": "positive"})
+    assert staged.pathological_prognostic_stage == "IA"
+    assert not any("Oncotype" in reason for reason in staged.reasons)
+
+
 @pytest.mark.parametrize("missing", ["grade", "er", "pr", "her2"])
 def test_an_unknown_fact_gives_the_anatomic_stage_alone(missing):
     clinical = {"ct": "cT2", "cn": "cN0", "cm": "cM0"}
@@ -1064,7 +1099,7 @@ def test_tis_without_nodes_is_stage_0_and_m1_is_iv_whatever_is_unknown():
         assert prognostic_stage(kind, "TX", "NX", "M1", None, "unknown", "unknown", "unknown") == "IV"
     staged = case_of(many("negative"), primary={"pt": "pTis"})
     assert (staged.anatomic_stage, staged.pathological_prognostic_stage) == ("0", "0")
-    assert sum("stage: 0, as Tis N0 M0" in reason for reason in staged.reasons) == 2
+    assert sum("stage: 0, as Tis N0 M0 [" in reason for reason in staged.reasons) == 2
     staged = case_of(many("negative"), primary={"m": "pM1"})
     assert (staged.anatomic_stage, staged.pathological_prognostic_stage) == ("IV", "IV")
     assert sum("stage: IV, as M1" in reason for reason in staged.reasons) == 2
@@ -1141,6 +1176,7 @@ def test_camelyon17(labels, stage):
     staged = case_of([{"category": label.value} for label in labels], rules="camelyon17", primary=RESECTED)
     assert (staged.pn, staged.pn_category, staged.anatomic_stage) == (stage, stage, None)
     assert staged.rules_version == "camelyon17/1"
+    assert f"pN: {stage} by the counts of 5 nodes" in staged.reasons[-1]
     assert "not_five_nodes" not in codes(staged)
 
 
@@ -1205,3 +1241,4 @@ def test_nodes_are_counted_by_their_worst_finding():
     counts = case_of(nodes).counts
     assert (counts.listed, counts.examined, counts.with_macro, counts.with_micro, counts.with_itc) == (9, 9, 3, 3, 1)
     assert (counts.sentinel_examined, counts.sentinel_positive) == (6, 5)
+    assert (counts.slides_expected, counts.slides_read, counts.largest_mm) == (None, None, None)
