@@ -57,7 +57,7 @@ def load_case(path: str | Path) -> Case:
     readers: dict[str, Callable[[str], Any]] = {".toml": _toml, ".json": _json}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise ConfigError(f"{path.name} ends in {path.suffix or 'nothing'!r}; a case file is .toml or .json")
+        raise ConfigError(_no_case_file(path))
     text = _text_of(path)
     try:
         return parse_case(reader(text), path.name)
@@ -80,6 +80,16 @@ def case_file_schema() -> dict[str, Any]:
     text = files("micromet_path.results").joinpath("case_file.schema.json").read_text(encoding="utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema
+
+
+def _no_case_file(path: Path) -> str:
+    """What a path is that does not end as the file of one case does."""
+    if path.is_dir():
+        return f"{path} is a folder, expected a case file"
+    if path.suffix.lower() == ".csv":
+        return f"{path.name} is a table of cases, expected one case as .toml or .json"
+    found = f"ends in {path.suffix!r}" if path.suffix else "has no suffix"
+    return f"{path.name} {found}; expected .toml or .json for one case, .csv for many"
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -168,7 +178,10 @@ def read_cases(path: str | Path) -> Iterator[Case | ConfigError]:
     path = Path(path)
     with _opened(path) as file:
         lines = _lines(file)
-        columns, delimiter = _header(next(lines, (1, b""))[1], path.name)
+        header = next(lines, None)
+        if header is None:
+            raise ConfigError(f"{path.name} is empty; expected the names of columns, then one row a node")
+        columns, delimiter = _header(header[1], path.name)
         seen: set[str] = set()
         for rows in _by_case(_row(number, raw, columns, delimiter) for number, raw in lines):
             yield _case(rows, path.name, seen)

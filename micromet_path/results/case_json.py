@@ -61,6 +61,7 @@ def encode_case(stage: CaseStage, context: Sequence[StudyMatch] = ()) -> dict[st
         "pn": stage.pn,
         "pn_category": stage.pn_category,
         "suffixes": list(stage.suffixes),
+        "is_minimum": stage.is_minimum,
         "t": stage.t,
         "m": stage.m,
         "anatomic_stage": stage.anatomic_stage,

@@ -17,6 +17,7 @@ from micromet_path.clinical.nodes import NodeFinding, SectionFinding
 from micromet_path.clinical.reasons import Reason
 from micromet_path.clinical.wording import readable
 from micromet_path.model import Category
+from micromet_path.results.case_words import GroupName, printed_group
 from micromet_path.results.draw import CROP_PX, HEADER_PX, LEGEND_PX
 from micromet_path.results.page import cells_text, css, data_uri, fill_template
 from micromet_path.results.palette import COLOURS, NAMES, interval_mm, length_mm
@@ -30,7 +31,7 @@ __all__ = ["render_case"]
 
 _SMALL_PX = 320
 
-_STAGES = (
+_STAGES: tuple[tuple[str, GroupName], ...] = (
     ("Anatomic stage", "anatomic_stage"),
     ("Clinical prognostic stage", "clinical_prognostic_stage"),
     ("Pathological prognostic stage", "pathological_prognostic_stage"),
@@ -132,8 +133,9 @@ def _staged(stage: CaseStage) -> Iterator[dict[str, str]]:
     yield {"name": "M", "value": stage.m, "why": _beyond(stage.m, why["M"])}
     for name, field in _STAGES:
         reason = why[name[0].lower() + name[1:]]
-        value = getattr(stage, field) or ("no group" if reason.text.startswith("no group") else "none")
-        yield {"name": name, "value": value, "why": _beyond(value, reason)}
+        none = "no group" if reason.text.startswith("no group") else "none"
+        value = printed_group(stage, field)
+        yield {"name": name, "value": value or none, "why": _beyond(getattr(stage, field) or none, reason)}
 
 
 def _beyond(value: str, reason: Reason) -> str:

@@ -11,22 +11,23 @@ from typing import TextIO
 
 from micromet_path import __version__
 from micromet_path.clinical.case_stage import CaseStage
+from micromet_path.results.case_words import printed_group
 
 __all__ = ["CASE_COLUMNS", "case_row", "case_table_as_markdown", "write_case_rows"]
 
 _Cell = Callable[[CaseStage], object]
 
 _COLUMNS: tuple[tuple[str, str, _Cell], ...] = (
-    ("case_id", "as the case file names it", lambda s: s.case_id),
+    ("case_id", "as its file names it; with `'` before a first `=`, `+`, `-` or `@`", lambda s: _inert(s.case_id)),
     ("status", "`incomplete`, `suggested` or `confirmed`", lambda s: s.status),
     ("pn", "as it is printed: `pN1mi(sn)`, or why it is not assigned", lambda s: s.pn),
     ("pn_category", "without suffixes: `pN1mi`; empty while it is not assigned", lambda s: s.pn_category),
     ("suffixes", "`sn` or `f`", lambda s: ";".join(s.suffixes)),
     ("pt", "T with its prefix: `pT1c`, `ypT1c`", lambda s: None if s.t is None else s.prefix + s.t),
     ("m", "`M0`, `M0(i+)`, `M1`", lambda s: s.m),
-    ("anatomic_stage", "`IA`; empty where there is no group", lambda s: s.anatomic_stage),
+    ("anatomic_stage", "`IA`, `at least IA`; empty where there is no group", lambda s: _anatomic(s)),
     ("clinical_prognostic_stage", "empty where a fact is missing", lambda s: s.clinical_prognostic_stage),
-    ("pathological_prognostic_stage", "empty where a fact is missing", lambda s: s.pathological_prognostic_stage),
+    ("pathological_prognostic_stage", "empty where a fact is missing", lambda s: _pathological(s)),
     ("nodes_examined", "contralateral nodes are left out, as in all counts", lambda s: s.counts.examined),
     ("nodes_macro", "with a macrometastasis, or a metastasis without a size", lambda s: s.counts.with_macro),
     ("nodes_micro", "with a micrometastasis at most", lambda s: s.counts.with_micro),
@@ -61,7 +62,7 @@ def case_row(stage: CaseStage) -> dict[str, str]:
 
 
 def write_case_rows(file: TextIO, stages: Iterable[CaseStage]) -> None:
-    """Write the header and one row a case, each as soon as the case is there.
+    """Write one row a case, each as soon as the case is there, and the header before the first.
 
     Parameters
     ----------
@@ -70,8 +71,9 @@ def write_case_rows(file: TextIO, stages: Iterable[CaseStage]) -> None:
     stages : iterable of CaseStage
     """
     writer = csv.DictWriter(file, CASE_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for stage in stages:
+    for number, stage in enumerate(stages):
+        if number == 0:  # a table of no case is no table
+            writer.writeheader()
         writer.writerow(case_row(stage))
 
 
@@ -79,6 +81,19 @@ def case_table_as_markdown() -> str:
     """The columns as a table to read."""
     lines = ["| column | what |", "|---|---|", *(f"| `{name}` | {meaning} |" for name, meaning, _ in _COLUMNS)]
     return "\n".join(lines) + "\n"
+
+
+def _anatomic(stage: CaseStage) -> str | None:
+    return printed_group(stage, "anatomic_stage")
+
+
+def _pathological(stage: CaseStage) -> str | None:
+    return printed_group(stage, "pathological_prognostic_stage")
+
+
+def _inert(name: str) -> str:
+    """A name that a spreadsheet shows; it would compute one that begins like a formula."""
+    return f"'{name}" if name.startswith(("=", "+", "-", "@")) else name
 
 
 def _changes(stage: CaseStage) -> str:

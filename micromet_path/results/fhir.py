@@ -6,8 +6,10 @@ receiver has to know:
 - Only SNOMED CT, LOINC and UCUM codes that are certain are written, without displays, as their wording belongs
   to their owners. A value without such a code is text: ypN, T, M, the stage groups, extranodal extension. A strict
   check against the value sets of mCODE reports the two that stand under one of its profiles: ypN and the group.
-- The text of a category is pN in full: it carries (sn), (f) and "at least", which no code of its own holds,
-  pN1a(sn) excepted.
+- The text of a category is pN in full: it carries (sn) and (f), which no code of its own holds, pN1a(sn) excepted.
+- While something is missing, what it can only raise is marked: pN and the stage groups that rest on it are "at least"
+  in words and have no code, numbers of nodes and the largest deposit have the comparator ``>=``. Numbers that can fall
+  as well, as a node turns out worse, have a note.
 - The patient is an identifier alone (a logical reference), and so is no resource: nothing personal is written,
   and mCODE's demands on a patient (name, gender) are met where the patient is known. The tumour is a display.
 - Absent values are left out; pN and the stage groups say instead why they are absent.
@@ -26,6 +28,7 @@ from uuid import UUID, uuid5
 from micromet_path.clinical.case_stage import CaseStage
 from micromet_path.clinical.nodes import NodeCounts
 from micromet_path.errors import ConfigError
+from micromet_path.results.case_words import printed_group
 
 __all__ = ["case_bundle"]
 
@@ -55,21 +58,24 @@ _PN_CODES = {
 }
 """AJCC values of pN in SNOMED CT, by category and suffix; none is known for ypN."""
 
+_SO_FAR = "So far: the case is incomplete, and what is missing can raise or lower this number."
+
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """A number of nodes: the kind of its resource, its LOINC code, our words, and where it is."""
+    """A number of nodes: the kind of its resource, its LOINC code, our words, where it is, and whether it can fall."""
 
     kind: str
     code: str
     text: str
     of: Callable[[NodeCounts], int]
+    can_fall: bool = False
 
 
 _COUNTED = (
     _Counted("nodes-with-macrometastases", "85343-2", "Nodes with macrometastases", lambda c: c.with_macro),
-    _Counted("nodes-with-micrometastases", "85344-0", "Nodes with micrometastases", lambda c: c.with_micro),
-    _Counted("nodes-with-itc", "85352-3", "Nodes with isolated tumour cells only", lambda c: c.with_itc),
+    _Counted("nodes-with-micrometastases", "85344-0", "Nodes with micrometastases", lambda c: c.with_micro, True),
+    _Counted("nodes-with-itc", "85352-3", "Nodes with isolated tumour cells only", lambda c: c.with_itc, True),
     _Counted("sentinel-nodes-examined", "85347-3", "Sentinel nodes examined", lambda c: c.sentinel_examined),
     _Counted("sentinel-nodes-positive", "92832-5", "Sentinel nodes with metastasis", lambda c: c.sentinel_positive),
     _Counted("nodes-examined", "92833-3", "Nodes examined", lambda c: c.examined),
@@ -134,6 +140,8 @@ def _regional_nodes(stage: CaseStage) -> _Json:
     """The category of the regional nodes: coded where a code is certain, never when it is not assigned."""
     if stage.pn_category is None:
         value = _absent(stage.pn)
+    elif stage.is_minimum:  # a code would say that it is exactly this
+        value = _concept(stage.pn)
     else:
         suffix = "".join(f"({suffix})" for suffix in stage.suffixes)
         code = _PN_CODES.get(stage.pn_category + suffix, _PN_CODES.get(stage.pn_category))
@@ -179,15 +187,19 @@ def _stage_groups(stage: CaseStage) -> Iterator[_Json]:
         stage,
         "anatomic-stage",
         _coded(f"Anatomic stage group, 8th edition{after}", _SNOMED, "399588009"),
-        _group(stage, "anatomic stage", stage.anatomic_stage),
+        _group(stage, "anatomic stage", printed_group(stage, "anatomic_stage")),
         profile="mcode-tnm-stage-group",
         staging=_ajcc(),
         members=pathological,
         notes=_reasons(stage, "anatomic stage"),
     )
     for kind, group, members in (
-        ("clinical prognostic stage", stage.clinical_prognostic_stage, ()),  # from cT, cN and cM, not from pT and pN
-        ("pathological prognostic stage", stage.pathological_prognostic_stage, pathological),
+        (
+            "clinical prognostic stage",
+            printed_group(stage, "clinical_prognostic_stage"),
+            (),
+        ),  # from cT, cN and cM, not from pT and pN
+        ("pathological prognostic stage", printed_group(stage, "pathological_prognostic_stage"), pathological),
     ):
         yield _observation(
             stage,
@@ -209,13 +221,16 @@ def _group(stage: CaseStage, about: str, group: str | None) -> _Json:
 
 def _counts(stage: CaseStage) -> Iterator[_Json]:
     """Numbers of nodes, and the largest deposit where one was measured."""
+    is_open = stage.status == "incomplete"
     for counted in _COUNTED:
-        value = _quantity(counted.of(stage.counts), "nodes", "1")
-        yield _observation(stage, counted.kind, _coded(counted.text, _LOINC, counted.code), value)
+        value = _quantity(counted.of(stage.counts), "nodes", "1", is_minimum=is_open and not counted.can_fall)
+        notes = (_SO_FAR,) if is_open and counted.can_fall else ()
+        yield _observation(stage, counted.kind, _coded(counted.text, _LOINC, counted.code), value, notes=notes)
     largest_mm = stage.counts.largest_mm
     if largest_mm is not None:
         code = _coded("Largest deposit", _LOINC, "85351-5")
-        yield _observation(stage, "largest-deposit", code, _quantity(largest_mm, "mm", "mm"))
+        is_minimum = is_open or any(one.is_minimum or one.category == "positive" for one in stage.nodes)
+        yield _observation(stage, "largest-deposit", code, _quantity(largest_mm, "mm", "mm", is_minimum=is_minimum))
 
 
 def _beside_pn(stage: CaseStage) -> Iterator[_Json]:
@@ -296,8 +311,9 @@ def _absent(why: str) -> _Json:
     return {"dataAbsentReason": {"text": why}}
 
 
-def _quantity(value: float, unit: str, ucum: str) -> _Json:
-    return {"valueQuantity": {"value": value, "unit": unit, "system": _UCUM, "code": ucum}}
+def _quantity(value: float, unit: str, ucum: str, *, is_minimum: bool = False) -> _Json:
+    comparator = {"comparator": ">="} if is_minimum else {}
+    return {"valueQuantity": {"value": value, **comparator, "unit": unit, "system": _UCUM, "code": ucum}}
 
 
 def _id(stage: CaseStage, kind: str) -> str:

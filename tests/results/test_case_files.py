@@ -201,8 +201,13 @@ def test_what_is_no_file_is_refused(tmp_path):
     (tmp_path / "case.toml").mkdir()
     assert refusal(tmp_path / "case.toml") == f"{tmp_path}/case.toml is a folder, expected a case file"
     assert refusal(tmp_path / "none.json") == f"there is no case file {tmp_path}/none.json"
-    assert refusal(tmp_path / "case.yaml") == "case.yaml ends in '.yaml'; a case file is .toml or .json"
-    assert refusal(tmp_path / "case") == "case ends in 'nothing'; a case file is .toml or .json"
+    assert (
+        refusal(tmp_path / "case.yaml")
+        == "case.yaml ends in '.yaml'; expected .toml or .json for one case, .csv for many"
+    )
+    assert refusal(tmp_path / "case") == "case has no suffix; expected .toml or .json for one case, .csv for many"
+    assert refusal(tmp_path / "cases.csv") == "cases.csv is a table of cases, expected one case as .toml or .json"
+    assert refusal(tmp_path) == f"{tmp_path} is a folder, expected a case file"
     assert "cannot be opened" in refusal(tmp_path / "nul\0.toml")
 
 
@@ -548,7 +553,8 @@ def test_a_case_of_endless_rows_is_refused_and_not_kept(tmp_path):
         ("case_id,grade,grade\nA,1,1\n", "cases.csv, line 1: the column grade stands there twice"),
         ("case_id,\nA,\n", "cases.csv, line 1: a column has no name; name it or delete it"),
         ("grade\n1\n", "cases.csv, line 1: no column case_id; expected the names of columns, case_id among them"),
-        ("", "cases.csv, line 1: no column case_id; expected the names of columns, case_id among them"),
+        ("", "cases.csv is empty; expected the names of columns, then one row a node"),
+        ("\n", "cases.csv, line 1: no column case_id; expected the names of columns, case_id among them"),
         ("case_id,grade\n", "cases.csv holds no case below its header; expected one row a node"),
         ("case_id\tgrade\n", "cases.csv, line 1: unknown column 'case_id\\tgrade'; did you mean case_id?"),
         (

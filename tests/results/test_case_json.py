@@ -53,6 +53,15 @@ def test_the_facts_give_the_case_again(tmp_path, seed):
         assert parse_case(as_json(stage_case(case))["facts"]) == case
 
 
+def test_a_minimum_says_so_beside_its_groups():
+    nodes = [{"node_id": "1", "size_mm": 0.9}, {"node_id": "2"}]
+    content = as_json(staged({"case_id": "A", "primary": {"pt": "pT1c"}, "nodes": nodes}))
+    assert (content["is_minimum"], content["pn"], content["anatomic_stage"]) == (True, "at least pN1mi", "IB")
+    content = as_json(staged({"case_id": "A", "primary": {"pt": "pT1c"}, "nodes": nodes[:1]}))
+    assert (content["is_minimum"], content["anatomic_stage"]) == (False, "IB")
+    assert not VALIDATOR.is_valid({key: value for key, value in content.items() if key != "is_minimum"})
+
+
 @pytest.mark.parametrize("rules", ["ajcc8-breast", "camelyon17"])
 def test_a_case_of_which_nothing_is_known(rules):
     content = as_json(staged({"case_id": "A", "rules": rules}))

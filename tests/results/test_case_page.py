@@ -630,3 +630,12 @@ def test_texts_of_studies_are_escaped(seen, evil):
         not_in_file=several, table_version=evil,
     )  # fmt: skip
     assert check_page(render_case(seen.stage, (hostile,))).words.count(evil) == 12
+
+
+def test_groups_that_rest_on_a_minimum_are_one_too():
+    nodes = [{"node_id": "1", "size_mm": 0.9}, {"node_id": "2"}]
+    primary = {**PRIMARY, "ct": "cT1c", "cn": "cN0", "cm": "cM0"}
+    words = Page(render_case(stage_case(parse_case({"case_id": "A", "primary": primary, "nodes": nodes})))).words
+    assert "Anatomic stage at least IB" in words
+    assert "Clinical prognostic stage IA" in words
+    assert "Pathological prognostic stage at least IA" in words

@@ -114,12 +114,33 @@ def test_rows_are_written_as_they_come():
 
     def stages():
         for number in range(3):
-            assert len(seen) == 1 + number
+            assert len(seen) == (1 + number if number else 0)
             yield staged(nodes=[{"node_id": str(number), "category": "itc"}])
 
     write_case_rows(Lines, stages())
     assert len(seen) == 4
 
 
-def test_a_table_without_a_case_has_its_header():
-    assert written([]) == ",".join(CASE_COLUMNS) + "\n"
+def test_a_table_without_a_case_is_empty():
+    assert written([]) == ""
+
+
+FACTS = {"grade": 2, "er": "positive", "pr": "positive", "her2": "negative"}
+OPEN = [{"node_id": "1", "size_mm": 0.9}, {"node_id": "2"}]
+
+
+def test_groups_that_rest_on_a_minimum_are_one_too():
+    before = {"ct": "cT1c", "cn": "cN0", "cm": "cM0"}
+    row = case_row(staged(primary={"pt": "pT1c", **before, **FACTS}, nodes=OPEN))
+    assert row["pn"] == "at least pN1mi"
+    groups = [row[f"{kind}_stage"] for kind in ("anatomic", "clinical_prognostic", "pathological_prognostic")]
+    assert groups == ["at least IB", "IA", "at least IA"]
+    row = case_row(staged(primary={"pt": "pT1c", "m": "M1", **FACTS}, nodes=OPEN))
+    assert (row["anatomic_stage"], row["pathological_prognostic_stage"]) == ("IV", "IV")
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+A", "-A", "@SUM(A1)"])
+def test_no_spreadsheet_computes_a_case_id(name):
+    (row,) = csv.DictReader(io.StringIO(written([staged(case_id=name)]), newline=""), strict=True)
+    assert row["case_id"] == f"'{name}"
+    assert case_row(staged(case_id=f"A{name}"))["case_id"] == f"A{name}"

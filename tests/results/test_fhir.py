@@ -223,6 +223,9 @@ def test_counts_are_those_of_the_stage(stage):
         assert found is not None
         assert found["valueQuantity"]["value"] == number
         assert found["valueQuantity"]["code"] == "1"
+        is_open, can_fall = stage.status == "incomplete", name in ("micromets", "ITC")
+        assert found["valueQuantity"].get("comparator") == (">=" if is_open and not can_fall else None)
+        assert any(note["text"].startswith("So far") for note in found["note"]) == (is_open and can_fall)
 
     largest = with_code(bundle, LOINC["largest deposit"])
     assert (largest and largest["valueQuantity"]["value"]) == counts.largest_mm
@@ -239,7 +242,7 @@ def test_pn_is_said_as_it_is_printed_and_coded_only_where_a_code_is_listed(stage
 
     value = nodes["valueCodeableConcept"]
     assert value["text"] == stage.pn
-    if stage.case.rules == "camelyon17" or stage.prefix == "yp":
+    if stage.case.rules == "camelyon17" or stage.prefix == "yp" or stage.pn.startswith("at least"):
         assert "coding" not in value
     else:
         own = stage.pn_category + "".join(f"({suffix})" for suffix in stage.suffixes)
@@ -265,7 +268,20 @@ def test_stage_groups_are_those_of_the_stage_or_say_why_there_is_none(stage):
         elif group is None:
             assert f"{about}: {found['dataAbsentReason']['text']} [" in found["note"][1]["text"]
         else:
-            assert found["valueCodeableConcept"] == {"text": group}
+            is_minimum = stage.pn.startswith("at least") and group != "IV" and not about.startswith("clinical")
+            assert found["valueCodeableConcept"] == {"text": f"at least {group}" if is_minimum else group}
+
+
+def test_what_can_only_grow_is_a_minimum_to_fhir_too():
+    nodes = [{"node_id": "1", "sentinel": True, "size_mm": 2.5}, {"node_id": "2", "sentinel": True}]
+    bundle = case_bundle(staged(primary={"pt": "T1c"}, procedure={"sentinel": True}, nodes=nodes))
+    Bundle.model_validate(bundle)
+    for name in ("nodes with macromets", "with metastasis", "sentinel examined", "largest deposit"):
+        assert with_code(bundle, LOINC[name])["valueQuantity"]["comparator"] == ">="
+    assert "coding" not in regional_nodes(bundle)["valueCodeableConcept"]
+    assert with_code(bundle, "399588009")["valueCodeableConcept"] == {"text": "at least IIA"}
+    whole = case_bundle(staged(primary={"pt": "T1c"}, procedure={"sentinel": True}, nodes=nodes[:1]))
+    assert not any("comparator" in part for part in within(whole))
 
 
 @MANY
@@ -344,7 +360,7 @@ def test_a_stage_group_names_its_t_n_and_m():
         ([MACRO], {"needle_only": True}, "pN1a(f)", "1229954009"),
         ([MICRO], {"sentinel": True}, "pN1mi(sn)", "1229952008"),
         ([ITC], {"sentinel": True}, "pN0(i+)(sn)", "1229949000"),
-        ([MACRO, {"node_id": "2"}], {"sentinel": True}, "at least pN1a(sn)", "1229953003"),
+        ([MACRO, {"node_id": "2"}], {"sentinel": True}, "at least pN1a(sn)", None),
         ([MACRO], {"sentinel": True, "neoadjuvant": True}, "ypN1a(sn)", None),
         ([], {"neoadjuvant": True}, "ypNX", None),
         (

@@ -15,15 +15,15 @@ from micromet_path.apps.cli.words import printable
 from micromet_path.clinical.case_stage import CaseStage
 from micromet_path.clinical.context import StudyMatch, context_text
 from micromet_path.clinical.nodes import NodeFinding, SectionFinding
-from micromet_path.clinical.wording import millimetres
+from micromet_path.clinical.wording import millimetres, readable
 from micromet_path.results.case_json import RESEARCH_USE_ONLY
+from micromet_path.results.case_words import printed_group
 from micromet_path.results.palette import interval_mm
 
 __all__ = ["print_case", "terminal"]
 
 _WIDTH_OF_FILES = 160
 _NAME_WIDTH = 31
-_SHORT = {"itc": "ITC", "micrometastasis": "micro", "macrometastasis": "macro"}
 _STATUS = {
     "incomplete": "incomplete: something is missing, see below",
     "suggested": "suggested: not every finding is confirmed by a pathologist",
@@ -78,11 +78,11 @@ def _facts(stage: CaseStage) -> Iterator[tuple[str, str]]:
     yield "status", _STATUS[stage.status]
     if stage.case.rules == "ajcc8-breast":
         yield "T, M", f"{'T not stated' if stage.t is None else stage.prefix + stage.t}, {stage.m}"
-        yield "anatomic stage", stage.anatomic_stage or "none"
+        yield "anatomic stage", printed_group(stage, "anatomic_stage") or "none"
         yield "clinical prognostic stage", stage.clinical_prognostic_stage or "none"
-        yield "pathological prognostic stage", stage.pathological_prognostic_stage or "none"
+        yield "pathological prognostic stage", printed_group(stage, "pathological_prognostic_stage") or "none"
     counts = stage.counts
-    by_category = f"{counts.with_macro} macro, {counts.with_micro} micro, {counts.with_itc} ITC"
+    by_category = f"macrometastasis {counts.with_macro}, micrometastasis {counts.with_micro}, ITC {counts.with_itc}"
     yield "nodes", f"{counts.examined} of {counts.listed} examined: {by_category}"
     yield "sentinel nodes", f"{counts.sentinel_examined} examined, {counts.sentinel_positive} positive"
     if counts.slides_expected is not None:
@@ -117,8 +117,11 @@ def _category(found: NodeFinding) -> str:
     """The category in a word, marked where it may be worse."""
     if found.category is None:
         return "not known"
-    word = _SHORT.get(found.category, found.category)
-    return f"at least {word}" if found.is_minimum else word
+    return f"at least {_word(found.category)}" if found.is_minimum else _word(found.category)
+
+
+def _word(category: str) -> str:
+    return "ITC" if category == "itc" else readable(category)
 
 
 def _interval(found: NodeFinding) -> str:
@@ -145,8 +148,8 @@ def _evidence(found: NodeFinding) -> Iterator[str]:
 def _what(section: SectionFinding) -> str:
     if section.problem is not None:
         return section.problem
-    what = section.finding.category.value
+    what = _word(section.finding.category.value)
     if section.focus is not None:
         (x0, y0), (x1, y1) = section.focus.axis_px0
-        what += f", cluster {section.focus.cluster_id} from ({x0:.0f}, {y0:.0f}) to ({x1:.0f}, {y1:.0f})"
+        what += f", cluster {section.focus.cluster_id} from ({x0:.0f}, {y0:.0f}) to ({x1:.0f}, {y1:.0f}) px of level 0"
     return f"{what}, confirmed" if section.is_confirmed else what

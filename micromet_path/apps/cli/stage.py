@@ -8,7 +8,7 @@ import secrets
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -176,13 +176,39 @@ def _write_html(command: StageCommand, stages: Iterable[CaseStage]) -> None:
     from micromet_path.results.case_page import render_case
 
     page = Path(command.html or "")
-    if not page.parent.is_dir():
-        raise ResultError(f"there is no folder {page.parent} for {page.name}; make it first")
-    if page.is_dir():
-        raise ResultError(f"{page} is a folder; name a file for the page")
+    with _told_of(page):
+        target = _target(page, command)
     for staged in stages:
-        _replace(page, render_case(staged, _context(command, staged)))
+        text = render_case(staged, _context(command, staged))
+        with _told_of(page):
+            _replace(target, text)
         click.echo(page)
+
+
+@contextmanager
+def _told_of(page: Path) -> Iterator[None]:
+    """Say of the page, not of a hidden file beside it, why it cannot be written."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError before Python 3.13
+        raise ResultError(f"{page} cannot be written: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _target(page: Path, command: StageCommand) -> Path:
+    """The file that a page goes to, behind all links: one that is there is replaced, if it is nothing else."""
+    target = page.resolve()
+    if not target.parent.is_dir():
+        raise ResultError(f"there is no folder {page.parent} for {page.name}; make it first")
+    if target.is_dir():
+        raise ResultError(f"{page} is a folder; name a file for the page")
+    if not target.exists():
+        return target
+    if not target.is_file():
+        raise ConfigError(f"{page} is no ordinary file; name another for the page")
+    for given in (*command.cases, command.prognostic_table):
+        if given is not None and given.exists() and target.samefile(given):
+            raise ConfigError(f"--html {page} is the file {given} that is read; name another for the page")
+    return target
 
 
 def _replace(path: Path, text: str) -> None:
