@@ -584,7 +584,7 @@ def test_what_lies_in_a_control_zone_never_enters_the_finding(micromet: Command,
     [
         ("[clusters]\ngap = 7\n", "did you mean clusters.gap_um?"),
         ("[cluster]\ngap_um = 7\n", "did you mean clusters?"),
-        ("[[zones]]\nrole = 'control'\nx0 = 1\n", "did you mean zones.x0_mm?"),
+        ("[[zones]]\nrole = 'control'\nx0 = 1\n", "did you mean zones[1].x0_mm?"),
         ("[clusters]\ngap_um = 'wide'\n", "clusters.gap_um"),
         ("[clusters]\ngap_um = -1\n", "gap_um"),
         ("clusters = 3\n", "must be a table"),
