@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from micromet_path.clinical.case import Case, RuleBook
 from micromet_path.clinical.nodes import NodeCounts, NodeFinding
 from micromet_path.clinical.reasons import Reason
 from micromet_path.clinical.wording import millimetres
 
-__all__ = ["Staged", "synoptic"]
+__all__ = ["GroupName", "Staged", "printed_group", "synoptic"]
+
+GroupName = Literal["anatomic_stage", "clinical_prognostic_stage", "pathological_prognostic_stage"]
 
 _NOT_STATED = "not stated"
 _NOTE = "research use only; a suggestion by software, not a medical report; a pathologist decides"
@@ -54,6 +56,11 @@ class Staged(Protocol):
     @property
     def pn_category(self) -> str | None:
         """The category without suffixes; None while it is not assigned."""
+        ...
+
+    @property
+    def is_minimum(self) -> bool:
+        """Whether pN, and the groups that rest on it, are the least that there can be."""
         ...
 
     @property
@@ -143,6 +150,26 @@ def synoptic(stage: Staged) -> str:
     return "\n".join(lines).encode("ascii", "backslashreplace").decode("ascii")
 
 
+def printed_group(stage: Staged, name: GroupName) -> str | None:
+    """A stage group as it is printed: ``"at least IB"`` where it rests on a pN that is a minimum.
+
+    The clinical prognostic stage rests on cT, cN and cM; IV is the highest group there is.
+
+    Examples
+    --------
+    >>> from micromet_path.clinical.case import parse_case
+    >>> from micromet_path.clinical.casework import stage_case
+    >>> nodes = [{"node_id": "1", "size_mm": 0.9}, {"node_id": "2"}]
+    >>> case = parse_case({"case_id": "A", "primary": {"pt": "pT1c"}, "nodes": nodes})
+    >>> printed_group(stage_case(case), "anatomic_stage")
+    'at least IB'
+    """
+    group: str | None = getattr(stage, name)
+    if group in (None, "IV") or name == "clinical_prognostic_stage" or not stage.is_minimum:
+        return group
+    return f"at least {group}"
+
+
 def _node_status(stage: Staged) -> str:
     """What the nodes show in a few words; a negative is only said of an assigned pN."""
     counts = stage.counts
@@ -221,14 +248,13 @@ def _m(stage: Staged) -> str:
     return "M0 (nothing else is stated)" if is_default else stage.m
 
 
-def _group(about: str, value: Callable[[Staged], str | None], rests_on_pn: bool = True) -> Callable[[Staged], str]:
-    """A stage group, or why there is none; a minimum where pN is one and M1 does not decide."""
+def _group(about: str, name: GroupName) -> Callable[[Staged], str]:
+    """A stage group, or why there is none."""
 
     def line(stage: Staged) -> str:
-        group = value(stage)
+        group = printed_group(stage, name)
         if group is not None:
-            is_minimum = rests_on_pn and stage.status == "incomplete" and group != "IV"
-            return f"at least {group}" if is_minimum else group
+            return group
         why = next((reason.text for reason in stage.grounds if reason.about == about), _NOT_STATED)
         return why if why.startswith("no group") else f"no group: {why.removeprefix('none: ')}"
 
@@ -250,16 +276,10 @@ _ELEMENTS = (
     _Element("Prefix", lambda stage: f"{stage.prefix} ({_PREFIX[stage.case.procedure.neoadjuvant]})", _AJCC),
     _Element("pT", lambda stage: _NOT_STATED if stage.t is None else f"{stage.prefix}{stage.t}", _AJCC),
     _Element("M", _m, _AJCC),
-    _Element("Anatomic stage", _group("anatomic stage", lambda stage: stage.anatomic_stage), _AJCC),
+    _Element("Anatomic stage", _group("anatomic stage", "anatomic_stage"), _AJCC),
+    _Element("Clinical prognostic stage", _group("clinical prognostic stage", "clinical_prognostic_stage"), _AJCC),
     _Element(
-        "Clinical prognostic stage",
-        _group("clinical prognostic stage", lambda stage: stage.clinical_prognostic_stage, rests_on_pn=False),
-        _AJCC,
-    ),
-    _Element(
-        "Pathological prognostic stage",
-        _group("pathological prognostic stage", lambda stage: stage.pathological_prognostic_stage),
-        _AJCC,
+        "Pathological prognostic stage", _group("pathological prognostic stage", "pathological_prognostic_stage"), _AJCC
     ),
     _Element("Status", lambda stage: _STATUS[stage.status]),
     _Element("Note", lambda stage: _NOTE),

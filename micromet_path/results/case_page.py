@@ -15,9 +15,9 @@ from micromet_path.clinical.case import Case
 from micromet_path.clinical.case_stage import CaseStage
 from micromet_path.clinical.nodes import NodeFinding, SectionFinding
 from micromet_path.clinical.reasons import Reason
+from micromet_path.clinical.synoptic import GroupName, printed_group
 from micromet_path.clinical.wording import readable
 from micromet_path.model import Category
-from micromet_path.results.case_words import GroupName, printed_group
 from micromet_path.results.draw import CROP_PX, HEADER_PX, LEGEND_PX
 from micromet_path.results.page import cells_text, css, data_uri, fill_template
 from micromet_path.results.palette import COLOURS, NAMES, interval_mm, length_mm

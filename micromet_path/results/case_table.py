@@ -11,7 +11,7 @@ from typing import TextIO
 
 from micromet_path import __version__
 from micromet_path.clinical.case_stage import CaseStage
-from micromet_path.results.case_words import printed_group
+from micromet_path.clinical.synoptic import printed_group
 
 __all__ = ["CASE_COLUMNS", "case_row", "case_table_as_markdown", "write_case_rows"]
 

@@ -27,8 +27,8 @@ from uuid import UUID, uuid5
 
 from micromet_path.clinical.case_stage import CaseStage
 from micromet_path.clinical.nodes import NodeCounts
+from micromet_path.clinical.synoptic import printed_group
 from micromet_path.errors import ConfigError
-from micromet_path.results.case_words import printed_group
 
 __all__ = ["case_bundle"]
 

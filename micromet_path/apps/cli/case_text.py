@@ -15,9 +15,9 @@ from micromet_path.apps.cli.words import printable
 from micromet_path.clinical.case_stage import CaseStage
 from micromet_path.clinical.context import StudyMatch, context_text
 from micromet_path.clinical.nodes import NodeFinding, SectionFinding
+from micromet_path.clinical.synoptic import printed_group
 from micromet_path.clinical.wording import millimetres, readable
 from micromet_path.results.case_json import RESEARCH_USE_ONLY
-from micromet_path.results.case_words import printed_group
 from micromet_path.results.palette import interval_mm
 
 __all__ = ["print_case", "terminal"]
