@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,25 +24,10 @@ from micromet_path.model import GAPS_UM
 from micromet_path.pixels.clusters import ClusterParams
 from micromet_path.results import SOURCE_FILES, to_json
 from micromet_path.results.palette import COLOURS
+from tests.test_pipeline import assert_same
 
 HALF = mp.PixelSpacing(0.5, 0.5)
 SAMPLES = Path(__file__).parents[1] / "sample_slides"
-
-
-def assert_same(one: Any, two: Any, where: str = "") -> None:
-    """Equal to the bit, records and columns alike."""
-    if is_dataclass(one):
-        for column in fields(one):
-            assert_same(getattr(one, column.name), getattr(two, column.name), f"{where}.{column.name}")
-    elif isinstance(one, np.ndarray):
-        assert one.dtype == two.dtype, where
-        assert_array_equal(one, two, err_msg=where)
-    elif isinstance(one, dict):
-        assert one.keys() == two.keys(), where
-        for key in one:
-            assert_same(one[key], two[key], f"{where}.{key}")
-    else:
-        assert one == two, where
 
 
 def same_but_for_time(one: mp.SlideResult, two: mp.SlideResult) -> None:

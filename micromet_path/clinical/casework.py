@@ -21,7 +21,7 @@ from micromet_path.clinical.nodes import NodeCounts, NodeFinding, SectionFinding
 from micromet_path.clinical.pn import AJCC, PN, PN_RULES_VERSION, NodeFact, assign_pn
 from micromet_path.clinical.reasons import Caution, Reason
 from micromet_path.clinical.staging import camelyon17_stage, osna_class
-from micromet_path.clinical.tnm import m_value, n_value, t_from_size, t_group, t_value
+from micromet_path.clinical.tnm import m_value, n_group, n_value, t_from_size, t_group, t_value
 from micromet_path.model import Category
 
 __all__ = ["stage_case"]
@@ -30,6 +30,7 @@ _CAMELYON17 = "CAMELYON17 challenge (Bandi et al. 2019, IEEE Trans Med Imaging)"
 _CAMELYON17_VERSION = "camelyon17/1"
 _CAMELYON17_NODES = 5
 _GAPS_OF_JUDGEMENT_UM = (7.0, 50.0)
+_IV_TEXT = "IV, as M1"
 _NOT_POSITIVE = ("NX", "N0", "N0(i+)", "N0(mol+)")
 
 
@@ -156,7 +157,7 @@ def _counts(case: Case, found: Sequence[NodeFinding]) -> NodeCounts:
         with_micro=by_category["micro"],
         with_itc=by_category["itc"],
         sentinel_examined=len(sentinel),
-        sentinel_positive=sum(finding.category not in ("negative", "itc") for finding in sentinel),
+        sentinel_positive=sum(_is_positive(finding.category) for finding in sentinel),
         largest_mm=max((finding.size_mm for finding in examined if finding.size_mm), default=None),
         slides_expected=max(case.expected_slides or 0, len(known) + wanting) if named else None,
         slides_read=len(known - unread) if named else None,
@@ -236,7 +237,7 @@ def _anatomic(t: str | None, n: str | None, m: str, procedure: Procedure) -> tup
     """Anatomic stage group and why."""
     about, rule = "anatomic stage", f"anatomic stage {table_version('anatomic_8th')}"
     if m == "M1":
-        return "IV", Reason(about, "IV, as M1", rule, AJCC)
+        return "IV", Reason(about, _IV_TEXT, rule, AJCC)
     if t is None or n is None:
         return None, Reason(about, f"no group: {_lacking(t, n)}", rule, AJCC)
     if _is_complete_response(t, n, procedure):
@@ -248,7 +249,7 @@ def _anatomic(t: str | None, n: str | None, m: str, procedure: Procedure) -> tup
 
 def _is_complete_response(t: str, n: str, procedure: Procedure) -> bool:
     """ypT0 or ypTis with ypN0: no residual invasive tumour, and no stage group, never 0."""
-    return bool(procedure.neoadjuvant) and t in ("T0", "Tis") and n in ("N0", "N0(i+)", "N0(mol+)")
+    return bool(procedure.neoadjuvant) and t in ("T0", "Tis") and n_group(n) == "N0"
 
 
 def _pathological(
@@ -258,23 +259,15 @@ def _pathological(
     about, rule = "pathological prognostic stage", f"prognostic stage {table.version}"
     if procedure.neoadjuvant:
         return None, Reason(about, "none after neoadjuvant treatment", rule, AJCC)
-    if m != "M1" and (t is None or n is None):
+    if m == "M1":
+        return "IV", Reason(about, _IV_TEXT, rule, AJCC)
+    if t is None or n is None:
         return None, Reason(about, f"none: {_lacking(t, n)}", rule, AJCC)
-    stage = "IV" if t is None or n is None else _prognostic("pathological", (t, n, m), primary, table)
-    if (
-        stage == "IA"
-        and m != "M1"
-        and t is not None
-        and n is not None
-        and is_low_oncotype(t, n, *_her2_er(primary), primary.oncotype_score)
-    ):
+    stage = _prognostic("pathological", (t, n, m), primary, table)
+    if is_low_oncotype(t, n, primary.her2, primary.er, primary.oncotype_score):
         text = f"IA, as {t} {n} M0, ER positive, HER2 negative, with an Oncotype DX score of {primary.oncotype_score}"
         return stage, Reason(about, text, "Oncotype DX below 11", AJCC)
-    return stage, Reason(about, _prognostic_text(stage, (t or "T?", n or "N?", m), primary), rule, AJCC)
-
-
-def _her2_er(primary: Primary) -> tuple[str, str]:
-    return ("negative" if primary.her2 == "equivocal-after-ish" else primary.her2), primary.er
+    return stage, Reason(about, _prognostic_text(stage, (t, n, m), primary), rule, AJCC)
 
 
 def _clinical(primary: Primary, table: PrognosticTable) -> tuple[str | None, Reason]:
@@ -300,7 +293,7 @@ def _prognostic_text(stage: str | None, tnm: tuple[str, str, str], primary: Prim
     """The cell of the table, or what is missing."""
     where = " ".join(f"{prefix}{value}" for value in tnm)
     if stage == "IV":
-        return "IV, as M1"
+        return _IV_TEXT
     missing = missing_facts(primary.grade, primary.her2, primary.er, primary.pr)
     if anatomic_group(*tnm) is None:  # the groups of both schemes are defined for the same T and N
         return f"no group is defined for {where}"

@@ -181,21 +181,21 @@ def prognostic_group(
     bucket = _pairs("buckets_8th").get((t, n))
     if bucket is None:
         return None
-    if kind == "pathological" and is_low_oncotype(t, n, her2, er, oncotype_score):
+    if kind == "pathological" and is_low_oncotype(t, n, receptors[0], receptors[1], oncotype_score):
         return "IA"
     if grade is None or her2 is None or er is None or pr is None:
         return None
     return (table or shipped_table()).cells[kind, bucket, grade, her2, er, pr]
 
 
-def is_low_oncotype(t: str, n: str, her2: str | None, er: str | None, score: int | None) -> bool:
+def is_low_oncotype(t: str, n: str, her2: str, er: str, score: int | None) -> bool:
     """Whether a low recurrence score decides: T1-2 N0 (M0), ER positive, HER2 negative, below 11."""
     return (
         score is not None
         and score < _ONCOTYPE_LIMIT
         and t_group(t) in ("T1", "T2")
         and n_group(n) == "N0"
-        and (her2, er) == ("negative", "positive")
+        and (_RECEPTOR[her2], er) == ("negative", "positive")
     )
 
 

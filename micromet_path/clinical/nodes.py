@@ -439,8 +439,9 @@ def _mimic(clone: str | None) -> str | None:
     """What else a clone is known to mark."""
     if clone is None:
         return None
-    plain = "".join(letter for letter in clone.casefold() if letter.isalnum())
-    for name, what in _MIMICS.items():
-        if "".join(letter for letter in name.casefold() if letter.isalnum()) in plain:
-            return what
-    return None
+    return next((what for name, what in _MIMICS.items() if _letters(name) in _letters(clone)), None)
+
+
+def _letters(name: str) -> str:
+    """A name without the signs and spaces that laboratories write differently."""
+    return "".join(letter for letter in name.casefold() if letter.isalnum())

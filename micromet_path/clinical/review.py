@@ -14,8 +14,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
-
 from micromet_path.clinical.counting import category_by_size
 from micromet_path.clinical.policy import DEFAULTS, ClassifyParams
 from micromet_path.clinical.reasons import Caution
@@ -151,7 +149,7 @@ def apply_review(clusters: Clusters, review: Review, params: ClassifyParams = DE
         piece_id=piece_id,
         counting=counting,
         category=category,
-        max_diameter_um=np.asarray(size),
+        max_diameter_um=size,
         diameter_low_um=low,
         diameter_high_um=high,
         borderline=borderline,

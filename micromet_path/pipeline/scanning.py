@@ -18,7 +18,7 @@ from micromet_path.model import LINK_LIMIT_UM, Audit, Dropped
 from micromet_path.pipeline.candidates import blocks_of, cells_of, choose_cells, draw_audit, spacing_for_candidates
 from micromet_path.pipeline.reading import Block, BlockOutcome, BlockReader, in_threads
 from micromet_path.pixels.area import Area
-from micromet_path.pixels.candidates import cells_near, cells_touched
+from micromet_path.pixels.candidates import cells_near
 from micromet_path.pixels.fragments import JoinedPieces, dropped_in_all, is_eligible, join, may_link, sieve_joined
 from micromet_path.pixels.stain import StainTables
 from micromet_path.slides.base import Slide
@@ -171,7 +171,8 @@ class _Scan:
             block.bbox_px0[may_link(block.sums, spacing, params)] for block in (outcome.block for outcome in outcomes)
         ]
         margin_px = np.ceil(LINK_LIMIT_UM / np.array([spacing.x_um, spacing.y_um])).astype(int)
-        return cells_touched(row, start, stop, cells) | cells_near(np.concatenate(boxes), margin_px, cells)
+        neighbours = cells_near(np.stack([start, row, stop, row + 1], axis=1), np.ones(2, int), cells)
+        return neighbours | cells_near(np.concatenate(boxes), margin_px, cells)
 
     def _walk(self, blocks: Sequence[Block], found: _Found) -> list[BlockOutcome]:
         """Read, scan and keep blocks; what was new."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from micromet_path.clinical import classify
-from micromet_path.clinical.case import Case, SlideReference
+from micromet_path.clinical.case import Case, Node, SlideReference
 from micromet_path.clinical.counting import NOT_THE_PATIENT
 from micromet_path.clinical.nodes import FocusEvidence, SectionFinding
 from micromet_path.clinical.reasons import Caution
@@ -87,9 +87,8 @@ def find_sections(case: Case, slides: Mapping[str, AnalysedSlide]) -> NodeEviden
     """
     assigned = _assign(case, slides)
     sections: dict[str, list[SectionFinding]] = defaultdict(list)
-    for node in case.nodes:
-        for number, reference in enumerate(node.slides):
-            sections[node.node_id].append(_section(slides[reference.result], reference, assigned[node.node_id, number]))
+    for node, number, reference in _references(case):
+        sections[node.node_id].append(_section(slides[reference.result], reference, assigned[node.node_id, number]))
     problems, remarks = _unassigned(case, slides, assigned)
     return NodeEvidence(sections, tuple(problems), (*remarks, *_repeated(slides)))
 
@@ -97,22 +96,26 @@ def find_sections(case: Case, slides: Mapping[str, AnalysedSlide]) -> NodeEviden
 _Assignment = Mapping[tuple[str, int], tuple[int, ...] | None]
 
 
+def _references(case: Case) -> Iterator[tuple[Node, int, SlideReference]]:
+    """Every slide that a node names, with its number among them."""
+    return ((node, number, one) for node in case.nodes for number, one in enumerate(node.slides))
+
+
 def _assign(case: Case, slides: Mapping[str, AnalysedSlide]) -> _Assignment:
     """Pieces of each reference of each node; None where the case does not say which of several."""
     assigned: dict[tuple[str, int], tuple[int, ...] | None] = {}
     owner: dict[tuple[str, int], str] = {}
-    for node in case.nodes:
-        for number, reference in enumerate(node.slides):
-            slide = slides[reference.result]
-            pieces = _pieces_of(slide, reference, node.node_id)
-            assigned[node.node_id, number] = pieces
-            for piece in pieces or ():
-                key = (slide.analysis.slide.fingerprint, piece)
-                if owner.setdefault(key, node.node_id) != node.node_id:
-                    raise ConfigError(
-                        f"piece {piece} of slide {slide.analysis.slide.id} is assigned to the nodes {owner[key]} and "
-                        f"{node.node_id}; a piece belongs to one node"
-                    )
+    for node, number, reference in _references(case):
+        slide = slides[reference.result]
+        pieces = _pieces_of(slide, reference, node.node_id)
+        assigned[node.node_id, number] = pieces
+        for piece in pieces or ():
+            key = (slide.analysis.slide.fingerprint, piece)
+            if owner.setdefault(key, node.node_id) != node.node_id:
+                raise ConfigError(
+                    f"piece {piece} of slide {slide.analysis.slide.id} is assigned to the nodes {owner[key]} and "
+                    f"{node.node_id}; a piece belongs to one node"
+                )
     return assigned
 
 
@@ -204,21 +207,21 @@ def _restricted(slide: AnalysedSlide, pieces: tuple[int, ...]) -> tuple[Clusters
     if others:
         roles[NO_PIECE] = Role.EXCLUDE  # of several nodes, none can claim it
     clusters = classify.judge(analysis.clusters, roles, config.classify)
-    finding = make_finding(evidence, clusters, config)
     if slide.review is None or not is_reviewed:
-        return clusters, finding
+        return clusters, make_finding(evidence, clusters, config)
     review = _on_pieces(slide.review, clusters, {*others, *((NO_PIECE,) if others else ())})
     reviewed = apply_review(clusters, review, config.classify)
     # Where every focus has its decision, what is contiguous is the reviewer's word; other gaps say nothing more.
     decided = {decision.cluster_id for decision in review.decisions}
     is_settled = decided >= {row + 1 for row in np.flatnonzero(clusters.is_counted).tolist()}
+    before = None if is_settled else make_finding(evidence, clusters, config)
     rejected = Piece(REJECTED, (0, 0, 0, 0), 0.0, Role.EXCLUDE)
     inputs = classify.FindingInputs(
         clusters=reviewed,
         pieces=(*evidence.pieces, rejected),
         quality=evidence.quality,
-        by_gap=() if is_settled else finding.by_gap,
-        scatter_extent_um=None if is_settled else finding.scatter_extent_um,
+        by_gap=() if before is None else before.by_gap,
+        scatter_extent_um=None if before is None else before.scatter_extent_um,
         below_area=evidence.dropped[0],
         no_strong_pixel=evidence.dropped[1],
         smallest_area_um2=config.clusters.smallest_area_um2,
@@ -261,13 +264,12 @@ def _unassigned(
     """What of a mapped slide no node has: a problem where something counts on it, else a remark."""
     taken: dict[str, set[int]] = defaultdict(set)
     is_unmapped: set[str] = set()
-    for node in case.nodes:
-        for number, reference in enumerate(node.slides):
-            fingerprint = slides[reference.result].analysis.slide.fingerprint
-            pieces = assigned[node.node_id, number]
-            taken[fingerprint].update(pieces or ())
-            if pieces is None:
-                is_unmapped.add(fingerprint)
+    for node, number, reference in _references(case):
+        fingerprint = slides[reference.result].analysis.slide.fingerprint
+        pieces = assigned[node.node_id, number]
+        taken[fingerprint].update(pieces or ())
+        if pieces is None:
+            is_unmapped.add(fingerprint)
     problems: list[str] = []
     remarks: list[Caution] = []
     for fingerprint, slide in {slide.analysis.slide.fingerprint: slide for slide in slides.values()}.items():
@@ -306,8 +308,7 @@ def _is_whole(case: Case, slides: Mapping[str, AnalysedSlide], assigned: _Assign
     return any(
         slides[reference.result].analysis.slide.fingerprint == fingerprint
         and set(assigned[node.node_id, number] or ()) == set(slides[reference.result].patient_pieces)
-        for node in case.nodes
-        for number, reference in enumerate(node.slides)
+        for node, number, reference in _references(case)
     )
 
 

@@ -16,7 +16,7 @@ from micromet_path.geometry import Region, TileGrid
 from micromet_path.pixels.reject import SEGMENT_PX, may_stain
 from micromet_path.pixels.stain import StainTables, blue_line
 
-__all__ = ["cells_near", "cells_touched", "mark_cells"]
+__all__ = ["cells_near", "mark_cells"]
 
 _MARGIN_PX = 1  # pixels of the lower level
 
@@ -80,37 +80,6 @@ def _mark(rgb: Any, dab: Any, line: Any, threshold: Any, rows: Any, columns: Any
                             chosen[row, column] = True
 
 
-def cells_touched(
-    row: NDArray[np.int32], start: NDArray[np.int32], stop: NDArray[np.int32], cells: TileGrid
-) -> NDArray[np.bool_]:
-    """Cells that hold a pixel of the runs or an 8-neighbour of one.
-
-    Parameters
-    ----------
-    row, start, stop : ndarray of shape (R,), int32
-        Pixels ``[row, start:stop]`` of level 0, each run within one cell.
-    cells : TileGrid
-
-    Returns
-    -------
-    ndarray of shape (rows, columns), dtype bool
-
-    Examples
-    --------
-    >>> at = np.array([3], np.int32)
-    >>> cells_touched(at, at, at + 1, TileGrid(width=12, height=8, tile_width=4, tile_height=4)).astype(int)
-    array([[1, 1, 0],
-           [1, 1, 0]])
-    """
-    touched = np.zeros((cells.rows, cells.columns), bool)
-    rows = [((row + step) // cells.tile_height).clip(0, cells.rows - 1) for step in (-1, 1)]
-    columns = [(edge // cells.tile_width).clip(0, cells.columns - 1) for edge in (start - 1, stop)]
-    for at_row in rows:
-        for at_column in columns:
-            touched[at_row, at_column] = True
-    return touched
-
-
 def cells_near(bbox_px0: NDArray[np.int64], margin_px: NDArray[np.int64], cells: TileGrid) -> NDArray[np.bool_]:
     """Cells that boxes reach when they grow by a margin.
 
@@ -132,6 +101,9 @@ def cells_near(bbox_px0: NDArray[np.int64], margin_px: NDArray[np.int64], cells:
     >>> cells_near(np.array([[5, 1, 6, 2]]), np.array([2, 1]), grid).astype(int)
     array([[1, 1, 0],
            [0, 0, 0]])
+    >>> cells_near(np.array([[3, 3, 4, 4]]), np.array([1, 1]), grid).astype(int)
+    array([[1, 1, 0],
+           [1, 1, 0]])
     """
     size, last = np.array([cells.tile_width, cells.tile_height]), np.array([cells.columns, cells.rows]) - 1
     first = ((bbox_px0[:, :2] - margin_px) // size).clip(0, last)

@@ -370,8 +370,7 @@ def is_eligible(sums: NDArray[np.int64], spacing: PixelSpacing, params: Fragment
     sums : ndarray of shape (N, 10), int64
         As in `BlockScan`.
     """
-    area_um2 = sums[:, 0] * spacing.pixel_area_um2
-    return np.asarray(area_um2 >= np.where(sums[:, 9] > 0, params.dot_minimum_um2, params.weak_minimum_um2))
+    return _is_large(sums, spacing, params.dot_minimum_um2, params.weak_minimum_um2)
 
 
 def may_link(sums: NDArray[np.int64], spacing: PixelSpacing, params: FragmentParams) -> NDArray[np.bool_]:
@@ -382,8 +381,12 @@ def may_link(sums: NDArray[np.int64], spacing: PixelSpacing, params: FragmentPar
     sums : ndarray of shape (N, 10), int64
         As in `BlockScan`.
     """
-    area_um2 = sums[:, 0].astype(np.float64) * spacing.pixel_area_um2
-    return np.asarray(area_um2 >= np.where(sums[:, 9] > 0, params.link_minimum_um2, params.weak_minimum_um2))
+    return _is_large(sums, spacing, params.link_minimum_um2, params.weak_minimum_um2)
+
+
+def _is_large(sums: NDArray[np.int64], spacing: PixelSpacing, strong_um2: float, weak_um2: float) -> NDArray[np.bool_]:
+    """Whether a piece has the area that it needs with a strong pixel, or without one."""
+    return np.asarray(sums[:, 0] * spacing.pixel_area_um2 >= np.where(sums[:, 9] > 0, strong_um2, weak_um2))
 
 
 def is_pigment_like(sum_stain: NDArray[np.int64], params: FragmentParams) -> NDArray[np.bool_]:

@@ -22,13 +22,13 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from micromet_path.clinical.case import Case, parse_case
 from micromet_path.errors import ConfigError
 from micromet_path.results.case_columns import BY_NAME, Column
+from micromet_path.results.packaged import packaged_schema
 
 __all__ = ["case_file_schema", "load_case", "read_cases"]
 
@@ -77,9 +77,7 @@ def case_file_schema() -> dict[str, Any]:
     >>> case_file_schema()["required"]
     ['case_id']
     """
-    text = files("micromet_path.results").joinpath("case_file.schema.json").read_text(encoding="utf-8")
-    schema: dict[str, Any] = json.loads(text)
-    return schema
+    return packaged_schema("case_file.schema.json")
 
 
 def _no_case_file(path: Path) -> str:

@@ -5,12 +5,10 @@ Absent values are null, never 0 or NaN. Results are named, not located: no folde
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from micromet_path import __version__
@@ -19,6 +17,7 @@ from micromet_path.clinical.case_stage import CaseStage, OsnaLoad
 from micromet_path.clinical.context import StudyMatch
 from micromet_path.clinical.nodes import FocusEvidence, NodeFinding, SectionFinding
 from micromet_path.results.encode import plain
+from micromet_path.results.packaged import packaged_schema
 
 __all__ = ["CASE_SCHEMA", "RESEARCH_USE_ONLY", "case_schema", "encode_case"]
 
@@ -67,12 +66,9 @@ def encode_case(stage: CaseStage, context: Sequence[StudyMatch] = ()) -> dict[st
         "anatomic_stage": stage.anatomic_stage,
         "clinical_prognostic_stage": stage.clinical_prognostic_stage,
         "pathological_prognostic_stage": stage.pathological_prognostic_stage,
-        "reasons": [
-            {"about": reason.about, "text": reason.text, "rule": reason.rule, "source": reason.source}
-            for reason in stage.grounds
-        ],
-        "warnings": [{"code": caution.code, "text": caution.text} for caution in stage.cautions],
-        "changes": [{"pn": change.pn, "condition": change.condition} for change in stage.changes],
+        "reasons": [_record(reason) for reason in stage.grounds],
+        "warnings": [_record(caution) for caution in stage.cautions],
+        "changes": [_record(change) for change in stage.changes],
         "counts": _record(stage.counts),
         "osna": _osna(stage.osna),
         "nodes": [_node(node) for node in stage.nodes],
@@ -92,9 +88,7 @@ def case_schema() -> dict[str, Any]:
     >>> case_schema()["title"]
     'micromet-case/1'
     """
-    text = files("micromet_path.results").joinpath("case.schema.json").read_text(encoding="utf-8")
-    schema: dict[str, Any] = json.loads(text)
-    return schema
+    return packaged_schema("case.schema.json")
 
 
 @cache

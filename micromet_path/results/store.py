@@ -23,6 +23,7 @@ from micromet_path.results import columns
 from micromet_path.results.decode import from_json
 from micromet_path.results.encode import SCHEMA, to_json
 from micromet_path.results.folders import recover, writing
+from micromet_path.results.packaged import packaged_schema
 
 __all__ = [
     "SCHEMA",
@@ -211,11 +212,7 @@ def result_schema() -> dict[str, Any]:
     >>> result_schema()["title"]
     'micromet-result/1'
     """
-    from importlib.resources import files
-
-    text = files("micromet_path.results").joinpath("result.schema.json").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
+    return packaged_schema("result.schema.json")
 
 
 def _content(folder: Path) -> dict[str, Any]:
