@@ -40,13 +40,17 @@ Station = Literal[
     "internal-mammary",
     "supraclavicular",
     "contralateral",
+    "unknown",
 ]
 NodeWord = Literal["negative", "itc", "micrometastasis", "macrometastasis", "positive", "not_assessable"]
 Receptor = Literal["positive", "negative", "unknown"]
 Her2 = Literal["positive", "negative", "equivocal-after-ish", "unknown"]
 
-AXILLARY_STATIONS = frozenset({"axillary-1", "axillary-2", "interpectoral", "intramammary", "axillary-fat-nodule"})
-"""Levels I and II; intramammary nodes are axillary, internal mammary ones are not."""
+AXILLARY_STATIONS = frozenset(
+    {"axillary-1", "axillary-2", "interpectoral", "intramammary", "axillary-fat-nodule", "unknown"}
+)
+"""Levels I and II; intramammary nodes are axillary, internal mammary ones are not. One that is stated to be unknown
+counts among them, with a warning."""
 
 _LARGEST_NODE_MM = 100.0  # 250 is a size in microns
 _LARGEST_PRIMARY_MM = 300.0
@@ -196,6 +200,7 @@ class Node:
     ----------
     node_id : str
     station : Station
+        Where it lay; axillary level I where nothing is said.
     sentinel, clinically_detected : bool or None
     category : str or None
         What a pathologist says; ``"positive"`` is a metastasis whose size is not stated.
@@ -307,14 +312,18 @@ def parse_procedure(content: Mapping[str, Any] | Procedure | None) -> Procedure:
 
 
 def _without_unknown(content: Any) -> Any:
-    """The same tables without what is stated to be unknown, and with the short words for categories spelled out."""
+    """The same tables without what is stated to be unknown, and with the short words for categories spelled out.
+
+    A station that is unknown stays, to be told.
+    """
     if isinstance(content, Mapping):
         return {
             key: _ABBREVIATIONS.get(value, value)
             if key == "category" and isinstance(value, str)
             else _without_unknown(value)
             for key, value in content.items()
-            if key in _NAMES or not (value is None or (isinstance(value, str) and value == "unknown"))
+            if key in _NAMES
+            or not (value is None or (isinstance(value, str) and value == "unknown" and key != "station"))
         }
     if isinstance(content, list | tuple):
         return [_without_unknown(entry) for entry in content]

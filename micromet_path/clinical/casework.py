@@ -333,8 +333,25 @@ def _case_warnings(case: Case, found: Sequence[NodeFinding]) -> Iterator[Caution
         yield Caution("no_rcb", "after treatment: sizes of nodal deposits are no measurement of residual cancer burden")
     if primary.m is not None and primary.cm is not None and m_value(primary.m) != m_value(primary.cm):
         yield Caution("m_unlike_cm", f"M is stated as {m_value(primary.m)} and cM as {m_value(primary.cm)}; look again")
+    sized_by_program = [one for one in found if one.deciding is not None and not one.is_confirmed]
+    if any(one.category not in (None, "negative") for one in sized_by_program):
+        yield _unseen(case.procedure)
     if case.procedure.extranodal_extension not in (None, "absent"):
         yield Caution("extranodal_extension", "extranodal extension is stated; it does not change pN by itself")
+
+
+def _unseen(procedure: Procedure) -> Caution:
+    """What belongs to a deposit, or not, that no picture of keratin shows."""
+    fibrosis = (
+        "fibrosis around a deposit does not belong to its size after treatment"
+        if procedure.neoadjuvant
+        else "contiguous fibrosis around a deposit belongs to its size"
+    )
+    return Caution(
+        "not_seen_by_program",
+        f"sizes are those of keratin-stained foci: {fibrosis}, and extranodal extension is not inferred; "
+        "the program sees neither, a pathologist outlines what belongs to the deposit",
+    )
 
 
 def _nodes(names: Sequence[str]) -> str:

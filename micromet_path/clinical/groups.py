@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ __all__ = [
 _KINDS = ("clinical", "pathological")
 _RECEPTOR = {"positive": "positive", "negative": "negative", "equivocal-after-ish": "negative", "unknown": None}
 _ONCOTYPE_LIMIT = 11
+_STAGES = ("0", "IA", "IB", "IIA", "IIB", "IIIA", "IIIB", "IIIC", "IV")
 _COLUMNS = ("kind", "bucket", "grade", "her2", "er", "pr", "stage")
 _Key = tuple[str, str, int, str, str, str]
 
@@ -44,14 +46,16 @@ class PrognosticTable:
         Raises
         ------
         ConfigError
-            If it cannot be read, or a cell is missing, repeated or of no known kind.
+            If it cannot be read, or a cell is missing, repeated, of no known kind, or holds no stage group.
         """
         try:
             text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             why = "there is no such file" if isinstance(error, FileNotFoundError) else getattr(error, "strerror", None)
             raise ConfigError(f"{path.name} is no readable prognostic table: {why or 'not UTF-8 text'}") from error
-        return cls(f"{path.stem}", _cells(text, path.name))
+        cells = _cells(text, path.name)
+        content = hashlib.sha256(repr(sorted(cells.items())).encode()).hexdigest()[:12]
+        return cls(f"{path.stem} (SHA-256 of its cells {content})", cells)
 
 
 def _cells(text: str, name: str) -> dict[_Key, str]:
@@ -63,8 +67,10 @@ def _cells(text: str, name: str) -> dict[_Key, str]:
         key = _key(row, f"{name}, line {number}")
         if key in cells:
             raise ConfigError(f"{name}, line {number}: the cell {', '.join(map(str, key))} stands there twice")
-        if not row["stage"]:
-            raise ConfigError(f"{name}, line {number}: no stage")
+        if row["stage"] not in _STAGES:
+            raise ConfigError(
+                f"{name}, line {number}: stage must be one of {', '.join(_STAGES)}; found {row['stage']!r}"
+            )
         cells[key] = row["stage"]
     if len(cells) != 240:
         raise ConfigError(

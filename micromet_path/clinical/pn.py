@@ -149,6 +149,14 @@ def _n3a_fits(counts: _Counts) -> Iterator[Caution]:
     yield from _sentinel_unstated(counts)
 
 
+def _n3b_fits(counts: _Counts) -> Iterator[Caution]:
+    if counts.im_other and counts.has_macro and counts.n >= 4:
+        yield Caution(
+            "pn3b_fits_too",
+            f"with {counts.axilla} and a positive internal mammary sentinel node pN3b fits as well as pN3a",
+        )
+
+
 _TABLE = (
     _Row(
         "pN row 1",
@@ -162,7 +170,7 @@ _TABLE = (
         "N3b",
         lambda c: "a level III node and a clinically detected internal mammary node hold metastases",
     ),
-    _Row("pN row 2", lambda c: c.level_3 > 0, "N3a", lambda c: "a level III node holds a metastasis"),
+    _Row("pN row 2", lambda c: c.level_3 > 0, "N3a", lambda c: "a level III node holds a metastasis", _n3b_fits),
     _Row(
         "pN row 3",
         lambda c: c.im_clinical > 0 and c.n == 0,
@@ -319,6 +327,14 @@ def _warnings(nodes: Sequence[NodeFact], regional: Sequence[NodeFact], procedure
         yield Caution(
             "nodes_removed_unlike_listed",
             f"nodes removed: {procedure.nodes_removed}, listed: {len(regional)}",
+        )
+    unknown = sorted(node.node_id for node in regional if node.station == "unknown")
+    if unknown:
+        named = f"node{'' if len(unknown) == 1 else 's'} {', '.join(unknown)}"
+        yield Caution("station_unknown", f"the station of {named} is not known; it is read as axillary level I or II")
+    if procedure.needle_only and regional and not any(node.category in _POSITIVE for node in regional):
+        yield Caution(
+            "needle_only_negative", "nodes were sampled by needle only; a needle does not show that a node is free"
         )
     if procedure.sentinel is None and any(node.sentinel for node in regional):
         yield Caution(

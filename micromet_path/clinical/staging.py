@@ -7,7 +7,9 @@ summaries of the AJCC Cancer Staging Manual, 8th edition (2017), and carry versi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -15,6 +17,7 @@ from micromet_path.clinical.case import Node, Procedure, parse_node, parse_proce
 from micromet_path.clinical.groups import anatomic_group, prognostic_group
 from micromet_path.clinical.nodes import judge_node, node_category
 from micromet_path.clinical.pn import PN, assign_pn
+from micromet_path.clinical.reasons import Caution
 from micromet_path.clinical.tnm import t_from_size
 from micromet_path.errors import ConfigError
 from micromet_path.model import Category
@@ -65,7 +68,16 @@ def pathologic_n(
     if named is not None:
         raise ConfigError(f"node {named.node_id} is described by slides; stage the case to have them read")
     findings = [judge_node(node) for node in parsed]
-    return assign_pn([finding.fact(finding.category) for finding in findings], parse_procedure(procedure))
+    assigned = assign_pn([finding.fact(finding.category) for finding in findings], parse_procedure(procedure))
+    return replace(assigned, cautions=(*assigned.cautions, *_repeated(nodes)))
+
+
+def _repeated(nodes: Sequence[Node | Mapping[str, Any]]) -> Iterator[Caution]:
+    """Nodes listed more than once: a case refuses them; here each line is a node, and that is said."""
+    names = Counter(node.node_id if isinstance(node, Node) else node.get("node_id") for node in nodes)
+    for name, times in names.items():
+        if name is not None and times > 1:
+            yield Caution("node_repeated", f"node {name} is listed {times} times and counts as {times} nodes")
 
 
 def anatomic_stage(t: str, n: str, m: str) -> str | None:

@@ -28,11 +28,12 @@ M_VALUES = ("M0", "M0(i+)", "M1")
 
 _PREFIX = re.compile(r"^(?:yp|yc|y|p|c|r|a)?(?=[TNM])")
 _SUFFIX = re.compile(r"\((?:sn|f|m)\)$")
+_IN_SITU = re.compile(r"^Tis ?\((?:DCIS|Paget)\)$", re.IGNORECASE)  # lobular carcinoma in situ is no Tis
 _T_LIMITS_MM = ((1.0, "T1mi"), (5.0, "T1a"), (10.0, "T1b"), (20.0, "T1c"), (50.0, "T2"))
 
 
 def _value(text: str, known: tuple[str, ...], letter: str) -> str:
-    bare = _SUFFIX.sub("", _PREFIX.sub("", text.strip()))
+    bare = _IN_SITU.sub("Tis", _SUFFIX.sub("", _PREFIX.sub("", text.strip())))
     for value in known:
         if bare.casefold() == value.casefold():
             return value
@@ -61,8 +62,8 @@ def t_value(text: str) -> str:
 
     Examples
     --------
-    >>> t_value("pT1c"), t_value("ypTis")
-    ('T1c', 'Tis')
+    >>> t_value("pT1c"), t_value("ypTis"), t_value("pTis(DCIS)")
+    ('T1c', 'Tis', 'Tis')
     """
     return _value(text, T_VALUES, "T")
 

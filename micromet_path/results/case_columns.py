@@ -93,7 +93,7 @@ COLUMNS = (
     Column("needle_only", "procedure", "needle_only", _yes_no, "nodes were only sampled by needle"),
     Column("extranodal_extension", "procedure", "extranodal_extension", _extension, "`absent`, `present` or mm"),
     Column("node_id", "node", "node_id", _text, "name of the node within the case"),
-    Column("station", "node", "station", _text, "`axillary-1` where empty"),
+    Column("station", "node", "station", _text, "`axillary-1` where empty; `unknown` is read as axillary and told"),
     Column("sentinel", "node", "sentinel", _yes_no, "whether this is a sentinel node"),
     Column("clinically_detected", "node", "clinically_detected", _yes_no, "yes or no"),
     Column("category", "node", "category", _text, "`negative`, `itc`, `micro`, `macro`, `positive`, `not_assessable`"),

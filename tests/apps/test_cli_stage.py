@@ -174,6 +174,8 @@ def test_a_table_of_ones_own_is_used(micromet: Callable[..., Ran], tmp_path: Pat
     (content,) = json_lines(micromet(MICRO, "--json", "--prognostic-table", own).out)
     assert content["pathological_prognostic_stage"] == "IIA"
     assert "ours-1" in content["rules_version"]
+    own.write_text(text.replace(",IA\n", ",stage 1\n"), encoding="utf-8")
+    assert "stage must be one of 0, IA" in micromet(MICRO, "--json", "--prognostic-table", own).err
     own.write_text(text.splitlines()[0], encoding="utf-8")
     ran = micromet(TABLE, MICRO, "--json", "--prognostic-table", own)
     assert (ran.status, ran.out) == (1, "")
@@ -186,8 +188,10 @@ def test_a_table_of_ones_own_is_used(micromet: Callable[..., Ran], tmp_path: Pat
 
 def test_a_page_is_written_whole_and_replaced(micromet: Callable[..., Ran], tmp_path: Path) -> None:
     page = tmp_path / "case.html"
-    page.write_text("before", encoding="utf-8")
+    assert micromet(EXAMPLES / "internal-mammary.toml", "--html", page).status == 0
+    before = page.read_text(encoding="utf-8")
     assert micromet(MICRO, "--html", page) == Ran(0, f"{page}\n", "")
+    assert page.read_text(encoding="utf-8") != before
     text = page.read_text(encoding="utf-8")
     assert "pN1mi(sn)" in text
     assert text.startswith("<!")
@@ -196,11 +200,21 @@ def test_a_page_is_written_whole_and_replaced(micromet: Callable[..., Ran], tmp_
 
 def test_a_case_that_fails_leaves_the_page_before(micromet: Callable[..., Ran], tmp_path: Path) -> None:
     page = tmp_path / "case.html"
-    page.write_text("before", encoding="utf-8")
+    assert micromet(MICRO, "--html", page).status == 0
+    before = page.read_text(encoding="utf-8")
     ran = micromet(EXAMPLES / "analysed-slides.toml", "--html", page)
     assert (ran.status, ran.out, is_one_line(ran.err)) == (1, "", True)
-    assert page.read_text(encoding="utf-8") == "before"
+    assert page.read_text(encoding="utf-8") == before
     assert [path.name for path in tmp_path.iterdir()] == ["case.html"]
+
+
+def test_a_page_replaces_no_other_file(micromet: Callable[..., Ran], tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    page.write_text("<!DOCTYPE html>\n<title>the report of a slide</title>", encoding="utf-8")
+    ran = micromet(MICRO, "--html", page)
+    assert (ran.status, ran.out, is_one_line(ran.err)) == (1, "", True)
+    assert "is no page of a case" in ran.err
+    assert "the report of a slide" in page.read_text(encoding="utf-8")
 
 
 def test_a_page_needs_a_place(micromet: Callable[..., Ran], tmp_path: Path) -> None:
@@ -246,7 +260,7 @@ def test_a_page_goes_where_its_link_points(micromet: Callable[..., Ran], tmp_pat
     target, link = tmp_path / "kept" / "case.html", tmp_path / "case.html"
     link.symlink_to(target)
     if is_there:
-        target.write_text("before", encoding="utf-8")
+        assert micromet(MICRO, "--html", target).status == 0
     assert micromet(MICRO, "--html", link) == Ran(0, f"{link}\n", "")
     assert link.is_symlink()
     assert "pN1mi(sn)" in target.read_text(encoding="utf-8")

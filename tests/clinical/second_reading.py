@@ -56,6 +56,8 @@ def _category(node: Facts) -> str:
 
 def _station(node: Facts) -> str:
     station = node.get("station") or "axillary-1"
+    if station == "unknown":  # read as axillary, with a warning
+        return "axillary-1"
     if station not in STATIONS:
         raise ValueError(f"unknown station {station!r}")
     return str(station)

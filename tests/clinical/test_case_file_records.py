@@ -125,13 +125,22 @@ def test_a_case_needs_nothing_but_its_name():
 OPTIONAL = [
     *((("primary",), key) for key in FULL["primary"]),
     *((("procedure",), key) for key in FULL["procedure"]),
-    *((("nodes", 0), key) for key in FULL["nodes"][0] if key != "node_id"),
+    *((("nodes", 0), key) for key in FULL["nodes"][0] if key not in ("node_id", "station")),
     *((("nodes", 1), key) for key in ("size_mm", "cells")),
     (("nodes", 2), "category"),
     *((("nodes", 0, "slides", 0), key) for key in FULL["nodes"][0]["slides"][0] if key != "result"),
     (("nodes", 0, "slides", 1), "control_result"),
     *(((), key) for key in FULL if key != "case_id"),
 ]
+
+
+def test_a_station_that_is_unknown_is_kept_and_one_that_is_left_out_is_axillary():
+    nodes = [{"node_id": "1", "station": "unknown"}, {"node_id": "2", "station": None}, {"node_id": "3"}]
+    assert [node.station for node in parse_case({"case_id": "A", "nodes": nodes}).nodes] == [
+        "unknown",
+        "axillary-1",
+        "axillary-1",
+    ]
 
 
 @pytest.mark.parametrize("stated", ["unknown", None])

@@ -458,6 +458,26 @@ def test_a_category_that_contiguity_decides_is_told_where_pn_stays_as_well():
     assert "micrometastasis if foci up to 25 um apart" in said[0]
 
 
+@pytest.mark.parametrize(
+    ("confirmed", "procedure", "told"),
+    [
+        rule(
+            "primary surgery: fibrosis belongs to the size", False, {}, "fibrosis around a deposit belongs to its size"
+        ),
+        rule(
+            "after treatment it does not", False, {"neoadjuvant": True}, "does not belong to its size after treatment"
+        ),
+        rule("a reviewer has sized what was found", True, {}, None),
+    ],
+)
+def test_what_the_program_cannot_see_is_said_with_the_case(confirmed, procedure, told):
+    staged = from_slides([section("a", [900.0], is_confirmed=confirmed)], primary={"pt": "pT1c"}, procedure=procedure)
+    said = [caution.text for caution in staged.cautions if caution.code == "not_seen_by_program"]
+    assert [told in text and "extranodal extension is not inferred" in text for text in said] == [True] * (
+        told is not None
+    )
+
+
 def test_a_size_at_an_edge_is_a_minimum():
     at_edge, inside = (section("s1", [300.0], size_is_minimum=is_minimum) for is_minimum in (True, False))
     for slide, is_minimum in ((at_edge, True), (inside, False)):
@@ -510,6 +530,7 @@ def many(category: str, number: int = 1, station: str = "axillary-1", **facts: A
 
 SENTINEL_IM = {"station": "internal-mammary", "sentinel": True}
 CLINICAL_IM = {"station": "internal-mammary", "clinically_detected": True}
+LEVEL_3_AND_IM = many("micro", 1, **SENTINEL_IM) + many("macro", 1, "axillary-3")
 PN = [
     rule("row 1: a supraclavicular micrometastasis is pN3c", many("micro", 1, "supraclavicular"), "pN3c"),
     rule("row 1: a supraclavicular macrometastasis is pN3c", many("macro", 1, "supraclavicular"), "pN3c"),
@@ -644,6 +665,9 @@ def test_the_reason_tells_the_counts(nodes, says):
         rule("row 4: ten fit pN3a, too", many("micro", 1, **SENTINEL_IM) + many("macro", 10), {"pn3a_fits_too"}),
         rule("row 4: nine axillary do not", many("micro", 1, **SENTINEL_IM) + many("macro", 9), set()),
         rule("row 4: neither sentinel nor clinical", many("micro", 1, "internal-mammary"), {"im_detection_unknown"}),
+        rule("row 2: pN3b fits, too", LEVEL_3_AND_IM + many("macro", 4), {"pn3b_fits_too"}),
+        rule("row 2: three do not", LEVEL_3_AND_IM + many("macro", 3), set()),
+        rule("a station that is not known is axillary", many("micro", 2, "unknown"), {"station_unknown"}),
         rule("contralateral metastasis is M1", many("micro", 1, "contralateral"), {"contralateral_is_m1"}),
         rule("contralateral ITC are not", many("itc", 1, "contralateral"), set()),
         rule("registries count a size that is not stated as macro", many("positive"), {"size_not_stated"}),
@@ -652,6 +676,21 @@ def test_the_reason_tells_the_counts(nodes, says):
 def test_what_pn_warns_of(nodes, expected):
     assert codes(pathologic_n(nodes, {"sentinel": True})) == expected
     assert expected <= codes(case_of(nodes))
+
+
+def test_a_needle_does_not_show_that_a_node_is_free():
+    for category, warned in (("negative", True), ("itc", True), ("micro", False)):
+        assigned = pathologic_n(many(category), {"needle_only": True})
+        assert ("needle_only_negative" in codes(assigned)) is warned
+
+
+def test_a_node_that_is_listed_twice_counts_twice_and_is_told():
+    node = {"node_id": "SLN 1", "category": "macro"}
+    assigned = pathologic_n([node] * 4)
+    assert assigned.pn == "pN2a"
+    assert codes(assigned) == {"node_repeated"}
+    assert "SLN 1 is listed 4 times" in assigned.warnings[0]
+    assert codes(pathologic_n([{"category": "macro"}] * 4)) == set()
 
 
 def after(number: int, **facts: Any) -> tuple[list[Facts], Facts]:
@@ -1130,7 +1169,7 @@ def test_a_laboratory_may_replace_the_table(tmp_path: Path):
     shipped, replaced = stage_case(case), stage_case(case, table=PrognosticTable.read(own))
     assert (shipped.pathological_prognostic_stage, replaced.pathological_prognostic_stage) == ("IA", "IB")
     assert shipped_table().version in shipped.rules_version
-    assert "own-8" in replaced.rules_version
+    assert "own-8 (SHA-256" in replaced.rules_version
 
 
 LINES = PACKAGED.splitlines(keepends=True)
@@ -1143,7 +1182,7 @@ LINES = PACKAGED.splitlines(keepends=True)
         rule("a repeated cell", "".join([*LINES, LINES[-1]]), "stands there twice"),
         rule("an unknown value", PACKAGED.replace("clinical,A,1,", "clinical,F,1,"), "bucket must be one of A, B, C"),
         rule("other columns", PACKAGED.replace("her2", "HER2", 1), "expected the columns kind, bucket"),
-        rule("no stage", PACKAGED.replace(",IA\n", ",\n", 1), "no stage"),
+        rule("no stage", PACKAGED.replace(",IA\n", ",\n", 1), "stage must be one of 0, IA"),
         rule("nothing", "", "expected the columns"),
     ],
 )

@@ -96,6 +96,8 @@ def stage(
 
     A CASE is a .toml or .json file with one case, or a .csv with many, one row a node. Nodes are described by
     category, by size and cells, or by slides that were analysed before.
+
+    Exit status: 0 done, 1 nothing could be staged, 2 usage, 3 some of several cases failed.
     """
     from micromet_path.apps.cli.stage import StageCommand, run
 

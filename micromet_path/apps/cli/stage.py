@@ -27,6 +27,9 @@ __all__ = ["StageCommand", "run"]
 
 _WITH_CONTEXT = ("text", "json", "html")
 
+CASE_PAGE = b"micromet_path, page of a case"
+"""What the first lines of every page of a case hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class StageCommand:
@@ -195,7 +198,7 @@ def _told_of(page: Path) -> Iterator[None]:
 
 
 def _target(page: Path, command: StageCommand) -> Path:
-    """The file that a page goes to, behind all links: one that is there is replaced, if it is nothing else."""
+    """The file that a page goes to, behind all links: one that is there is replaced, nothing else is."""
     target = page.resolve()
     if not target.parent.is_dir():
         raise ResultError(f"there is no folder {page.parent} for {page.name}; make it first")
@@ -208,6 +211,9 @@ def _target(page: Path, command: StageCommand) -> Path:
     for given in (*command.cases, command.prognostic_table):
         if given is not None and given.exists() and target.samefile(given):
             raise ConfigError(f"--html {page} is the file {given} that is read; name another for the page")
+    with target.open("rb") as file:
+        if CASE_PAGE not in file.read(4096):
+            raise ConfigError(f"{page} is there and is no page of a case; name another file, or delete it first")
     return target
 
 
