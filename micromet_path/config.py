@@ -21,13 +21,25 @@ from micromet_path.model import Role
 from micromet_path.parsing import parse_record
 from micromet_path.pixels.clusters import ClusterParams
 from micromet_path.pixels.dots import DotParams
+from micromet_path.pixels.dyes import DyeParams
+from micromet_path.pixels.examine import ExamineParams
 from micromet_path.pixels.fragments import FragmentParams
+from micromet_path.pixels.nuclei import NucleiParams
 from micromet_path.pixels.stain import StainParams
 from micromet_path.pixels.tissue import TissueParams
 
-__all__ = ["CONFIG_VERSION", "Config", "Laboratory", "ScanParams", "Zone", "fingerprint_of", "load_config"]
+__all__ = [
+    "CONFIG_VERSION",
+    "Config",
+    "Laboratory",
+    "LookParams",
+    "ScanParams",
+    "Zone",
+    "fingerprint_of",
+    "load_config",
+]
 
-CONFIG_VERSION = "micromet-config/2"
+CONFIG_VERSION = "micromet-config/3"
 """Raised whenever the same settings measure something else than before; part of every fingerprint."""
 
 
@@ -117,15 +129,52 @@ class ScanParams:
 
 
 @dataclass(frozen=True, slots=True)
+class LookParams:
+    """How much of the slide is looked at again; section ``[look]`` of the configuration.
+
+    Parameters
+    ----------
+    most_candidates : int
+        The largest so many are looked at; what is known of the others is their sums.
+    fine_um : float
+        Candidates up to this extent are read at level 0, larger ones at 0.5 um a pixel where level 0 is finer.
+    window_um : float
+        Side of a window; larger candidates are seen in several.
+    most_windows : int
+        Of one candidate, spread evenly over it; the rest is taken to be like them.
+    """
+
+    most_candidates: int = 2000
+    fine_um: float = 80.0
+    window_um: float = 400.0
+    most_windows: int = 3
+
+    def __post_init__(self) -> None:
+        if self.most_candidates < 0 or self.most_windows < 1:
+            raise ConfigError(
+                "look: expected most_candidates of 0 or more and most_windows of 1 or more, found "
+                f"{self.most_candidates} and {self.most_windows}"
+            )
+        if not 20 <= self.fine_um <= self.window_um <= 2000:
+            raise ConfigError(
+                f"look: expected 20 <= fine_um <= window_um <= 2000, found {self.fine_um:g} and {self.window_um:g}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All settings of an analysis."""
 
     tissue: TissueParams = field(default_factory=TissueParams)
     stain: StainParams = field(default_factory=StainParams)
+    dyes: DyeParams = field(default_factory=DyeParams)
     scan: ScanParams = field(default_factory=ScanParams)
     fragments: FragmentParams = field(default_factory=FragmentParams)
     dots: DotParams = field(default_factory=DotParams)
     clusters: ClusterParams = field(default_factory=ClusterParams)
+    look: LookParams = field(default_factory=LookParams)
+    nuclei: NucleiParams = field(default_factory=NucleiParams)
+    examine: ExamineParams = field(default_factory=ExamineParams)
     classify: ClassifyParams = field(default_factory=ClassifyParams)
     laboratory: Laboratory = field(default_factory=Laboratory)
     zones: tuple[Zone, ...] = ()

@@ -221,6 +221,10 @@ class Fragments:
         Dot pattern the fragment is gathered in, -1 for none; these take no part in the tree.
     piece : ndarray of shape (F,), int64
         Piece of tissue, 1..n; 0 where there is none.
+    cells, cells_low, cells_high : ndarray of shape (F,), float64
+        Its share of the tumour cells of the candidate it belongs to, by its area, with the interval.
+    flags : mapping of str to ndarray of shape (F,), float64
+        Strength of each flag that the second look gave to its candidate; 0 where there was none.
     """
 
     od_scale: int
@@ -248,6 +252,10 @@ class Fragments:
     off_tissue: NDArray[np.bool_]
     dot_group: NDArray[np.int64]
     piece: NDArray[np.int64]
+    cells: NDArray[np.float64]
+    cells_low: NDArray[np.float64]
+    cells_high: NDArray[np.float64]
+    flags: Mapping[str, NDArray[np.float64]]
 
     def __len__(self) -> int:
         return len(self.area_px)
@@ -517,6 +525,8 @@ class Quality:
         Whether only a part of the slide was asked for.
     control_result : str or None
         ``"passed"``, ``"failed"`` or None where not stated.
+    control_on_slide : str or None
+        ``"stained"`` or ``"unstained"``: what the control tissue on the slide shows; None where there is none.
     antibody : str or None
     audit : Audit or None
         What was left undecoded and what a sample of it held; None where no lower level was asked.
@@ -533,6 +543,7 @@ class Quality:
     is_white_assumed: bool = False
     is_area_limited: bool = False
     control_result: str | None = None
+    control_on_slide: str | None = None
     antibody: str | None = None
     audit: Audit | None = None
 
@@ -542,7 +553,9 @@ class ScanSummary:
     """How the slide was read: what a result needs so that it can be understood and repeated.
 
     `below_area` counts all that the smallest area removed at `gap_um`; `below_link_area` is the part of it that
-    no gap changes, because it was too small to link. `mode` is ``"full"`` or ``"candidates"``.
+    no gap changes, because it was too small to link. `chromogen_strength_od` is the density of the cores of what is
+    stained, None where too little is; `stain_notes` tell what of the stain was not estimated, or has drifted from the
+    profile. `mode` is ``"full"`` or ``"candidates"``.
     """
 
     coverage: float | None
@@ -552,7 +565,10 @@ class ScanSummary:
     white_source: str
     stain_vectors: tuple[tuple[float, float, float], ...]
     stain_source: str
-    estimated_vectors: tuple[tuple[float, float, float], ...] | None
+    estimated_haematoxylin: tuple[float, float, float] | None
+    estimated_chromogen: tuple[float, float, float] | None
+    chromogen_strength_od: float | None
+    stain_notes: tuple[str, ...]
     threshold_od: float
     threshold_low_od: float
     threshold_high_od: float

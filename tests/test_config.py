@@ -14,7 +14,7 @@ PRESETS = [path for path in sorted((Path(__file__).parents[1] / "configs").glob(
 EVERYTHING = Config.from_dict(
     {
         "tissue": {"spacing_um": 4.0},
-        "stain": {"white": [250.0, 251.5, 249.0], "vectors": "estimated", "threshold_od": 0.22},
+        "stain": {"white": [250.0, 251.5, 249.0], "vectors": "fixed", "threshold_od": 0.22},
         "scan": {"block_px": 512},
         "fragments": {"link_minimum_um2": 12.5},
         "dots": {"minimum_count": 12},
@@ -78,7 +78,7 @@ def test_unknown_keys_name_the_nearest(settings, message):
         ({"clusters": {"gap_um": "wide"}}, "clusters.gap_um: .*number.*found 'wide'"),
         ({"clusters": {"gap_um": [7]}}, "clusters.gap_um"),
         ({"dots": {"minimum_count": 9.5}}, "dots.minimum_count"),
-        ({"stain": {"vectors": "guessed"}}, "stain.vectors: .*'fixed' or 'estimated'"),
+        ({"stain": {"vectors": "guessed"}}, "stain.vectors: .*'estimated' or 'fixed'"),
         ({"stain": {"white": [240, 240]}}, "stain.white"),
         ({"laboratory": {"control_result": "perhaps"}}, "laboratory.control_result"),
         ({"zones": [{"role": "nowhere", "x0_mm": 0, "y0_mm": 0, "x1_mm": 1, "y1_mm": 1}]}, r"zones\[1\].role"),
@@ -138,13 +138,13 @@ def test_a_byte_order_mark_is_no_damage(tmp_path):
 ANOTHER = {
     "stain.haematoxylin": (0.60, 0.74, 0.30),
     "stain.chromogen": (0.30, 0.57, 0.76),
-    "stain.vectors": "estimated",
+    "stain.vectors": "fixed",
+    "stain.thresholds": "fixed",
     "stain.white": (250.0, 250.0, 250.0),
     "laboratory.antibody": "AE1/AE3",
     "laboratory.control_result": "passed",
     "classify.not_counted_flags": ("ink",),
     "classify.doubtful_flags": ("weak",),
-    "dots.minimum_count": 11,
     "tissue.largest_side_px": 2048,
 }
 
@@ -160,13 +160,20 @@ def settings():
     ]
 
 
+def a_little_off(value):
+    if isinstance(value, tuple):
+        return (value[0], value[1] * 1.001)
+    if isinstance(value, int):
+        return value + 1
+    return value * 1.001 if value * 1.001 <= 1 or value > 1 else value * 0.999
+
+
 def with_another(name):
     step, setting = name.split(".")
     record = getattr(Config(), step)
     value = ANOTHER.get(name)
     if value is None:
-        value = getattr(record, setting) * 1.001
-        value = value if value <= 1 or getattr(record, setting) > 1 else getattr(record, setting) * 0.999
+        value = a_little_off(getattr(record, setting))
     return replace(Config(), **{step: replace(record, **{setting: value})})
 
 

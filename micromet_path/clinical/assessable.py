@@ -95,6 +95,8 @@ def _blocking(quality: Quality, params: ClassifyParams) -> Iterator[str]:
         yield f"not_h_dab: the colours are not those of haematoxylin and DAB{note}"
     if quality.control_result == "failed":
         yield "control_failed: the control stain failed"
+    elif quality.control_on_slide == "unstained":
+        yield "control_failed: the control tissue on the slide shows no stain"
 
 
 def _limiting(quality: Quality, params: ClassifyParams) -> Iterator[str]:

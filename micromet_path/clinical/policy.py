@@ -21,12 +21,16 @@ KNOWN_FLAGS = frozenset(
     {
         "blur",
         "dot_pattern",
+        "edge_haze",
         "floater",
         "fold",
         "haze_bridge",
         "ink",
         "off_tissue",
+        "pigment_hue",
         "pigment_like",
+        "plasma_like",
+        "precipitate",
         "scan_edge",
         "stellate",
         "sub_cellular",
@@ -87,6 +91,10 @@ class ClassifyParams:
         "stellate",
         "dot_pattern",
         "haze_bridge",
+        "pigment_hue",
+        "precipitate",
+        "plasma_like",
+        "edge_haze",
     )
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@
              -> [block: stained runs with their sums]*      in threads, in any order
              -> fragments -> dot patterns, contiguity tree
              -> pieces of tissue, places and borders of the fragments
+             -> a second look at the candidates: nuclei, flags
              -> clusters at the configured gap and at the others -> finding
              -> pictures for the report
 """
@@ -34,11 +35,13 @@ from micromet_path.model import (
     Picture,
     Piece,
     Provenance,
+    Role,
     Runs,
     ScanSummary,
     SlideRecord,
     Tree,
 )
+from micromet_path.pipeline.examining import examine_candidates
 from micromet_path.pipeline.gathering import Gathered, gather_fragments, linkable_runs, runs_of
 from micromet_path.pipeline.glass import Glass, look, rate
 from micromet_path.pipeline.judging import Evidence, judge_clusters, judge_pieces, make_finding, settings_fingerprint
@@ -107,8 +110,8 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     spacing = slide.info.spacing
-    glass = look(slide, config, task.area)
-    tables = stain.make_tables(glass.model, config.stain)
+    glass = look(slide, config, task.area, task.workers)
+    tables = stain.make_tables(glass.model, glass.stain_params)
     scan = scan_slide(slide, tables, config, task.area, task.workers, progress, task.blocks, _seed(task))
     glass = glass.without(scan.unread)
     gathered = gather_fragments(scan, spacing, config)
@@ -117,14 +120,20 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
         tree_to_be = pool.submit(contiguity_tree, linkable, len(gathered.fragments), spacing)
         fragments, stained, pieces = _place(gathered, glass, config)
         tree = tree_to_be.result()
+    fragments = examine_candidates(slide, glass.model, fragments, tree, gathered.runs, config, task.workers)
     evidence = Evidence(
         fragments=fragments,
         tree=tree,
         pieces=pieces,
-        quality=replace(rate(slide, glass, stained, len(scan.unread), config), audit=scan.audit),
+        quality=replace(
+            rate(slide, glass, stained, len(scan.unread), config),
+            control_on_slide=_control_on_slide(fragments, pieces, spacing, config),
+            audit=scan.audit,
+        ),
         dropped=_dropped(gathered, fragments, tree, spacing, config),
         spacing=spacing,
         mpp_source=slide.info.spacing_source,
+        threshold_od=glass.stain_params.threshold_od,
     )
     settings = settings_of(config, task.area)
     measured = judge_clusters(evidence, config.clusters.gap_um, config)
@@ -196,6 +205,18 @@ def _place(gathered: Gathered, glass: Glass, config: Config) -> tuple[Fragments,
     return fragments, stained, _with_roles(pieces, labels, overview, config.zones)
 
 
+def _control_on_slide(
+    fragments: Fragments, pieces: tuple[Piece, ...], spacing: PixelSpacing, config: Config
+) -> str | None:
+    """Whether control tissue on the slide is stained; None where there is none."""
+    controls = [piece.id for piece in pieces if piece.role is Role.CONTROL]
+    if not controls:
+        return None
+    is_cell = fragments.area_px * spacing.pixel_area_um2 >= config.clusters.smallest_area_um2
+    is_stained = is_cell & ~fragments.weak & ~fragments.pigment_like & np.isin(fragments.piece, controls)
+    return "stained" if is_stained.any() else "unstained"
+
+
 def _dropped(
     gathered: Gathered, fragments: Fragments, tree: Tree, spacing: PixelSpacing, config: Config
 ) -> tuple[Dropped, Dropped]:
@@ -232,11 +253,14 @@ def _summary(
         white_source=model.white.source,
         stain_vectors=model.vectors,
         stain_source=model.source,
-        estimated_vectors=glass.estimated,
-        threshold_od=config.stain.threshold_od,
-        threshold_low_od=config.stain.threshold_low_od,
-        threshold_high_od=config.stain.threshold_high_od,
-        strong_od=config.stain.strong_od,
+        estimated_haematoxylin=glass.dyes.haematoxylin,
+        estimated_chromogen=glass.dyes.chromogen,
+        chromogen_strength_od=glass.dyes.strength_od,
+        stain_notes=glass.dyes.notes,
+        threshold_od=glass.stain_params.threshold_od,
+        threshold_low_od=glass.stain_params.threshold_low_od,
+        threshold_high_od=glass.stain_params.threshold_high_od,
+        strong_od=glass.stain_params.strong_od,
         spacing_um=(spacing.x_um, spacing.y_um),
         gap_um=config.clusters.gap_um,
         smallest_area_um2=config.clusters.smallest_area_um2,

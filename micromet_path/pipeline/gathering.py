@@ -23,6 +23,7 @@ from micromet_path.pixels.fragments import (
 )
 from micromet_path.pixels.holes import fill_holes
 from micromet_path.pixels.link import contiguity_tree, cut
+from micromet_path.pixels.nuclei import NucleiParams
 from micromet_path.pixels.stain import OD_SCALE
 
 _STEP_UM = 5.0  # far below the distance within which a dot is a crumb
@@ -70,7 +71,7 @@ def gather_fragments(scan: ScanOutcome, spacing: PixelSpacing, config: Config) -
     diameter_um = ragged_diameters(points, offsets, spacing.x_um, spacing.y_um)
     strong = is_strong[~kept]
     return Gathered(
-        fragments=_fragments(scan, runs, kept, dot_group, is_pigment),
+        fragments=_fragments(scan, runs, kept, dot_group, is_pigment, spacing, config.nuclei),
         runs=runs,
         piece_of_fragment=np.flatnonzero(kept),
         below_area=dropped_in_all([scan.strong_specks, dropped(diameter_um[strong])]),
@@ -152,8 +153,10 @@ def _fragments(
     kept: NDArray[np.bool_],
     dot_group: NDArray[np.int64],
     is_pigment: NDArray[np.bool_],
+    spacing: PixelSpacing,
+    params: NucleiParams,
 ) -> Fragments:
-    """The kept pieces as fragments; places are filled in later."""
+    """The kept pieces as fragments, cells by their area; places, and what a second look tells, are filled in later."""
     pieces = scan.pieces
     sums = pieces.sums[kept]
     first_px = pieces.first_px[kept]
@@ -164,6 +167,7 @@ def _fragments(
     used[pieces.low_component[kept]] = True
     low_px, low_offsets = ragged_rows(pieces.low_hull_px, pieces.low_hull_offsets, used)
     n = len(sums)
+    filled_um2 = filled_px.astype(np.float64) * spacing.pixel_area_um2
     return Fragments(
         od_scale=OD_SCALE,
         first_px=first_px,
@@ -190,4 +194,8 @@ def _fragments(
         off_tissue=np.zeros(n, bool),
         dot_group=dot_group[kept],
         piece=np.zeros(n, np.int64),
+        cells=filled_um2 / params.cell_area_um2,
+        cells_low=filled_um2 / params.cell_area_high_um2,
+        cells_high=filled_um2 / params.cell_area_low_um2,
+        flags={},
     )

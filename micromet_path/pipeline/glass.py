@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from micromet_path.config import Config
 from micromet_path.geometry import Region
 from micromet_path.model import Quality
+from micromet_path.pipeline.dyeing import read_windows
 from micromet_path.pipeline.reading import read_overview
-from micromet_path.pixels import stain, tissue
+from micromet_path.pixels import dyes, stain, tissue
 from micromet_path.pixels.area import Area
 from micromet_path.slides.base import Slide
 from micromet_path.slides.checks import check_brightfield
@@ -31,8 +32,10 @@ class Glass:
         Where neither the overview nor level 0 could be read.
     tissue : ndarray of shape (M, N), bool
     model : StainModel
-    estimated : pair of vectors or None
-        What the slide itself says its dyes are, where it allows an estimate.
+    stain_params : StainParams
+        Thresholds that hold for the slide.
+    dyes : DyeEstimate
+        What the slide itself says of its dyes.
     check : StainCheck
     unscanned : ndarray of shape (M, N), bool
         Cells that were asked for and that the scanner did not record.
@@ -44,7 +47,8 @@ class Glass:
     lost: NDArray[np.bool_]
     tissue: NDArray[np.bool_]
     model: stain.StainModel
-    estimated: tuple[stain.Vector, stain.Vector] | None
+    stain_params: stain.StainParams
+    dyes: dyes.DyeEstimate
     check: stain.StainCheck
     unscanned: NDArray[np.bool_]
     is_area_limited: bool
@@ -58,7 +62,7 @@ class Glass:
         return replace(self, lost=missed & ~seen, overview=replace(self.overview, read=seen & ~missed))
 
 
-def look(slide: Slide, config: Config, area: Area) -> Glass:
+def look(slide: Slide, config: Config, area: Area, workers: int = 1) -> Glass:
     """Read the overview and decide white point, stain model and tissue from it.
 
     Raises
@@ -77,29 +81,22 @@ def look(slide: Slide, config: Config, area: Area) -> Glass:
     if asked is not None:
         overview = replace(overview, read=overview.read & asked)
     mask = tissue.find_tissue(overview, white, config.tissue)
-    model, estimated = _stain_model(overview.rgb[mask], white, config.stain)
-    check = stain.check_h_dab(overview.rgb[mask], model)
+    params = config.stain
+    profile = stain.StainModel.from_dyes(white, params.haematoxylin, params.chromogen, "fixed")
+    check = stain.check_h_dab(overview.rgb[mask], profile)
+    windows = read_windows(slide, overview, mask, profile, workers)
+    estimate = dyes.estimate_dyes(windows, info.spacing.pixel_area_um2, profile, config.dyes)
     return Glass(
         overview=overview,
         lost=np.zeros_like(mask),
         tissue=mask,
-        model=model,
-        estimated=estimated,
+        model=dyes.model_for(profile, estimate) if params.vectors == "estimated" else profile,
+        stain_params=dyes.params_for(params, estimate, config.dyes) if params.thresholds == "normalised" else params,
+        dyes=estimate,
         check=check,
         unscanned=unscanned,
         is_area_limited=asked is not None,
     )
-
-
-def _stain_model(
-    tissue_rgb: NDArray[np.uint8], white: stain.WhitePoint, params: stain.StainParams
-) -> tuple[stain.StainModel, tuple[stain.Vector, stain.Vector] | None]:
-    """The model that decides, and the vectors estimated from the slide where it allows an estimate."""
-    estimated = stain.estimate_vectors(tissue_rgb, white)
-    if params.vectors == "estimated" and estimated is not None:
-        return stain.StainModel.from_dyes(white, *estimated, "estimated"), estimated
-    source = "fixed" if params.vectors == "fixed" else "fixed: estimate refused"
-    return stain.StainModel.from_dyes(white, params.haematoxylin, params.chromogen, source), estimated
 
 
 def rate(slide: Slide, glass: Glass, stained: NDArray[np.bool_], unreadable_tiles: int, config: Config) -> Quality:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from micromet_path.clinical import classify
 from micromet_path.config import Config, fingerprint_of
@@ -16,6 +17,7 @@ from micromet_path.model import (
     LINK_LIMIT_UM,
     Analysis,
     BrownThing,
+    ClusterMeasures,
     Clusters,
     Counting,
     Dropped,
@@ -26,6 +28,7 @@ from micromet_path.model import (
     Tree,
 )
 from micromet_path.pixels import clusters
+from micromet_path.pixels.examine import bridge_strength
 from micromet_path.pixels.fragments import dropped_in_all
 from micromet_path.slides.base import SlideInfo
 
@@ -38,6 +41,8 @@ __all__ = [
     "recut",
     "settings_fingerprint",
 ]
+
+_FLOATER_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ class Evidence:
     spacing : PixelSpacing
     mpp_source : str
         A scale that was typed in is less sure than the scanner's.
+    threshold_od : float
+        Chromogen density from which a pixel was stained on this slide.
     """
 
     fragments: Fragments
@@ -65,6 +72,7 @@ class Evidence:
     dropped: tuple[Dropped, Dropped]
     spacing: PixelSpacing
     mpp_source: str
+    threshold_od: float
 
     @classmethod
     def of(cls, analysis: Analysis) -> Evidence:
@@ -77,6 +85,7 @@ class Evidence:
             dropped=(analysis.scan.below_area, analysis.scan.no_strong_pixel),
             spacing=analysis.slide.spacing,
             mpp_source=analysis.slide.mpp_source,
+            threshold_od=analysis.scan.threshold_od,
         )
 
 
@@ -85,7 +94,43 @@ def judge_clusters(evidence: Evidence, gap_um: float, config: Config) -> Cluster
     params = config.clusters
     scale_share = params.scale_uncertainty_given if evidence.mpp_source == "given" else params.scale_uncertainty
     measures = clusters.measure(evidence.fragments, evidence.tree, gap_um, evidence.spacing, scale_share, params)
+    flags = {
+        **measures.flags,
+        "floater": _floaters(measures, evidence),
+        "haze_bridge": _bridges(measures, evidence, config),
+    }
+    measures = replace(measures, flags=flags)
     return classify.judge(measures, {piece.id: piece.role for piece in evidence.pieces}, config.classify)
+
+
+def _floaters(measures: ClusterMeasures, evidence: Evidence) -> NDArray[np.float64]:
+    """How likely each cluster came from another block: on a scrap of its own, a hundredth of the largest piece."""
+    areas = {piece.id: piece.area_mm2 for piece in evidence.pieces}
+    largest = max(areas.values(), default=0.0)
+    share = np.array([areas.get(int(piece), largest) for piece in measures.piece_id]) / max(largest, 1e-9)
+    return np.asarray(np.clip(1.0 - 0.5 * share / _FLOATER_SHARE, 0.0, 1.0))
+
+
+def _bridges(measures: ClusterMeasures, evidence: Evidence, config: Config) -> NDArray[np.float64]:
+    """How likely each cluster is a sheet held together by haze."""
+    fragments, row = evidence.fragments, measures.cluster_of_fragment
+    is_in = row >= 0
+    strong, area = (
+        np.bincount(row[is_in], column[is_in], minlength=len(measures))
+        for column in (fragments.strong_px, fragments.area_px)
+    )
+    return np.array(
+        [
+            bridge_strength(diameter, mean, share, evidence.threshold_od, config.examine)
+            for diameter, mean, share in zip(
+                measures.max_diameter_um.tolist(),
+                measures.mean_dab_od.tolist(),
+                (strong / np.maximum(area, 1)).tolist(),
+                strict=True,
+            )
+        ],
+        float,
+    )
 
 
 def judge_pieces(evidence: Evidence, measured: Clusters, config: Config) -> tuple[Piece, ...]:

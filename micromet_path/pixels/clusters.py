@@ -16,6 +16,9 @@ from micromet_path.pixels.link import cut
 __all__ = ["ClusterParams", "below_area", "components", "measure"]
 
 
+_MIMICS = ("pigment_like", "pigment_hue", "off_tissue", "ink", "precipitate", "edge_haze", "stellate")
+"""Flags of what is probably no tumour; it comes after what is."""
+
 _LARGEST_SMALLEST_AREA_UM2 = 1000.0  # some ten cells: a setting above it would hide what the program is for
 
 
@@ -30,18 +33,12 @@ class ClusterParams:
         cell can separate is not contiguous (after Turner 2008); no staging body gives a number.
     smallest_area_um2 : float
         Smaller clusters are not tumour cells; they are counted in ``dropped``.
-    cell_area_um2, cell_area_low_um2, cell_area_high_um2 : float
-        Area of a tumour cell in section, for the estimate of cells: a solid disc of 190 um holds about
-        230 (123 um2 each); the ends are those of small and of large carcinoma cells.
     scale_uncertainty, scale_uncertainty_given : float
         Share of a size by which the scale may be off: the scanner's own, or typed in.
     """
 
     gap_um: float = 7.0
     smallest_area_um2: float = 25.0
-    cell_area_um2: float = 123.0
-    cell_area_low_um2: float = 80.0
-    cell_area_high_um2: float = 190.0
     scale_uncertainty: float = 0.01
     scale_uncertainty_given: float = 0.03
 
@@ -56,11 +53,6 @@ class ClusterParams:
         for name in ("scale_uncertainty", "scale_uncertainty_given"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"clusters.{name} must be a share from 0 to below 1, found {getattr(self, name)}")
-        if not 0 < self.cell_area_low_um2 <= self.cell_area_um2 <= self.cell_area_high_um2:
-            raise ConfigError(
-                "clusters: expected 0 < cell_area_low_um2 <= cell_area_um2 <= cell_area_high_um2, found "
-                f"{self.cell_area_low_um2}, {self.cell_area_um2}, {self.cell_area_high_um2}"
-            )
 
 
 def components(fragments: Fragments, tree: Tree, gap_um: float) -> NDArray[np.int64]:
@@ -174,9 +166,9 @@ def _table(
         mean_dab_od=mean_dab,
         max_dab_od=max_dab / fragments.od_scale,
         solidity=area_um2 / np.where(hull_um2 > 0, hull_um2, 1.0),
-        cells=np.maximum(1.0, filled_um2 / params.cell_area_um2),
-        cells_low=np.maximum(1.0, filled_um2 / params.cell_area_high_um2),
-        cells_high=np.maximum(1.0, filled_um2 / params.cell_area_low_um2),
+        cells=np.maximum(1.0, np.bincount(member, fragments.cells[f], minlength=n)),
+        cells_low=np.maximum(1.0, np.bincount(member, fragments.cells_low[f], minlength=n)),
+        cells_high=np.maximum(1.0, np.bincount(member, fragments.cells_high[f], minlength=n)),
         size_is_minimum=np.asarray((flags["scan_edge"] > 0) | (flags["tissue_edge"] > 0)),
         rank_score=_rank(diameter, mean_dab, flags),
         flags=flags,
@@ -242,11 +234,19 @@ def _flags(fragments: Fragments, row: NDArray[np.int64], n: int) -> dict[str, ND
     def share(column: NDArray[np.bool_]) -> NDArray[np.float64]:
         return np.bincount(member, np.where(column[f], fragments.area_px[f], 0), minlength=n) / area
 
+    def mean(strength: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.bincount(member, strength[f] * fragments.area_px[f], minlength=n) / area
+
     def anywhere(column: NDArray[np.bool_]) -> NDArray[np.float64]:
         return (np.bincount(member, column[f], minlength=n) > 0).astype(np.float64)
 
+    looked_at = {name: np.minimum(mean(strength), 1.0) for name, strength in fragments.flags.items()}
+    by_sums = share(fragments.pigment_like)
+    pigment = np.maximum(by_sums, looked_at.get("pigment_like", by_sums))
     return {
-        "pigment_like": share(fragments.pigment_like),
+        **looked_at,
+        "pigment_like": pigment,
+        "pigment_hue": np.maximum(0.0, looked_at.get("pigment_hue", np.zeros(n)) - pigment),  # black says it all
         "off_tissue": share(fragments.off_tissue),
         "weak": (share(fragments.weak) == 1).astype(np.float64),
         "dot_pattern": anywhere(fragments.dot_group >= 0),
@@ -259,7 +259,7 @@ def _rank(
     diameter: NDArray[np.float64], mean_dab: NDArray[np.float64], flags: dict[str, NDArray[np.float64]]
 ) -> NDArray[np.float64]:
     """Order for the eye: large and brown first, what looks like a mimic later."""
-    doubt = 1 - 0.9 * np.maximum(flags["pigment_like"], flags["off_tissue"])
+    doubt = 1 - 0.9 * np.max([flags.get(name, np.zeros(len(diameter))) for name in _MIMICS], axis=0)
     return np.log1p(diameter) * np.clip(mean_dab, 0.0, 1.5) * doubt
 
 

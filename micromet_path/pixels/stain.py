@@ -27,7 +27,6 @@ __all__ = [
     "WhitePoint",
     "blue_line",
     "check_h_dab",
-    "estimate_vectors",
     "find_white",
     "make_tables",
     "optical_density",
@@ -53,9 +52,11 @@ class StainParams:
     haematoxylin, chromogen : tuple of float
         Absorbance of the two dyes in red, green and blue (Ruifrok and Johnston 2001; QuPath's
         "H-DAB default").
-    vectors : {"fixed", "estimated"}
-        Which vectors decide. Estimated ones are recorded in either case where the slide allows an
-        estimate.
+    vectors : {"estimated", "fixed"}
+        Which vectors decide: the slide's own where it shows enough of a dye (see `dyes`), else these; or always
+        these. What was estimated is recorded in either case.
+    thresholds : {"normalised", "fixed"}
+        Whether the four densities below are lowered together on a slide whose stain is weak.
     white : tuple of float or None
         Light through clear glass; None finds it on the slide.
     threshold_od : float
@@ -68,7 +69,8 @@ class StainParams:
 
     haematoxylin: Vector = (0.650, 0.704, 0.286)
     chromogen: Vector = (0.268, 0.570, 0.776)
-    vectors: Literal["fixed", "estimated"] = "fixed"
+    vectors: Literal["estimated", "fixed"] = "estimated"
+    thresholds: Literal["normalised", "fixed"] = "normalised"
     white: Vector | None = None
     threshold_od: float = 0.20
     threshold_low_od: float = 0.16
@@ -107,7 +109,7 @@ class StainModel:
     white : WhitePoint
     vectors : tuple of three vectors
         Haematoxylin, chromogen, residual; unit length.
-    source : {"fixed", "estimated", "fixed: estimate refused"}
+    source : {"estimated", "estimated: <the one dye>", "fixed", "fixed: estimate refused"}
     """
 
     white: WhitePoint
@@ -310,34 +312,3 @@ def check_h_dab(tissue_rgb: NDArray[np.uint8], model: StainModel) -> StainCheck:
     if share > 0.16:
         return StainCheck(False, "the tissue is neither blue nor brown")
     return StainCheck(True, "the colours fit haematoxylin and DAB")
-
-
-def estimate_vectors(tissue_rgb: NDArray[np.uint8], white: WhitePoint) -> tuple[Vector, Vector] | None:
-    """Haematoxylin and chromogen vectors of this slide (Macenko 2009), or None where it does not show both.
-
-    Parameters
-    ----------
-    tissue_rgb : ndarray of shape (N, 3), dtype uint8
-    white : WhitePoint
-
-    Returns
-    -------
-    haematoxylin, chromogen : tuple of float
-        Unit vectors. None when fewer than 500 pixels are dark enough, when the two ends of the colour
-        range lie within 12 degrees (one dye only), or when an end has not the colour order of its dye.
-    """
-    od = optical_density(thinned(tissue_rgb), white.rgb)
-    od = od[od.sum(axis=1) > 0.45]
-    if len(od) < 500:
-        return None
-    _, _, axes = np.linalg.svd(od, full_matrices=False)
-    plane = axes[:2] * np.sign(axes[:2].sum(axis=1, keepdims=True) + 1e-12)
-    angle = np.arctan2(od @ plane[1], od @ plane[0])
-    # Equal weight for both ends: DAB may be one pixel in a thousand, so the ends are extreme percentiles.
-    ends = [np.cos(a) * plane[0] + np.sin(a) * plane[1] for a in np.percentile(angle, [0.2, 99.8])]
-    ends = [np.maximum(end, 0) / np.linalg.norm(np.maximum(end, 0)) for end in ends]
-    blue_dye, brown_dye = sorted(ends, key=lambda end: end[2] - end[0])
-    apart = np.degrees(np.arccos(np.clip(blue_dye @ brown_dye, -1, 1)))
-    if apart < 12 or blue_dye[0] <= blue_dye[2] or not brown_dye[2] > brown_dye[1] > brown_dye[0]:
-        return None
-    return _vector(blue_dye), _vector(brown_dye)

@@ -33,7 +33,7 @@ __all__ = [
     "write_tree",
 ]
 
-FRAGMENTS_SCHEMA = "micromet-fragments/1"
+FRAGMENTS_SCHEMA = "micromet-fragments/2"
 _METADATA_KEY = b"micromet"
 _RUNS_IN_A_GROUP = 1 << 17
 _JPEG_QUALITY = 92
@@ -47,8 +47,9 @@ _SEVERAL = {
 }
 _SINGLE = (
     "area_px", "filled_px", "strong_px", "max_dab", "low_component", "enclosed_by", "weak", "pigment_like",
-    "scan_edge", "tissue_edge", "off_tissue", "dot_group", "piece",
+    "scan_edge", "tissue_edge", "off_tissue", "dot_group", "piece", "cells", "cells_low", "cells_high",
 )  # fmt: skip
+_FLAG = "flag_"
 
 
 def write_fragments(
@@ -63,6 +64,7 @@ def write_fragments(
     for name, parts in _SEVERAL.items():
         columns |= dict(zip(parts, np.asarray(getattr(fragments, name)).T, strict=True))
     columns |= {name: getattr(fragments, name) for name in _SINGLE}
+    columns |= {_FLAG + name: strength for name, strength in fragments.flags.items()}
     columns |= _hull_columns("hull", fragments.hull_px, fragments.hull_offsets)
     columns |= _hull_columns("high_hull", fragments.high_hull_px, fragments.high_hull_offsets)
     columns |= _low_hull_columns(fragments)
@@ -90,6 +92,9 @@ def read_fragments(path: Path) -> tuple[Fragments, NDArray[np.int64]]:
         od_scale=about["od_scale"],
         **{name: np.stack([_numbers(table, part) for part in parts], axis=1) for name, parts in _SEVERAL.items()},
         **{name: _numbers(table, name) for name in _SINGLE},
+        flags={
+            name.removeprefix(_FLAG): _numbers(table, name) for name in table.column_names if name.startswith(_FLAG)
+        },
         hull_px=hull_px,
         hull_offsets=hull_offsets,
         high_hull_px=high_hull_px,

@@ -95,15 +95,16 @@ def _quality(quality: Json) -> Quality:
 
 def _scan(scan: Json) -> ScanSummary:
     """How the slide was read."""
-    estimated = scan["estimated_vectors"]
-    changed = {"white", "stain_vectors", "estimated_vectors", "spacing_um"}
+    changed = {"white", "stain_vectors", "estimated_haematoxylin", "estimated_chromogen", "stain_notes", "spacing_um"}
     red, green, blue = scan["white"]
     x_um, y_um = scan["spacing_um"]
     return ScanSummary(
         **{key: value for key, value in _known(ScanSummary, scan).items() if key not in changed},
         white=(red, green, blue),
         stain_vectors=_vectors(scan["stain_vectors"]),
-        estimated_vectors=None if estimated is None else _vectors(estimated),
+        estimated_haematoxylin=_vector(scan["estimated_haematoxylin"]),
+        estimated_chromogen=_vector(scan["estimated_chromogen"]),
+        stain_notes=tuple(scan["stain_notes"]),
         spacing_um=(x_um, y_um),
         below_area=Dropped(**_known(Dropped, scan["dropped"]["below_area"])),
         below_link_area=Dropped(**_known(Dropped, scan["dropped"]["below_link_area"])),
@@ -120,6 +121,11 @@ def _brown_thing(thing: Json) -> BrownThing:
 def _vectors(vectors: Sequence[Sequence[float]]) -> tuple[tuple[float, float, float], ...]:
     """Rows of a stain matrix."""
     return tuple((red, green, blue) for red, green, blue in vectors)
+
+
+def _vector(vector: Sequence[float] | None) -> tuple[float, float, float] | None:
+    """Absorbance of a dye."""
+    return None if vector is None else _vectors([vector])[0]
 
 
 def _piece(piece: Json) -> Piece:

@@ -89,9 +89,10 @@ def _scan(scan: ScanSummary) -> dict[str, Any]:
         "white_source": scan.white_source,
         "stain_vectors": [list(vector) for vector in scan.stain_vectors],
         "stain_source": scan.stain_source,
-        "estimated_vectors": None
-        if scan.estimated_vectors is None
-        else [list(vector) for vector in scan.estimated_vectors],
+        "estimated_haematoxylin": _vector(scan.estimated_haematoxylin),
+        "estimated_chromogen": _vector(scan.estimated_chromogen),
+        "chromogen_strength_od": _number(scan.chromogen_strength_od),
+        "stain_notes": [as_text(note) for note in scan.stain_notes],
         "threshold_od": scan.threshold_od,
         "threshold_low_od": scan.threshold_low_od,
         "threshold_high_od": scan.threshold_high_od,
@@ -107,6 +108,11 @@ def _scan(scan: ScanSummary) -> dict[str, Any]:
             "no_strong_pixel": _dropped(scan.no_strong_pixel),
         },
     }
+
+
+def _vector(vector: tuple[float, float, float] | None) -> list[float] | None:
+    """Absorbance of a dye."""
+    return None if vector is None else list(vector)
 
 
 def _dropped(dropped: Dropped) -> dict[str, Any]:

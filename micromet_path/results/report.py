@@ -240,6 +240,10 @@ def _facts(analysis: Analysis) -> Iterator[tuple[str, str]]:
     yield "White point", f"{', '.join(f'{value:.0f}' for value in scan.white)} ({scan.white_source})"
     vectors = "; ".join(" ".join(f"{part:.3f}" for part in vector) for vector in scan.stain_vectors)
     yield "Stain vectors", f"{vectors} ({scan.stain_source})"
+    if scan.chromogen_strength_od is not None:
+        yield "Stain strength", f"{scan.chromogen_strength_od:.2f} OD in the cores of what is stained"
+    if scan.stain_notes:
+        yield "Stain", "; ".join(scan.stain_notes)
     yield (
         "Threshold",
         (

@@ -76,6 +76,10 @@ def fragments_of(labels, runs, low=None, high=None, **columns):
         "off_tissue": no,
         "dot_group": np.full(n, -1, np.int64),
         "piece": np.ones(n, np.int64),
+        "cells": areas / 4,
+        "cells_low": areas / 6,
+        "cells_high": areas / 3,
+        "flags": {"stellate": np.linspace(0, 1, n)},
     }
     return Fragments(**{**made, **columns})
 
@@ -125,7 +129,10 @@ def test_measures_are_those_of_the_pixels(scene, gap_um):
         assert table.solidity[row] == pytest.approx(table.area_um2[row] / outline.convex_hull.area)
         filled = np.any([ndimage.binary_fill_holes(labels == k + 1) for k in members], axis=0)
         assert table.area_filled_um2[row] == pytest.approx(filled.sum() * spacing.x_um * spacing.y_um)
-        assert table.cells[row] == pytest.approx(max(1, table.area_filled_um2[row] / 123))
+        for cells, share in ((table.cells, 4), (table.cells_low, 6), (table.cells_high, 3)):
+            assert cells[row] == pytest.approx(max(1, len(x) / share))
+        strengths = np.linspace(0, 1, len(fragments))[members]
+        assert table.flags["stellate"][row] == pytest.approx(np.average(strengths, weights=fragments.area_px[members]))
         assert table.mean_dab_od[row] == pytest.approx(0.6)
         assert table.max_dab_od[row] == pytest.approx((700 + members.max()) / 1000)
         assert_allclose(table.mean_rgb[row], [160, 110, 70])
@@ -254,7 +261,7 @@ def test_dots_of_a_pattern_are_one_cluster_however_far(runs_of):
 def test_flags_tell_the_share_of_the_area(runs_of):
     yes = np.array([True, False, False])
     columns = dict.fromkeys(("pigment_like", "off_tissue", "weak", "tissue_edge", "scan_edge"), yes)
-    fragments, tree = squares(runs_of, (0, 0), (12, 0), (100, 0), **columns)
+    fragments, tree = squares(runs_of, (0, 0), (12, 0), (100, 0), flags={}, **columns)
     together = measure(fragments, tree, 7.0, PixelSpacing(1, 1), 0.0, EVERYTHING)
     alone = measure(fragments, tree, 0.0, PixelSpacing(1, 1), 0.0, EVERYTHING)
     assert together.flags_of(0) == {"scan_edge": 1, "tissue_edge": 1, "off_tissue": 0.5, "pigment_like": 0.5}
@@ -288,9 +295,6 @@ def test_gaps_beyond_the_tree_are_refused(runs_of, gap_um):
         {"smallest_area_um2": float("nan")},
         {"scale_uncertainty": -0.01},
         {"scale_uncertainty_given": 1.0},
-        {"cell_area_low_um2": 0.0},
-        {"cell_area_low_um2": 130.0},
-        {"cell_area_high_um2": 100.0},
     ],
 )
 def test_nonsense_is_refused(wrong):

@@ -120,6 +120,10 @@ def fragments_of(runs):
         off_tissue=no,
         dot_group=np.full(n, -1),
         piece=np.ones(n, np.int64),
+        cells=area / 100.0,
+        cells_low=area / 200.0,
+        cells_high=area / 50.0,
+        flags={},
     )
 
 

@@ -14,7 +14,6 @@ from micromet_path.pixels.stain import (
     StainParams,
     WhitePoint,
     check_h_dab,
-    estimate_vectors,
     find_white,
     make_tables,
     optical_density,
@@ -271,45 +270,6 @@ def test_too_little_tissue_tells_nothing():
     assert check_h_dab(painted((blue + 0.3, HAEMATOXYLIN), (brown, DAB)), model_of()).is_h_dab is None
     assert check_h_dab(np.empty((0, 3), np.uint8), model_of()).is_h_dab is None
     assert check_h_dab(np.full((5000, 3), 243, np.uint8), model_of()).is_h_dab is None
-
-
-def degrees(one, two):
-    return np.degrees(np.arccos(np.clip(np.dot(unit(one), unit(two)), -1, 1)))
-
-
-@pytest.mark.parametrize(
-    ("haematoxylin", "chromogen"),
-    [(HAEMATOXYLIN, DAB), ((0.75, 0.62, 0.22), (0.22, 0.50, 0.84)), ((0.60, 0.74, 0.31), (0.30, 0.58, 0.75))],
-)
-@pytest.mark.parametrize("brown_share", [0.02, 0.5])
-def test_vectors_of_a_mixture_are_found_again(haematoxylin, chromogen, brown_share):
-    rng = np.random.default_rng(0)
-    is_brown = rng.random(20_000) < brown_share
-    blue = np.where(is_brown, rng.uniform(0, 0.1, 20_000), rng.uniform(0.3, 0.9, 20_000))
-    brown = np.where(is_brown, rng.uniform(0.4, 1.2, 20_000), rng.uniform(0, 0.02, 20_000))
-    found = estimate_vectors(painted((blue, haematoxylin), (brown, chromogen), noise=0.5), WHITE)
-    assert found is not None
-    assert degrees(found[0], haematoxylin) < 4
-    assert degrees(found[1], chromogen) < 4
-    assert_allclose(np.linalg.norm(found, axis=1), 1)
-
-
-@pytest.mark.parametrize("dye", [HAEMATOXYLIN, DAB, EOSIN, (1.0, 1.0, 1.0)])
-def test_one_dye_alone_gives_no_estimate(dye):
-    amount = np.random.default_rng(0).uniform(0.4, 1.0, 5000)
-    assert estimate_vectors(painted((amount, dye), noise=0.5), WHITE) is None
-
-
-def test_few_or_pale_pixels_give_no_estimate():
-    blue, brown = amounts(n=300, strongest=2.0)
-    assert estimate_vectors(painted((blue, HAEMATOXYLIN), (brown, DAB)), WHITE) is None
-    assert estimate_vectors(np.full((5000, 3), 235, np.uint8), WHITE) is None
-    assert estimate_vectors(np.empty((0, 3), np.uint8), WHITE) is None
-
-
-def test_eosin_is_no_chromogen():
-    blue, pink = amounts(strongest=2.0)
-    assert estimate_vectors(painted((blue, HAEMATOXYLIN), (pink, EOSIN), noise=0.5), WHITE) is None
 
 
 def test_a_look_up_is_a_whole_number():

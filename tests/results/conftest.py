@@ -115,6 +115,10 @@ def make_fragments(mask, offset, rng):
         off_tissue=rng.random(n) < 0.02,
         dot_group=np.full(n, -1),
         piece=rng.integers(0, 3, n),
+        cells=area / 500,
+        cells_low=area / 800,
+        cells_high=area / 300,
+        flags={"blur": rng.random(n) * (rng.random(n) < 0.1), "stellate": np.zeros(n)},
     )
     runs = Runs(
         *(np.ascontiguousarray(column[order], dtype=np.int32)
@@ -342,7 +346,7 @@ def not_assessable():
     made = build(blobs(2, (200, 200)), category=Category.NOT_ASSESSABLE)
     made.analysis = replace(
         made.analysis,
-        scan=replace(made.analysis.scan, coverage=None, in_focus=None, estimated_vectors=None),
+        scan=replace(made.analysis.scan, coverage=None, in_focus=None, estimated_haematoxylin=None, estimated_chromogen=None, chromogen_strength_od=None),
         quality=Quality(0.0, None, None, True, None),
         pieces=(),
     )

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from micromet_path import __version__
+from micromet_path.apps.cli.bench import bench
 from micromet_path.errors import MicrometError
 
 __all__ = ["cli", "main"]
@@ -143,12 +144,26 @@ def config(file: Path | None, as_json: bool) -> None:
 @click.option("--side", type=int, default=10000, show_default=True, help="Width and height in pixels.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Chooses among the slides of a profile.")
 @click.option("--spacing", type=float, default=0.25, show_default=True, help="Microns per pixel.")
-def samples(out: Path, profile: str, side: int, seed: int, spacing: float) -> None:
+@click.option("--spacing-y", type=float, help="Microns per pixel downwards, where another.")
+@click.option("--look", default="default", show_default=True, help="Stain and optics; an unknown one lists them.")
+@click.option("--outlines", type=_FILE, help="Real outlines (gzip JSON) that foci are shaped by.")
+def samples(
+    out: Path, profile: str, side: int, seed: int, spacing: float, spacing_y: float | None, look: str,
+    outlines: Path | None,
+) -> None:  # fmt: skip
     """Generate a sample slide with known truth: a pyramidal SVS and its truth.json."""
     from micromet_path.apps.cli.console import progress_bar
     from micromet_path.apps.samples import SampleSpec, write_sample
 
-    spec = SampleSpec(profile=profile, side_px=side, seed=seed, spacing_um=spacing)
+    spec = SampleSpec(
+        profile=profile,
+        side_px=side,
+        seed=seed,
+        spacing_um=spacing,
+        look=look,
+        spacing_y_um=spacing_y,
+        outlines=outlines,
+    )
     with progress_bar("drawing") as progress:
         paths = write_sample(out, spec, progress)
     click.echo(paths.slide)
@@ -162,6 +177,9 @@ def doctor(as_json: bool) -> None:
     from micromet_path.apps.cli.doctor import run
 
     sys.exit(run(as_json))
+
+
+cli.add_command(bench)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from micromet_path.apps.samples.planes import CHROMOGEN, HAEM, NEUTRAL
 from micromet_path.apps.samples.tissue import mixed
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "paint_spans",
     "paint_specks",
     "softened",
+    "summed_amount",
 ]
 
 PERIOD_MASK = 1023
@@ -56,16 +58,20 @@ def paint_ground(haem, second, x0, y0, offset, inside, tone, step, ground, ragge
 
 
 @njit(cache=True, nogil=True)
-def paint_nuclei(haem, x0, y0, offset, fields, step, stamps, stamp_px, pitch, seed):  # type: ignore[no-untyped-def]
-    """Scatter nuclei of the node over a jittered lattice: their share and kind follow the survey."""
+def paint_nuclei(haem, x0, y0, offset, fields, step, stamps, stamp_px, pitch, aspect, seed):  # type: ignore[no-untyped-def]
+    """Scatter nuclei of the node over a jittered lattice: their share and kind follow the survey.
+
+    ``pitch`` is that of columns; the one of rows is smaller by ``aspect``, a pixel's height in widths.
+    """
     rows, columns = haem.shape
     kinds = len(stamps) // 3
     reach = stamps.shape[1]
-    for site_row in range(int(np.floor((y0 - reach) / pitch)), int(np.ceil((y0 + rows + reach) / pitch))):
+    pitch_y = pitch / aspect
+    for site_row in range(int(np.floor((y0 - reach) / pitch_y)), int(np.ceil((y0 + rows + reach) / pitch_y))):
         for site_column in range(int(np.floor((x0 - reach) / pitch)), int(np.ceil((x0 + columns + reach) / pitch))):
             code = mixed(site_column, site_row, seed)
             x = (site_column + 0.5 * (site_row & 1) + ((code & np.uint64(255)) / 255.0 - 0.5) * JITTER) * pitch - x0
-            y = (site_row + 0.5 + ((code >> np.uint64(8) & np.uint64(255)) / 255.0 - 0.5) * JITTER) * pitch - y0
+            y = (site_row + 0.5 + ((code >> np.uint64(8) & np.uint64(255)) / 255.0 - 0.5) * JITTER) * pitch_y - y0
             c, r = int((x + offset[0]) / step + 0.5), int((y + offset[1]) / step + 0.5)
             if not (0 <= r < fields.shape[1] and 0 <= c < fields.shape[2]):
                 continue  # farther away than the largest nucleus reaches
@@ -106,14 +112,17 @@ def paint_spans(haem, second, x0, y0, row, start, stop, cytoplasm, level, shift_
 
 
 @njit(cache=True, nogil=True)
-def paint_ellipses(haem, second, x0, y0, ellipses, ground):  # type: ignore[no-untyped-def]
-    """Draw unstained nuclei of tumour cells: rows of (x, y, half axes a and b, angle, haematoxylin) in pixels."""
+def paint_ellipses(haem, second, x0, y0, ellipses, ground, aspect):  # type: ignore[no-untyped-def]
+    """Draw unstained nuclei of tumour cells: rows of (x, y, half axes a and b, angle, haematoxylin).
+
+    Places are in pixels, half axes in widths of a pixel; ``aspect`` is a pixel's height in widths.
+    """
     for index in range(len(ellipses)):
         x, y, a, b, angle, ink = ellipses[index]
         cosine, sine = np.cos(angle), np.sin(angle)
-        for row in range(max(int(y - a - 1) - y0, 0), min(int(y + a + 2) - y0, haem.shape[0])):
+        for row in range(max(int(y - a / aspect - 1) - y0, 0), min(int(y + a / aspect + 2) - y0, haem.shape[0])):
             for column in range(max(int(x - a - 1) - x0, 0), min(int(x + a + 2) - x0, haem.shape[1])):
-                dx, dy = column + x0 + 0.5 - x, row + y0 + 0.5 - y
+                dx, dy = column + x0 + 0.5 - x, (row + y0 + 0.5 - y) * aspect
                 u, v = (dx * cosine + dy * sine) / a, (dy * cosine - dx * sine) / b
                 away = u * u + v * v
                 if away < 1.0:
@@ -123,29 +132,53 @@ def paint_ellipses(haem, second, x0, y0, ellipses, ground):  # type: ignore[no-u
 
 
 @njit(cache=True, nogil=True)
-def count_ellipses(ellipses):  # type: ignore[no-untyped-def]
+def count_ellipses(ellipses, aspect):  # type: ignore[no-untyped-def]
     """Pixels whose centres lie inside ellipses that do not overlap."""
     total = 0
     for index in range(len(ellipses)):
         x, y, a, b, angle, _ = ellipses[index]
         cosine, sine = np.cos(angle), np.sin(angle)
-        for row in range(int(y - a - 1), int(y + a + 2)):
+        for row in range(int(y - a / aspect - 1), int(y + a / aspect + 2)):
             for column in range(int(x - a - 1), int(x + a + 2)):
-                dx, dy = column + 0.5 - x, row + 0.5 - y
+                dx, dy = column + 0.5 - x, (row + 0.5 - y) * aspect
                 u, v = (dx * cosine + dy * sine) / a, (dy * cosine - dx * sine) / b
                 total += u * u + v * v < 1.0
     return total
 
 
 @njit(cache=True, nogil=True)
-def paint_specks(haem, second, neutral, x0, y0, specks):  # type: ignore[no-untyped-def]
+def summed_amount(row, start, stop, ellipses, aspect, cytoplasm, level, shift_x, shift_y):  # type: ignore[no-untyped-def]
+    """Stain that `paint_spans` lays down, less where ellipses are left out, and the pixels that hold it."""
+    total, count = 0, 0
+    for span in range(len(row)):
+        y = (row[span] + shift_y) & PERIOD_MASK
+        for column in range(start[span], stop[span]):
+            total += int(min(level * cytoplasm[y, (column + shift_x) & PERIOD_MASK] / 128, 235))
+        count += stop[span] - start[span]
+    for index in range(len(ellipses)):
+        x, y_middle, a, b, angle, _ = ellipses[index]
+        cosine, sine = np.cos(angle), np.sin(angle)
+        for r in range(int(y_middle - a / aspect - 1), int(y_middle + a / aspect + 2)):
+            y = (r + shift_y) & PERIOD_MASK
+            for column in range(int(x - a - 1), int(x + a + 2)):
+                dx, dy = column + 0.5 - x, (r + 0.5 - y_middle) * aspect
+                u, v = (dx * cosine + dy * sine) / a, (dy * cosine - dx * sine) / b
+                if u * u + v * v < 1.0:
+                    total -= int(min(level * cytoplasm[y, (column + shift_x) & PERIOD_MASK] / 128, 235))
+                    count -= 1
+    return total, count
+
+
+@njit(cache=True, nogil=True)
+def paint_specks(second, neutral, x0, y0, specks, aspect):  # type: ignore[no-untyped-def]
     """Draw grains of pigment or dust: rows of (x, y, half axes a and b, angle, density, brown) in pixels and units."""
+    rows, columns = neutral.shape
     for index in range(len(specks)):
         x, y, a, b, angle, ink, brown = specks[index]
         cosine, sine = np.cos(angle), np.sin(angle)
-        for row in range(max(int(y - a - 1) - y0, 0), min(int(y + a + 2) - y0, haem.shape[0])):
-            for column in range(max(int(x - a - 1) - x0, 0), min(int(x + a + 2) - x0, haem.shape[1])):
-                dx, dy = column + x0 + 0.5 - x, row + y0 + 0.5 - y
+        for row in range(max(int(y - a / aspect - 1) - y0, 0), min(int(y + a / aspect + 2) - y0, rows)):
+            for column in range(max(int(x - a - 1) - x0, 0), min(int(x + a + 2) - x0, columns)):
+                dx, dy = column + x0 + 0.5 - x, (row + y0 + 0.5 - y) * aspect
                 u, v = (dx * cosine + dy * sine) / a, (dy * cosine - dx * sine) / b
                 away = u * u + v * v
                 if away < 1.0:
@@ -167,20 +200,26 @@ def softened(amounts, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def develop(haem, second, neutral, margin, x0, y0, grain, absorbance, light, tiles):  # type: ignore[no-untyped-def]
-    """Turn stain amounts into RGB tiles of shape (N, side, side, 3), side by side in the block."""
-    side = tiles.shape[1]
+def develop(planes, margin, x0, y0, grain, absorbance, more, light, tiles):  # type: ignore[no-untyped-def]
+    """Turn amounts into RGB tiles of shape (N, side, side, 3), side by side in the block.
+
+    ``more`` names the planes beyond haematoxylin, chromogen and neutral that hold anything.
+    """
+    side, last = tiles.shape[1], light.shape[1] - 1
     for tile in range(len(tiles)):
         for row in range(side):
             r = row + margin
             y = (y0 + r) & PERIOD_MASK
             for column in range(side):
                 c = tile * side + column + margin
-                a, b = haem[r, c], second[r, c]
-                n = neutral[r, c] + grain[y, (x0 + c) & PERIOD_MASK]
+                a, b = planes[HAEM, r, c], planes[CHROMOGEN, r, c]
+                n = min(np.int64(planes[NEUTRAL, r, c]) + np.int64(grain[y, (x0 + c) & PERIOD_MASK]), 255)
                 for channel in range(3):
-                    index = absorbance[0, channel, a] + absorbance[1, channel, b] + absorbance[2, channel, n]
-                    tiles[tile, row, column, channel] = light[channel, index]
+                    index = absorbance[HAEM, channel, a] + absorbance[CHROMOGEN, channel, b]
+                    index += absorbance[NEUTRAL, channel, n]
+                    for plane in more:
+                        index += absorbance[plane, channel, planes[plane, r, c]]
+                    tiles[tile, row, column, channel] = light[channel, min(index, last)]
 
 
 @njit(cache=True, nogil=True)

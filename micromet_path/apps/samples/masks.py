@@ -43,6 +43,23 @@ class SpanMask:
         """Half-open box (x0, y0, x1, y1)."""
         return int(self.start.min()), int(self.row[0]), int(self.stop.max()), int(self.row[-1]) + 1
 
+    def image(self, margin: int) -> tuple[NDArray[np.bool_], tuple[int, int]]:
+        """Pixels of the box with a margin around it, and the column and row where that begins."""
+        x0, y0, x1, y1 = self.bbox
+        left, top = x0 - margin, y0 - margin
+        turns = np.zeros((y1 + margin - top, x1 + margin - left + 1), np.int8)
+        turns[self.row - top, self.start - left] = 1  # spans of a row are apart: no place turns twice
+        turns[self.row - top, self.stop - left] = -1
+        return np.cumsum(turns, axis=1, dtype=np.int8)[:, :-1].astype(bool), (left, top)
+
+    @classmethod
+    def of(cls, image: NDArray[np.bool_], left: int, top: int) -> SpanMask:
+        """Mask of an image that begins at a column and row."""
+        turns = np.diff(np.pad(image, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+        row, start = np.nonzero(turns == 1)
+        stop = np.nonzero(turns == -1)[1]
+        return cls(row + top, start + left, stop + left)
+
     def contains(self, points: Floats) -> NDArray[np.bool_]:
         """Which of (N, 2) points (x, y) lie on pixels of the mask."""
         key = _key(self.row, self.start)
@@ -65,18 +82,21 @@ def union(masks: Sequence[SpanMask]) -> SpanMask:
     return _merged(*(np.concatenate(column) for column in columns))
 
 
-def max_diameter_um(mask: SpanMask, spacing_um: float) -> float:
-    """Largest distance between two pixel corners: vertices of the hull, compared pair by pair."""
-    hull = _hull(*_extents(mask)).astype(np.float64)
+def max_diameter_um(mask: SpanMask, spacing_um: float, aspect: float = 1.0) -> float:
+    """Largest distance between two pixel corners: vertices of the hull, compared pair by pair.
+
+    ``spacing_um`` is the width of a pixel, ``aspect`` its height in widths.
+    """
+    hull = _hull(*_extents(mask)) * (1.0, aspect)
     apart = hull[:, None, :] - hull[None, :, :]
     return float(np.sqrt((apart**2).sum(axis=2).max())) * spacing_um
 
 
-def gap_um(first: SpanMask, second: SpanMask, spacing_um: float) -> float:
+def gap_um(first: SpanMask, second: SpanMask, spacing_um: float, aspect: float = 1.0) -> float:
     """Smallest distance between pixel squares: every span of one against every span of the other."""
     down = np.abs(first.row[:, None] - second.row[None, :]) - 1
     across = np.maximum(first.start[:, None] - second.stop[None, :], second.start[None, :] - first.stop[:, None])
-    squared = np.maximum(down, 0) ** 2 + np.maximum(across, 0) ** 2
+    squared = (np.maximum(down, 0) * aspect) ** 2 + np.maximum(across, 0) ** 2
     return float(np.sqrt(squared.min())) * spacing_um
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from micromet_path.apps.samples.masks import rasterise
 from micromet_path.apps.samples.tissue import Tissue
 
-__all__ = ["APART_UM", "FreeMap", "footprint_um", "free_map"]
+__all__ = ["APART_UM", "CELL_UM", "EDGE_UM", "FreeMap", "footprint_um", "free_map", "free_maps"]
 
 Floats = NDArray[np.float64]
 
@@ -19,6 +20,8 @@ APART_UM = 120.0
 """Least distance between things that do not belong together."""
 EDGE_UM = 45.0
 """Least distance from the smooth tissue margin; the drawn one strays from it by a few microns."""
+TIGHT_PLACES = 60
+"""Places that are tried for a shape where as much as possible is to fit."""
 CELL_UM = 16.0
 """Grain of the map; distances are kept with this much to spare."""
 
@@ -60,12 +63,36 @@ class FreeMap:
         row, column = divmod(int(rng.choice(places)), len(self.free))
         return (np.array([column, row]) + rng.random(2)) * CELL_UM
 
+    def tight(self, rng: np.random.Generator) -> Iterator[Floats]:
+        """Some random free places in microns, those beside what is taken first, so that much fits."""
+        from scipy import ndimage
+
+        places = np.flatnonzero(self.free)
+        if len(places):
+            depth = ndimage.distance_transform_edt(np.pad(self.free, 1))[1:-1, 1:-1].ravel()
+            chosen = rng.choice(places, TIGHT_PLACES)
+            for place in chosen[np.argsort(depth[chosen], kind="stable")]:
+                row, column = divmod(int(place), len(self.free))
+                yield (np.array([column, row]) + rng.random(2)) * CELL_UM
+
 
 def free_map(tissue: Tissue, side_um: float) -> FreeMap:
     """Everything well inside tissue is free."""
     count = ceil(side_um / CELL_UM)
     centres = np.asarray((np.indices((count, count)).reshape(2, -1)[::-1].T + 0.5) * CELL_UM, np.float64)
     return FreeMap((tissue.inside_um(centres) > EDGE_UM + 0.75 * CELL_UM).reshape(count, count))
+
+
+def free_maps(tissue: Tissue, side_um: float) -> dict[str, FreeMap]:
+    """One map for each kind of tissue: ``patient``, ``control``, and ``node 1`` for the first cut of a node.
+
+    Things on different pieces are apart because pieces are; so each map is taken from alone.
+    """
+    maps: dict[str, FreeMap] = {}
+    for name in dict.fromkeys(piece.where for piece in tissue.pieces):
+        chosen = [index for index, piece in enumerate(tissue.pieces) if piece.where == name]
+        maps[name] = free_map(tissue.only(chosen), side_um)
+    return maps or {"patient": free_map(tissue, side_um)}
 
 
 def footprint_um(polygons: list[Floats]) -> Floats:

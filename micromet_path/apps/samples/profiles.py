@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from math import pi
 
+from micromet_path.apps.samples.looks import LOOKS
+from micromet_path.apps.samples.scenes import SCENES, scene_wishes
 from micromet_path.apps.samples.spec import SampleSpec
+from micromet_path.apps.samples.wish import Wish
 
-__all__ = ["STAINED_SHARE", "Wish", "pieces_of", "second_stain_of", "wishes_of"]
+__all__ = ["STAINED_SHARE", "Wish", "second_stain_of", "wishes_of"]
 
 FULL_SIDE_UM = 5000.0
 """Side of a slide on which the whole default set fits once."""
@@ -17,54 +18,9 @@ STAINED_SHARE = 0.0275
 """Most of a default slide that is stained; larger wishes are left out when it is reached."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """One thing to place, or one family of things.
-
-    Parameters
-    ----------
-    kind : str
-        Name in the truth.
-    form : str
-        ``blob``, ``ribbon``, ``group``, ``cell``, ``pair``, ``chain``, ``dots`` or ``specks``.
-    length_um : float
-        Maximum diameter to reach (blob, ribbon, each of a pair), extent (dots) or side of the box
-        (specks); 0 where the cells decide.
-    width_um : float
-        Of blobs and ribbons.
-    n_cells : int
-        Of groups and chains; dots.
-    gap_um : float
-        Between neighbours of a pair or chain.
-    anchor : str
-        ``free``, ``corner`` (on the corner of four tiles), ``seam`` (on the seam of two) or
-        ``offgrid`` (its box begins at a prime column and row).
-    """
-
-    kind: str
-    form: str
-    length_um: float = 0.0
-    width_um: float = 0.0
-    n_cells: int = 1
-    gap_um: float = 0.0
-    anchor: str = "free"
-
-    @property
-    def area_um2(self) -> float:
-        """Rough stained area."""
-        if self.form in ("blob", "ribbon", "pair"):
-            return self.length_um * self.width_um * (2 if self.form == "pair" else 1) * pi / 4 * 0.85
-        return 0.0 if self.form in ("dots", "specks") else 220.0 * self.n_cells
-
-
-def pieces_of(spec: SampleSpec) -> int:
-    """Pieces of tissue on the slide."""
-    return 0 if spec.profile == "empty" else 3
-
-
 def second_stain_of(spec: SampleSpec) -> str:
-    """The stain beside haematoxylin: ``dab`` or ``eosin``."""
-    return "eosin" if spec.profile == "he" else "dab"
+    """The stain beside haematoxylin: ``eosin``, or the chromogen of the look."""
+    return "eosin" if spec.profile == "he" else LOOKS[spec.look].chromogen_name
 
 
 def wishes_of(spec: SampleSpec) -> tuple[Wish, ...]:
@@ -77,6 +33,8 @@ def wishes_of(spec: SampleSpec) -> tuple[Wish, ...]:
         "micro": _micro,
         "negative": _negative,
     }
+    if spec.profile in SCENES:
+        return tuple(scene_wishes(spec))
     maker = makers.get(spec.profile)
     return tuple(maker(spec)) if maker else ()
 

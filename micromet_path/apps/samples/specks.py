@@ -30,7 +30,8 @@ class SpeckPatch:
     bbox_px0 : tuple of int
         Half-open box (x0, y0, x1, y1).
     specks : ndarray of shape (N, 7)
-        x, y, half axes, angle, neutral density and DAB on top of it; pixels and units of 0.005.
+        x, y in pixels, half axes in widths of a pixel, angle, neutral density and DAB on top of it in
+        units of 0.005.
     """
 
     kind: str
@@ -46,9 +47,10 @@ def pigment(rng: np.random.Generator, spec: SampleSpec, places: FreeMap, side_um
         corner = places.anywhere(rng)
         if corner is not None and places.fits(cover + corner - side_um / 2):
             places.take(cover + corner - side_um / 2)
-            x0, y0 = (int(value) for value in (corner - side_um / 2) / spec.spacing_um)
-            side_px = int(side_um / spec.spacing_um)
-            return [_pigment_in(rng, spec, (x0, y0, x0 + side_px, y0 + side_px))]
+            spacing = np.array([spec.spacing_um, spec.spacing_of_rows_um])
+            x0, y0 = (int(value) for value in (corner - side_um / 2) / spacing)
+            width, height = (int(value) for value in side_um / spacing)
+            return [_pigment_in(rng, spec, (x0, y0, x0 + width, y0 + height))]
     return []
 
 
@@ -61,7 +63,7 @@ def dust(rng: np.random.Generator, spec: SampleSpec) -> SpeckPatch:
 
 def _pigment_in(rng: np.random.Generator, spec: SampleSpec, box: tuple[int, int, int, int]) -> SpeckPatch:
     """Grains of 1 to 4 um and a few of 5 to 8 um, grey-black to brown-black."""
-    area_mm2 = (box[2] - box[0]) * (box[3] - box[1]) * spec.spacing_um**2 * 1e-6
+    area_mm2 = (box[2] - box[0]) * (box[3] - box[1]) * spec.pixel_area_um2 * 1e-6
     count = max(1, round(PER_MM2 * area_mm2))
     diameter = rng.uniform(1.0, 4.0, count)
     coarse = (rng.random(count) < COARSE_SHARE) | (np.arange(count) < COARSE_LEAST)
@@ -80,7 +82,8 @@ def _grains(
 ) -> NDArray[np.float64]:
     """Ellipses of given length at random places of a box, wholly inside."""
     count, half = len(diameter_um), diameter_um / 2 / spec.spacing_um
-    low, high = np.array(box[:2]) + half[:, None], np.array(box[2:]) - half[:, None]
+    reach = half[:, None] / (1.0, spec.aspect)
+    low, high = np.array(box[:2]) + reach, np.array(box[2:]) - reach
     places = rng.uniform(low, high)
     narrow, angle = half * rng.uniform(0.6, 1.0, count), rng.uniform(0, np.pi, count)
     return np.column_stack((places, half, narrow, angle, rng.uniform(*density, count), np.zeros(count)))

@@ -155,6 +155,7 @@ def _write_tiled(writer: TiffWriter, spec: SampleSpec, side: int, tiles: Iterabl
         shape=(side, side, 3),
         tile=(spec.tile_px, spec.tile_px),
         description=_description(spec, f"{whole}{reduced} JPEG/RGB Q={spec.quality}"),
+        **_resolution(spec, spec.side_px / side),
         **_COMMON,
     )
 
@@ -174,7 +175,16 @@ def _write_thumbnail(writer: TiffWriter, spec: SampleSpec, image: Bytes) -> None
 def _description(spec: SampleSpec, text: str) -> str:
     """Image description in Aperio's form: readers take the vendor and the scale from it."""
     power = round(10 / spec.spacing_um)
-    return f"Aperio Image Library v12.0.15\r\n{text}|AppMag = {power}|MPP = {spec.spacing_um:.4f}"
+    mpp = f"|MPP = {spec.spacing_um:.4f}" if spec.aspect == 1 else ""  # has no room for two: see the tags
+    return f"Aperio Image Library v12.0.15\r\n{text}|AppMag = {power}{mpp}"
+
+
+def _resolution(spec: SampleSpec, reduction: float) -> dict[str, Any]:
+    """Resolution tags where pixels are not square; Aperio's files have none that mean anything."""
+    if spec.aspect == 1:
+        return {}
+    per_cm = tuple(1e4 / (spacing * reduction) for spacing in (spec.spacing_um, spec.spacing_of_rows_um))
+    return {"resolution": per_cm, "resolutionunit": "CENTIMETER"}
 
 
 _COMMON: dict[str, Any] = {

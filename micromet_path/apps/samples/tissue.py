@@ -14,7 +14,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["Tissue", "mixed", "survey", "tissue_of"]
+from micromet_path.apps.samples.spec import SampleSpec
+
+__all__ = ["CONTROL_ZONE", "CROWDED", "Piece", "Tissue", "mixed", "survey", "tissue_of"]
+
+Boxes = tuple[tuple[float, float, float, float], ...]
 
 ANGLES = 2048
 """Entries of a table of radii."""
@@ -24,6 +28,44 @@ RAGGED_UM = 6.0
 
 # Centre, half axes (as shares of the side) of the three pieces; together about 45 % of the slide.
 THREE_PIECES = ((0.24, 0.5, 0.172, 0.455), (0.71, 0.255, 0.22, 0.165), (0.71, 0.745, 0.20, 0.155))
+# Large pieces, 60 to 70 % of the slide, where as many foci as possible are to fit.
+TWO_PIECES = ((0.265, 0.5, 0.225, 0.455), (0.75, 0.5, 0.205, 0.445))
+ONE_PIECE = ((0.5, 0.5, 0.468, 0.468),)
+# The patient's three pieces, and control tissue at the right edge.
+WITH_CONTROL = ((0.20, 0.5, 0.145, 0.44), (0.55, 0.27, 0.165, 0.19), (0.55, 0.74, 0.15, 0.18), (0.895, 0.5, 0.07, 0.32))
+CROWDED: dict[str, Boxes] = {
+    **dict.fromkeys(("foci", "lobular"), ONE_PIECE),
+    **dict.fromkeys(("dots", "membranous", "desmoplastic"), TWO_PIECES),
+}
+"""Profiles with large pieces."""
+CONTROL_ZONE = (0.79, 0.0, 1.0, 1.0)
+"""Part of the glass that is kept for control tissue, as shares of the side."""
+CUT_COLUMNS = (0.26, 0.74)
+"""Where two serial cuts of a node lie side by side; nodes lie below each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What a piece of tissue is.
+
+    Parameters
+    ----------
+    node, cut : int, optional
+        Number of the node and of its serial cut, from 1, on slides that have them.
+    is_control : bool
+        Whether it is control tissue.
+    """
+
+    node: int | None = None
+    cut: int | None = None
+    is_control: bool = False
+
+    @property
+    def where(self) -> str:
+        """The name by which wishes ask for it."""
+        if self.is_control:
+            return "control"
+        return "patient" if self.node is None else f"node {self.node}" + (f" cut {self.cut}" if self.cut != 1 else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +80,14 @@ class Tissue:
         Radius at equal steps of angle.
     slope : ndarray of shape (P, ANGLES)
         Cosine between the radius and the normal there: makes radial distances perpendicular.
+    pieces : tuple of Piece
+        What each is.
     """
 
     centre_um: NDArray[np.float64]
     radius_um: NDArray[np.float64]
     slope: NDArray[np.float64]
+    pieces: tuple[Piece, ...]
 
     @property
     def area_um2(self) -> NDArray[np.float64]:
@@ -59,16 +104,58 @@ class Tissue:
         """Distance of points to the smooth margin, positive inside (a close estimate near the margin)."""
         return np.asarray(_inside(self.centre_um, self.radius_um, self.slope, points_um))
 
+    def only(self, chosen: list[int]) -> Tissue:
+        """Some of the pieces."""
+        pieces = tuple(self.pieces[index] for index in chosen)
+        return Tissue(self.centre_um[chosen], self.radius_um[chosen], self.slope[chosen], pieces)
 
-def tissue_of(rng: np.random.Generator, side_um: float, pieces: int) -> Tissue:
-    """Pieces of a slide: three irregular ovals, or none."""
+    def piece_at(self, point_um: NDArray[np.float64]) -> int | None:
+        """Index of the piece that a point lies in or next to; None without tissue."""
+        if not self.pieces:
+            return None
+        depth = [self.only([index]).inside_um(point_um[None])[0] for index in range(len(self.pieces))]
+        return int(np.argmax(depth))
+
+
+def tissue_of(spec: SampleSpec) -> Tissue:
+    """Pieces of a slide: irregular ovals."""
+    rng = np.random.default_rng([spec.seed, 1])
     angle = np.asarray(np.arange(ANGLES) * (2 * pi / ANGLES), np.float64)
-    boxes = np.array(THREE_PIECES[:pieces], np.float64).reshape(-1, 4) * np.float64(side_um)
-    if rng.random() < 0.5:
-        boxes[:, 0] = side_um - boxes[:, 0]
-    radius = np.array([_oval(rng, angle, *box[2:]) for box in boxes]).reshape(-1, ANGLES)
+    shares, pieces = _arranged(spec)
+    boxes = np.array(shares, np.float64).reshape(-1, 4) * np.float64(spec.side_um)
+    if rng.random() < 0.5 and not any(piece.is_control or piece.cut for piece in pieces):
+        boxes[:, 0] = spec.side_um - boxes[:, 0]
+    ovals: list[NDArray[np.float64]] = []
+    for box, piece in zip(boxes, pieces, strict=True):
+        again = piece.cut is not None and piece.cut > 1
+        ovals.append(_oval(rng, angle, *box[2:]) if not again else ovals[-1] * _drift(rng, angle))
+    radius = np.array(ovals).reshape(-1, ANGLES)
     derivative = (np.roll(radius, -1, axis=1) - np.roll(radius, 1, axis=1)) / (4 * pi / ANGLES)
-    return Tissue(boxes[:, :2], radius, radius / np.hypot(radius, derivative))
+    return Tissue(boxes[:, :2], radius, radius / np.hypot(radius, derivative), pieces)
+
+
+def _arranged(spec: SampleSpec) -> tuple[Boxes, tuple[Piece, ...]]:
+    """Centre and half axes of the pieces as shares of the side, and what they are."""
+    if spec.profile == "empty":
+        return (), ()
+    if spec.profile == "control":
+        return WITH_CONTROL, (*[Piece()] * 3, Piece(is_control=True))
+    if spec.profile == "serial":
+        nodes = 2 + spec.seed % 2
+        rows = [(node + 0.5) / nodes * 0.96 + 0.02 for node in range(nodes)]
+        cuts = [(node, cut) for node in range(nodes) for cut in range(len(CUT_COLUMNS))]
+        boxes = tuple((CUT_COLUMNS[cut], rows[node], 0.185, 0.39 / nodes) for node, cut in cuts)
+        return boxes, tuple(Piece(node + 1, cut + 1) for node, cut in cuts)
+    boxes = CROWDED.get(spec.profile, THREE_PIECES)
+    return boxes, (Piece(),) * len(boxes)
+
+
+def _drift(rng: np.random.Generator, angle: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How an outline changes from one cut to the next: by a few percent, slowly."""
+    drift = np.full_like(angle, 1 + rng.uniform(-0.02, 0.02))
+    for order in range(2, 6):
+        drift += 0.012 / order * np.cos(order * angle + rng.uniform(0, 2 * pi))
+    return drift
 
 
 def _oval(rng: np.random.Generator, angle: NDArray[np.float64], half_x: float, half_y: float) -> NDArray[np.float64]:
@@ -157,7 +244,7 @@ def _step(value, low, high):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def survey(centre, radius, slope, seed, x0_um, y0_um, step_um, out):  # type: ignore[no-untyped-def]
+def survey(centre, radius, slope, seed, x0_um, y0_um, step_um, step_y_um, out):  # type: ignore[no-untyped-def]
     """Describe the tissue on a coarse lattice.
 
     Fills ``out`` of shape (4, rows, columns): distance inside the ragged margin in microns, share
@@ -165,7 +252,7 @@ def survey(centre, radius, slope, seed, x0_um, y0_um, step_um, out):  # type: ig
     """
     for row in range(out.shape[1]):
         for column in range(out.shape[2]):
-            x, y = x0_um + column * step_um, y0_um + row * step_um
+            x, y = x0_um + column * step_um, y0_um + row * step_y_um
             inside = _piece_distance(centre, radius, slope, x, y)
             if inside > -60.0:
                 stray = 0.6 * _noise(x / 90.0, y / 90.0, seed) + 0.4 * _noise(x / 23.0, y / 23.0, seed + 1)

@@ -7,49 +7,59 @@ from typing import Any
 
 import numpy as np
 
-from micromet_path.apps.samples.layout import Focus, Layout
-from micromet_path.apps.samples.masks import gap_um, max_diameter_um, union
+from micromet_path.apps.samples.expected import SUB_CELLULAR, expected_of, gap_of
+from micromet_path.apps.samples.focus import Focus
+from micromet_path.apps.samples.kernels import summed_amount
+from micromet_path.apps.samples.layout import Layout
+from micromet_path.apps.samples.looks import LOOKS
+from micromet_path.apps.samples.optics import optics_of
+from micromet_path.apps.samples.planes import UNIT_OD
 from micromet_path.apps.samples.profiles import second_stain_of
-from micromet_path.apps.samples.textures import DAB, EOSIN, HAEMATOXYLIN, WHITE
+from micromet_path.apps.samples.spec import SampleSpec
+from micromet_path.apps.samples.textures import EOSIN, textures
+from micromet_path.apps.samples.tissue import CONTROL_ZONE
 
 __all__ = ["VERSION", "truth_of"]
 
 VERSION = "micromet-truth/1"
 
-GAPS_UM = (0.0, 7.0, 15.0, 25.0, 50.0, 75.0)
-DEFAULT_GAP_UM = 7.0
-SUB_CELLULAR = ("dot_like", "single_dot")
-"""Kinds that are dots smaller than a cell: no clusters come of them."""
-
-# AJCC Cancer Staging Manual, 8th edition (2017): up to 0.2 mm, above 0.2 up to 2 mm, above 2 mm.
-LIMITS_UM = ((200.0, "itc"), (2000.0, "micrometastasis"), (float("inf"), "macrometastasis"))
-
 
 def truth_of(layout: Layout) -> dict[str, Any]:
     """Everything that is known about the slide; see the package docstring for the fields."""
     spec = layout.spec
+    pieces = [layout.tissue.piece_at(_centre_um(layout, focus)) for focus in layout.foci]
     return {
         "version": VERSION,
         "profile": spec.profile,
+        "look": spec.look,
         "seed": spec.seed,
         "side_px": spec.side_px,
         "mpp_x": spec.spacing_um,
-        "mpp_y": spec.spacing_um,
+        "mpp_y": spec.spacing_of_rows_um,
+        "spacing": {
+            "square": spec.aspect == 1,
+            "stated_by": "aperio.MPP" if spec.aspect == 1 else "tiff.resolution",
+        },
         "tile_px": spec.tile_px,
         "jpeg_quality": spec.quality,
-        "white": list(WHITE),
+        "outlines": "drawn" if spec.outlines is None else "real",
+        "white": list(LOOKS[spec.look].white),
         "stain_vectors": _vectors(layout),
+        "in_focus_share": _in_focus_share(layout),
+        "sharp_box_px0": _sharp_box(layout),
+        "control_zone_mm": _control_zone(spec),
         "tissue": _tissue(layout),
-        "foci": _foci(layout),
+        "foci": _foci(layout, pieces),
         "patches": _patches(layout),
-        "expected": _expected(layout),
+        "mimics": _mimics(layout),
+        "expected": expected_of(layout, _in_focus(layout)),
     }
 
 
 def _vectors(layout: Layout) -> dict[str, list[float]]:
     """Unit vectors of the stains that were drawn with."""
-    second = second_stain_of(layout.spec)
-    used = {"haematoxylin": HAEMATOXYLIN, second: EOSIN if second == "eosin" else DAB}
+    look, second = LOOKS[layout.spec.look], second_stain_of(layout.spec)
+    used = {"haematoxylin": look.haematoxylin, second: EOSIN if second == "eosin" else look.chromogen}
     return {name: [round(part / hypot(*vector), 6) for part in vector] for name, vector in used.items()}
 
 
@@ -57,13 +67,22 @@ def _tissue(layout: Layout) -> dict[str, Any]:
     """Pieces by their smooth outlines, and how much of slide and tissue is stained."""
     spec, tissue = layout.spec, layout.tissue
     pieces = []
-    for index, area in enumerate(tissue.area_um2):
-        outline = tissue.outline_um(index) / spec.spacing_um
+    for index, (area, piece) in enumerate(zip(tissue.area_um2, tissue.pieces, strict=True)):
+        outline = tissue.outline_um(index) / (spec.spacing_um, spec.spacing_of_rows_um)
         low, high = np.floor(outline.min(axis=0)).astype(int), np.ceil(outline.max(axis=0)).astype(int)
-        pieces.append({"id": index + 1, "bbox_px0": [*low.tolist(), *high.tolist()], "area_mm2": round(area * 1e-6, 4)})
-    total, slide = float(tissue.area_um2.sum()), spec.side_um**2
-    stained = sum(focus.stained_px for focus in layout.foci) * spec.spacing_um**2
-    filled = sum(focus.mask.area_px for focus in layout.foci) * spec.spacing_um**2
+        pieces.append(
+            {
+                "id": index + 1,
+                "bbox_px0": [*low.tolist(), *high.tolist()],
+                "area_mm2": round(area * 1e-6, 4),
+                "role": "control" if piece.is_control else "patient",
+                "node": piece.node,
+                "cut": piece.cut,
+            }
+        )
+    total, slide = float(tissue.area_um2.sum()), spec.side_px**2 * spec.pixel_area_um2
+    stained = sum(focus.stained_px(spec.aspect) for focus in layout.foci) * spec.pixel_area_um2
+    filled = sum(focus.mask.area_px for focus in layout.foci) * spec.pixel_area_um2
     return {
         "pieces": pieces,
         "share_of_slide": round(total / slide, 5),
@@ -73,31 +92,114 @@ def _tissue(layout: Layout) -> dict[str, Any]:
     }
 
 
-def _foci(layout: Layout) -> list[dict[str, Any]]:
+def _foci(layout: Layout, pieces: list[int | None]) -> list[dict[str, Any]]:
     """One record a focus, ids from 1 in the order of placing."""
+    spec, foci, in_focus = layout.spec, layout.foci, _in_focus(layout)
     records = []
-    for index, focus in enumerate(layout.foci):
-        family = [i for i, other in enumerate(layout.foci) if other.family == focus.family and i != index]
-        partner = family[0] if focus.kind == "pair" else None
+    for index, focus in enumerate(foci):
+        partner = _other(index, [other.family for other in foci]) if focus.kind == "pair" else None
+        again = _other(index, [other.serial for other in foci]) if focus.serial is not None else None
         x0, y0, x1, y1 = focus.mask.bbox
+        piece = pieces[index]
         records.append(
             {
                 "id": index + 1,
                 "kind": focus.kind,
+                "pattern": "dot_like" if focus.kind in SUB_CELLULAR else focus.pattern,
                 "is_tumour": True,
+                "on_control": focus.on_control,
+                "piece": None if piece is None else piece + 1,
                 "n_cells": focus.n_cells,
                 "max_diameter_um": round(focus.max_diameter_um, 4),
-                "area_um2": round(focus.stained_px * layout.spec.spacing_um**2, 4),
-                "area_filled_um2": round(focus.mask.area_px * layout.spec.spacing_um**2, 4),
+                "area_um2": round(focus.stained_px(spec.aspect) * spec.pixel_area_um2, 4),
+                "area_filled_um2": round(focus.mask.area_px * spec.pixel_area_um2, 4),
+                "dab_od": _density(layout, focus),
+                "in_focus": in_focus[index],
                 "centre_px0": _centre(focus),
                 "bbox_px0": [x0, y0, x1, y1],
                 "family": focus.family,
                 "partner": None if partner is None else partner + 1,
-                "gap_um": None if partner is None else round(_gap(layout, index, partner), 4),
-                "crosses": _crosses(focus, layout.spec.tile_px),
+                "gap_um": None if partner is None else round(gap_of(layout, index, partner), 4),
+                "in_other_cut": None if again is None else again + 1,
+                "crosses": _crosses(focus, spec.tile_px),
             }
         )
     return records
+
+
+def _other(index: int, marks: list[int | None] | list[int]) -> int | None:
+    """Index of another focus with the same mark; None when there is none."""
+    return next((other for other, mark in enumerate(marks) if mark == marks[index] and other != index), None)
+
+
+def _density(layout: Layout, focus: Focus) -> float:
+    """Mean density of chromogen over the stained pixels, before the lens."""
+    spec = layout.spec
+    look, mask = LOOKS[spec.look], focus.mask if focus.stain is None else focus.stain
+    nuclei = focus.nuclei if focus.stain is None else focus.nuclei[:0]
+    x0, y0, _, _ = focus.mask.bbox
+    cytoplasm = textures(spec.seed, spec.spacing_um, spec.spacing_of_rows_um).cytoplasm
+    total, count = summed_amount(
+        mask.row, mask.start, mask.stop, nuclei, spec.aspect, cytoplasm, focus.level, 37 * y0, 53 * x0
+    )
+    return round(float(total / max(count, 1)) * UNIT_OD * look.chromogen_gain, 4)
+
+
+def _in_focus_share(layout: Layout) -> float:
+    """Share of the tissue's area (of the slide's without tissue) that is in focus."""
+    spec, sharp = layout.spec, optics_of(layout.spec).sharp_um()
+    if sharp is None:
+        return 0.0
+    width, height = spec.side_px * spec.spacing_um, spec.side_px * spec.spacing_of_rows_um
+    step = max(width, height) / 400
+    x, y = (grid.ravel() for grid in np.meshgrid(np.arange(step / 2, width, step), np.arange(step / 2, height, step)))
+    counted = layout.tissue.inside_um(np.column_stack((x, y))) > 0
+    counted = counted if counted.any() else np.ones_like(counted)
+    return round(float(((x >= sharp[0]) & (x < sharp[1]))[counted].mean()), 4)
+
+
+def _sharp_box(layout: Layout) -> list[int] | None:
+    """Box of what is in focus on a slide of which half is; null on others."""
+    spec, sharp = layout.spec, optics_of(layout.spec).sharp_um()
+    if sharp is None or not LOOKS[spec.look].blurred_half:
+        return None
+    return [round(sharp[0] / spec.spacing_um), 0, min(round(sharp[1] / spec.spacing_um), spec.side_px), spec.side_px]
+
+
+def _in_focus(layout: Layout) -> list[bool]:
+    """Which foci lie wholly in focus."""
+    spacing, sharp = layout.spec.spacing_um, optics_of(layout.spec).sharp_um()
+    if sharp is None:
+        return [False] * len(layout.foci)
+    boxes = [focus.mask.bbox for focus in layout.foci]
+    return [sharp[0] <= box[0] * spacing and box[2] * spacing <= sharp[1] for box in boxes]
+
+
+def _control_zone(spec: SampleSpec) -> list[float] | None:
+    """Part of the glass for control tissue, in millimetres from the upper left corner."""
+    if spec.profile != "control":
+        return None
+    return [round(share * spec.side_um * 1e-3, 6) for share in CONTROL_ZONE]
+
+
+def _mimics(layout: Layout) -> list[dict[str, Any]]:
+    """What looks like tumour and is not."""
+    return [
+        {
+            "kind": mimic.kind,
+            "is_tumour": False,
+            "bbox_px0": list(mimic.bbox_px0),
+            "n": mimic.n,
+            "largest_um": round(mimic.largest_um, 3),
+            "on_tissue": mimic.on_tissue,
+        }
+        for mimic in layout.mimics
+    ]
+
+
+def _centre_um(layout: Layout, focus: Focus) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Centre of a focus in microns."""
+    return np.array(_centre(focus)) * (layout.spec.spacing_um, layout.spec.spacing_of_rows_um)
 
 
 def _centre(focus: Focus) -> list[float]:
@@ -135,74 +237,3 @@ def _patches(layout: Layout) -> list[dict[str, Any]]:
         }
         for patch in layout.patches
     ]
-
-
-def _expected(layout: Layout) -> dict[str, Any]:
-    """What a reader of the slide should conclude, at the default gap and at others."""
-    assessable = {"empty": "no tissue", "he": "not H-DAB"}.get(layout.spec.profile)
-    at_gaps = [(gap, _clusters(layout, gap)) for gap in GAPS_UM]
-    clusters = dict(at_gaps)[DEFAULT_GAP_UM]
-    dots = [index + 1 for index, focus in enumerate(layout.foci) if focus.kind == "dot_like"]
-    return {
-        "category": "not_assessable" if assessable else _category(_largest(clusters)),
-        "not_assessable_because": assessable,
-        "gap_um": DEFAULT_GAP_UM,
-        "max_diameter_um": _largest(clusters),
-        "clusters": clusters,
-        "dot_patterns": dots,
-        "n_cells": sum(focus.n_cells for focus in layout.foci),
-        "by_gap": [
-            {
-                "gap_um": gap,
-                "n_clusters": len(found),
-                "max_diameter_um": (size := _largest(found)),
-                "category": _category(size),
-            }
-            for gap, found in at_gaps
-        ],
-    }
-
-
-def _clusters(layout: Layout, limit_um: float) -> list[dict[str, Any]]:
-    """Foci joined where their gap is within a limit, largest first."""
-    linked: list[list[int]] = []
-    for index, focus in enumerate(layout.foci):
-        if focus.kind in SUB_CELLULAR:
-            continue
-        near = [group for group in linked if any(_linked(layout, index, other, limit_um) for other in group)]
-        linked = [group for group in linked if group not in near] + [[index] + [i for group in near for i in group]]
-    records = []
-    for group in linked:
-        foci = [layout.foci[index] for index in sorted(group)]
-        size = max_diameter_um(union([focus.mask for focus in foci]), layout.spec.spacing_um)
-        records.append(
-            {
-                "focus_ids": [index + 1 for index in sorted(group)],
-                "max_diameter_um": round(size, 4),
-                "n_cells": sum(focus.n_cells for focus in foci),
-                "category": _category(round(size, 4)),
-            }
-        )
-    return sorted(records, key=lambda record: (-record["max_diameter_um"], record["focus_ids"]))
-
-
-def _linked(layout: Layout, first: int, second: int, limit_um: float) -> bool:
-    """Whether two foci are one at a gap; those of different families are far apart by construction."""
-    return layout.foci[first].family == layout.foci[second].family and _gap(layout, first, second) <= limit_um
-
-
-def _gap(layout: Layout, first: int, second: int) -> float:
-    """Gap of two masks."""
-    return gap_um(layout.foci[first].mask, layout.foci[second].mask, layout.spec.spacing_um)
-
-
-def _largest(clusters: list[dict[str, Any]]) -> float | None:
-    """Size of the largest cluster."""
-    return clusters[0]["max_diameter_um"] if clusters else None
-
-
-def _category(max_diameter_um: float | None) -> str:
-    """Category by size."""
-    if max_diameter_um is None:
-        return "negative"
-    return next(name for limit, name in LIMITS_UM if max_diameter_um <= limit)

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from micromet_path.apps.samples.expected import size_category
 from micromet_path.apps.samples.kernels import box_reduced
 from micromet_path.apps.samples.layout import Layout, lay_out
-from micromet_path.apps.samples.profiles import pieces_of
 from micromet_path.apps.samples.render import Painter, painter
 from micromet_path.apps.samples.spec import SamplePaths, SampleSpec
 from micromet_path.apps.samples.svs import REDUCTION, PyramidLevel, encoded, pyramid_of, write_svs
@@ -51,8 +51,7 @@ class _Strip:
 
 def layout_of(spec: SampleSpec) -> Layout:
     """What lies where on the slide of a specification."""
-    tissue = tissue_of(np.random.default_rng([spec.seed, 1]), spec.side_um, pieces_of(spec))
-    return lay_out(spec, tissue)
+    return lay_out(spec, tissue_of(spec))
 
 
 def write(folder: Path, spec: SampleSpec, progress: Progress | None) -> SamplePaths:
@@ -61,7 +60,7 @@ def write(folder: Path, spec: SampleSpec, progress: Progress | None) -> SamplePa
         raise ConfigError(f"{folder} is a file, expected a folder for the sample; pass another one")
     layout = layout_of(spec)
     truth = truth_of(layout)
-    _check_promise(spec, truth["expected"]["category"])
+    _check_promise(spec, size_category(truth["expected"]["max_diameter_um"]))
     folder.mkdir(parents=True, exist_ok=True)
     paths = SamplePaths(folder / f"{spec.stem}.svs", folder / f"{spec.stem}.truth.json")
     parts = [path.with_name(f".{path.name}.part") for path in (paths.slide, paths.truth)]
@@ -80,7 +79,7 @@ def write(folder: Path, spec: SampleSpec, progress: Progress | None) -> SamplePa
 
 def _check_promise(spec: SampleSpec, category: str) -> None:
     """Refuse a slide that is too small for what its profile is named after."""
-    promised, least_um = PROMISES.get(spec.profile, (category, 0))
+    promised, least_um = PROMISES.get(spec.profile, (category, 0))  # whether or not the look lets it be seen
     if category != promised:
         raise ConfigError(
             f"profile {spec.profile!r} found no room for its foci on a slide of {spec.side_um:g} um a side "

@@ -1,0 +1,86 @@
+"""Where a slide is asked about its dyes: small windows of level 0, anywhere on tissue and where it is brownest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micromet_path.errors import UnreadableSlideError
+from micromet_path.geometry import Region
+from micromet_path.pipeline.reading import in_threads
+from micromet_path.pixels.stain import StainModel, optical_density, unmix
+from micromet_path.pixels.tissue import Overview
+from micromet_path.slides.base import Slide
+
+__all__ = ["read_windows"]
+
+_SIDE_UM = 64.0
+_ANYWHERE = 24
+_BROWNEST = 40
+_SEED = 20260601  # the same windows whenever the same slide is read
+
+
+def read_windows(
+    slide: Slide, overview: Overview, tissue: NDArray[np.bool_], profile: StainModel, workers: int
+) -> list[NDArray[np.uint8]]:
+    """Pixels of the windows at level 0, those that cannot be read left out.
+
+    Parameters
+    ----------
+    slide : Slide
+    overview : Overview
+    tissue : ndarray of shape (M, N), bool
+    profile : StainModel
+        Tells brown on the overview.
+    workers : int
+        Threads.
+    """
+    regions = sorted({_around(overview, row, column) for row, column in _cells(overview, tissue, profile)})
+
+    def read(region: Region) -> tuple[Region, NDArray[np.uint8] | None]:
+        try:
+            return region, slide.read(region).rgb
+        except UnreadableSlideError:
+            return region, None
+
+    found = dict(in_threads(read, regions, workers))
+    return [rgb for rgb in (found[region] for region in regions) if rgb is not None]
+
+
+def _cells(overview: Overview, tissue: NDArray[np.bool_], profile: StainModel) -> Iterator[tuple[int, int]]:
+    """Cells of the overview in the middle of each window."""
+    places = np.flatnonzero(tissue & overview.read)
+    if not len(places):
+        return
+    width = overview.shape[1]
+    drawn = np.random.default_rng(_SEED).choice(places, min(_ANYWHERE, len(places)), replace=False)
+    yield from ((int(place) // width, int(place) % width) for place in drawn)
+    brown = unmix(optical_density(overview.rgb.reshape(-1, 3)[places], profile.white.rgb), profile)
+    amount = brown[:, 1] - np.maximum(brown[:, 0], 0)  # where blue lies over it the colour says little
+    apart = max(1, ceil(_SIDE_UM / (overview.cell_px0[0] * overview.spacing.x_um)))
+    taken: set[tuple[int, int]] = set()
+    order = np.argsort(-amount, kind="stable")
+    for place in places[order[: 200 * _BROWNEST]].tolist():
+        row, column = place // width, place % width
+        square = (row // apart, column // apart)
+        if square not in taken:
+            taken.add(square)
+            yield row, column
+        if len(taken) == _BROWNEST:
+            return
+
+
+def _around(overview: Overview, row: int, column: int) -> Region:
+    """A window around the middle of a cell, inside the slide."""
+    x, y = overview.cell_px0
+    half_x, half_y = (max(1, round(_SIDE_UM / 2 / um)) for um in (overview.spacing.x_um, overview.spacing.y_um))
+    middle_x, middle_y = int((column + 0.5) * x), int((row + 0.5) * y)
+    return Region(
+        max(0, middle_x - half_x),
+        max(0, middle_y - half_y),
+        min(overview.width_px0, middle_x + half_x),
+        min(overview.height_px0, middle_y + half_y),
+    )

@@ -1,0 +1,238 @@
+"""The second look: candidates are read again at level 0, their nuclei counted, their evidence weighed.
+
+Candidates are the fragments that lie within a fixed gap of each other, whatever gap a result is cut at, so that
+a recut needs no pixel: what is learnt of a candidate is shared out to its fragments, and any cluster
+is a sum of fragments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micromet_path.config import Config, LookParams
+from micromet_path.errors import UnreadableSlideError
+from micromet_path.geometry import PixelSpacing, Region
+from micromet_path.model import Fragments, Runs, Tree
+from micromet_path.pipeline.reading import in_threads
+from micromet_path.pixels.examine import FLAGS, ExamineParams, SlideHue, View, examine
+from micromet_path.pixels.hue import slide_hue
+from micromet_path.pixels.link import cut
+from micromet_path.pixels.nuclei import MARGIN_UM, CellCount, NucleiParams, NucleiTally, cells_of, tally_nuclei
+from micromet_path.pixels.stain import StainModel
+from micromet_path.slides.base import Slide
+
+__all__ = ["examine_candidates"]
+
+_GAP_UM = 7.0  # one small lymphocyte, whatever gap a result is cut at
+_COARSE_UM = 0.5  # nuclei and processes of cells show at this scale; larger candidates are read at it
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """Fragments within the gap of each other, with their runs."""
+
+    members: NDArray[np.int64]
+    row: NDArray[np.int32]
+    start: NDArray[np.int32]
+    stop: NDArray[np.int32]
+    bbox_px0: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was learnt of a candidate."""
+
+    members: NDArray[np.int64]
+    cells: CellCount
+    flags: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Eye:
+    """Reads windows of candidates; called from several threads."""
+
+    slide: Slide
+    model: StainModel
+    nuclei: NucleiParams
+    evidence: ExamineParams
+    look: LookParams
+    hue: SlideHue
+
+    def __call__(self, candidate: _Candidate) -> _Seen | None:
+        """What the windows of a candidate show; None where they cannot be read."""
+        tally, flags, seen_px = NucleiTally(np.empty((0, 2))), dict.fromkeys(FLAGS, 0.0), 0
+        native = self.slide.info.spacing
+        for core in _cores(candidate, native, self.look):
+            margin_x, margin_y = (ceil(MARGIN_UM / um) for um in (native.x_um, native.y_um))
+            grown = Region(core.x0 - margin_x, core.y0 - margin_y, core.x1 + margin_x, core.y1 + margin_y)
+            region = grown.intersection(self.slide.info.region)
+            stained_px0 = _mask(candidate, region)
+            inside_px = int(np.count_nonzero(stained_px0[_slices(core, region)]))
+            if not inside_px:
+                continue
+            spacing = self._spacing(candidate)
+            try:
+                rgb = self.slide.read(region, spacing).rgb
+            except UnreadableSlideError:
+                return None
+            stained = _reduced(stained_px0, rgb.shape[:2])
+            if not stained.any():
+                continue
+            actual = PixelSpacing(region.width * native.x_um / rgb.shape[1], region.height * native.y_um / rgb.shape[0])
+            window = _scaled_slices(core, region, rgb.shape[:2])
+            tally = tally + tally_nuclei(rgb, stained, self.model, actual, self.nuclei, window)
+            for name, strength in examine(View(rgb, stained, actual, self.hue), self.model, self.evidence).items():
+                flags[name] += strength * inside_px
+            seen_px += inside_px
+        if not seen_px:
+            return None
+        area_px = int((candidate.stop - candidate.start).sum())
+        cells = _extrapolated(cells_of(tally, self.nuclei), area_px / seen_px)
+        return _Seen(candidate.members, cells, {name: total / seen_px for name, total in flags.items()})
+
+    def _spacing(self, candidate: _Candidate) -> PixelSpacing:
+        """Level 0 for what is small, a scale at which nuclei still show for the rest."""
+        native = self.slide.info.spacing
+        x0, y0, x1, y1 = candidate.bbox_px0
+        if max((x1 - x0) * native.x_um, (y1 - y0) * native.y_um) <= self.look.fine_um:
+            return native
+        return PixelSpacing(max(native.x_um, _COARSE_UM), max(native.y_um, _COARSE_UM))
+
+
+def examine_candidates(
+    slide: Slide,
+    model: StainModel,
+    fragments: Fragments,
+    tree: Tree,
+    runs: Runs,
+    config: Config,
+    workers: int,
+) -> Fragments:
+    """The fragments with what a second look at level 0 tells of each.
+
+    Parameters
+    ----------
+    slide : Slide
+    model : StainModel
+    fragments : Fragments
+    tree : Tree
+    runs : Runs
+        Of the fragments.
+    config : Config
+    workers : int
+        Threads.
+    """
+    hue = slide_hue(fragments.sum_stain, fragments.od_scale)
+    eye = _Eye(slide, model, config.nuclei, config.examine, config.look, hue)
+    candidates = list(_candidates(fragments, tree, runs, config.look))
+    cells = np.stack([fragments.cells, fragments.cells_low, fragments.cells_high])
+    flags = {name: np.zeros(len(fragments)) for name in FLAGS}
+    for seen in in_threads(eye, candidates, workers):
+        if seen is None:
+            continue
+        area = fragments.area_px[seen.members]
+        share = area / area.sum()
+        cells[:, seen.members] = np.array([[seen.cells.value], [seen.cells.low], [seen.cells.high]]) * share
+        for name, strength in seen.flags.items():
+            flags[name][seen.members] = strength
+    return replace(fragments, cells=cells[0], cells_low=cells[1], cells_high=cells[2], flags=flags)
+
+
+def _candidates(fragments: Fragments, tree: Tree, runs: Runs, look: LookParams) -> Iterator[_Candidate]:
+    """The largest candidates, each with its runs."""
+    component = cut(tree, len(fragments), _GAP_UM)
+    component = np.where(fragments.dot_group >= 0, -1, component)
+    roots, inverse = np.unique(component, return_inverse=True)
+    area = np.bincount(inverse, fragments.area_px, minlength=len(roots))
+    area[roots < 0] = 0
+    chosen = np.argsort(-area, kind="stable")[: look.most_candidates]
+    order = np.argsort(inverse, kind="stable")
+    begins = np.searchsorted(inverse[order], np.arange(len(roots) + 1))
+    first_run = np.searchsorted(runs.fragment, np.arange(len(fragments) + 1))
+    for group in chosen.tolist():
+        if not area[group]:
+            return
+        members = np.sort(order[begins[group] : begins[group + 1]])
+        rows = np.concatenate([np.arange(first_run[one], first_run[one + 1]) for one in members.tolist()])
+        box = fragments.bbox_px0[members]
+        x0, y0 = box[:, :2].min(axis=0).tolist()
+        x1, y1 = box[:, 2:].max(axis=0).tolist()
+        yield _Candidate(members, runs.row[rows], runs.start[rows], runs.stop[rows], (x0, y0, x1, y1))
+
+
+def _cores(candidate: _Candidate, native: PixelSpacing, look: LookParams) -> Sequence[Region]:
+    """Windows that tile the candidate's box, evenly thinned to a few that hold stain."""
+    x0, y0, x1, y1 = candidate.bbox_px0
+    columns = max(1, ceil((x1 - x0) * native.x_um / look.window_um))
+    rows = max(1, ceil((y1 - y0) * native.y_um / look.window_um))
+    xs, ys = np.linspace(x0, x1, columns + 1).astype(int), np.linspace(y0, y1, rows + 1).astype(int)
+    middle = (candidate.start + candidate.stop) // 2
+    held = np.zeros((rows, columns), np.int64)
+    at = (
+        np.clip(np.searchsorted(ys, candidate.row, side="right") - 1, 0, rows - 1),
+        np.clip(np.searchsorted(xs, middle, side="right") - 1, 0, columns - 1),
+    )
+    np.add.at(held, at, candidate.stop - candidate.start)
+    full = np.flatnonzero(held.ravel() >= 0.3 * held.max())
+    picks = full[np.unique(np.linspace(0, len(full) - 1, min(len(full), look.most_windows)).round().astype(int))]
+    if len(full) == 1 or held.size == 1:
+        picks = full
+    return [
+        Region(int(xs[one % columns]), int(ys[one // columns]), int(xs[one % columns + 1]), int(ys[one // columns + 1]))
+        for one in picks.tolist()
+    ]
+
+
+def _mask(candidate: _Candidate, region: Region) -> NDArray[np.bool_]:
+    """Stained pixels of the candidate in a region of level 0."""
+    mask = np.zeros((region.height, region.width), bool)
+    chosen = (candidate.row >= region.y0) & (candidate.row < region.y1)
+    chosen &= (candidate.start < region.x1) & (candidate.stop > region.x0)
+    rows = (candidate.row[chosen] - region.y0).tolist()
+    starts = np.maximum(candidate.start[chosen] - region.x0, 0).tolist()
+    stops = np.minimum(candidate.stop[chosen] - region.x0, region.width).tolist()
+    for row, start, stop in zip(rows, starts, stops, strict=True):
+        mask[row, start:stop] = True
+    return mask
+
+
+def _reduced(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """The mask at the shape of a coarser picture: pixels of which half or more is stained."""
+    if mask.shape == tuple(shape):
+        return mask
+    rows, columns = (
+        np.minimum(np.arange(size) * target // size, target - 1) for size, target in zip(mask.shape, shape, strict=True)
+    )
+    flat = (rows[:, None] * shape[1] + columns[None, :]).ravel()
+    stained = np.bincount(flat, mask.ravel(), minlength=shape[0] * shape[1])
+    total = np.bincount(flat, minlength=shape[0] * shape[1])
+    return np.asarray((2 * stained >= np.maximum(total, 1)).reshape(shape))
+
+
+def _slices(core: Region, region: Region) -> tuple[slice, slice]:
+    """A core within the region that was read."""
+    return slice(core.y0 - region.y0, core.y1 - region.y0), slice(core.x0 - region.x0, core.x1 - region.x0)
+
+
+def _scaled_slices(core: Region, region: Region, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """The same in a picture of that region at another scale."""
+    at = _slices(core, region)
+    rows, columns = (
+        slice(part.start * size // whole, -(-part.stop * size // whole))
+        for part, size, whole in zip(at, shape, region.shape, strict=True)
+    )
+    return rows, columns
+
+
+def _extrapolated(cells: CellCount, factor: float) -> CellCount:
+    """Cells of the whole of a candidate of which a part was seen; less sure, the more is taken from the seen."""
+    if factor <= 1.0:
+        return cells
+    doubt = 0.15 * (1 - 1 / factor)
+    value = cells.value * factor
+    return replace(cells, value=value, low=cells.low * factor * (1 - doubt), high=cells.high * factor * (1 + doubt))

@@ -1,0 +1,211 @@
+"""The dyes of one slide, from small windows of it: their colours, and how strong the chromogen is.
+
+Stains differ from laboratory to laboratory and from run to run; the colour of haematoxylin decides how much of a
+dark blue nucleus is taken for brown, the strength of the chromogen where the margin of a focus lies. A slide
+rarely shows enough of everything, so each fact is estimated for itself, must agree between windows, must lie near
+the profile, and is the profile's otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micromet_path.errors import ConfigError
+from micromet_path.pixels.stain import StainModel, StainParams, Vector, optical_density, unmix
+
+__all__ = ["DyeEstimate", "DyeParams", "degrees_between", "estimate_dyes", "model_for", "params_for"]
+
+_SATURATED_OD = 1.7  # beyond it a scanner's eight bits, and the light that strays, say little of a colour
+_PALE_OD = 0.15
+_NUCLEUS_OD = 0.25
+_STEP = 3  # every third row and column: medians need no more
+
+
+@dataclass(frozen=True, slots=True)
+class DyeParams:
+    """When a slide is believed on its own dyes; section ``[dyes]`` of the configuration.
+
+    Parameters
+    ----------
+    largest_turn_deg : float
+        An estimated vector further than this from the profile's is not used: melanin and haemosiderin lie 12
+        degrees from DAB, over tissue 9; laboratories within some 7 of each other.
+    drift_deg : float
+        A turn beyond this is told as drift.
+    least_windows : int
+        Windows that must show a dye, so that no single speck of dirt defines it.
+    least_area_um2 : float
+        Area of a dye in a window; a cell has some 150.
+    full_strength_od : float
+        Chromogen density of cores at which the thresholds are those of the profile.
+    least_share : float
+        Thresholds are never lowered below this share of the profile's, however weak the stain.
+    """
+
+    largest_turn_deg: float = 8.0
+    drift_deg: float = 5.0
+    least_windows: int = 3
+    least_area_um2: float = 60.0
+    full_strength_od: float = 0.5
+    least_share: float = 0.7
+
+    def __post_init__(self) -> None:
+        if not 0 < self.drift_deg <= self.largest_turn_deg <= 20:
+            raise ConfigError(
+                "dyes: expected 0 < drift_deg <= largest_turn_deg <= 20, found "
+                f"{self.drift_deg:g} and {self.largest_turn_deg:g}"
+            )
+        if self.least_windows < 1 or not 0 < self.least_area_um2 <= 10_000:
+            raise ConfigError(
+                "dyes: expected least_windows of 1 or more and least_area_um2 above 0, to 10000, found "
+                f"{self.least_windows} and {self.least_area_um2:g}"
+            )
+        if not (0.1 <= self.full_strength_od <= 2 and 0.4 <= self.least_share <= 1):
+            raise ConfigError(
+                "dyes: expected full_strength_od from 0.1 to 2 and least_share from 0.4 to 1, found "
+                f"{self.full_strength_od:g} and {self.least_share:g}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class DyeEstimate:
+    """What a slide says of its dyes; None where it says too little, or something that cannot be.
+
+    Parameters
+    ----------
+    haematoxylin, chromogen : tuple of float or None
+        Unit vectors of absorbance in red, green and blue.
+    strength_od : float or None
+        Chromogen density of the cores of what is stained: the median over windows of their 90th percentiles.
+    notes : tuple of str
+        Why a fact is the profile's, and what has drifted from it.
+    """
+
+    haematoxylin: Vector | None = None
+    chromogen: Vector | None = None
+    strength_od: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+def estimate_dyes(
+    windows: Sequence[NDArray[np.uint8]], pixel_area_um2: float, profile: StainModel, params: DyeParams
+) -> DyeEstimate:
+    """Estimate the dyes of a slide.
+
+    Parameters
+    ----------
+    windows : sequence of ndarray of shape (M, N, 3), uint8
+        Parts of the slide that show tissue: some anywhere, some where it is brownest.
+    pixel_area_um2 : float
+        Of the windows.
+    profile : StainModel
+        White of the slide, vectors of the laboratory.
+    params : DyeParams
+
+    Notes
+    -----
+    Haematoxylin absorbs red most and the chromogen blue (DAB) or green and blue (AEC, Fast Red): the two are told
+    apart by the profile's own unmixing, pixel by pixel, and only what is clearly one of them is used. The darkest
+    nuclei give haematoxylin, free of what lies over paler ones; the cores that hold least haematoxylin give the
+    chromogen. Each window gives one vector, and the median over windows decides.
+    """
+    least_px = max(8, round(params.least_area_um2 / pixel_area_um2 / _STEP**2))
+    ods = [optical_density(window[::_STEP, ::_STEP].reshape(-1, 3), profile.white.rgb) for window in windows]
+    blue = [_blue_vector(od, profile, least_px) for od in ods]
+    brown = [_brown_vector(od, profile, least_px) for od in ods]
+    haematoxylin, blue_notes = _agreed("haematoxylin", blue, profile.vectors[0], params)
+    chromogen, brown_notes = _agreed("the chromogen", brown, profile.vectors[1], params)
+    estimate = DyeEstimate(haematoxylin, chromogen, None, (*blue_notes, *brown_notes))
+    near = [od for od, vector in zip(ods, brown, strict=True) if _is_near(vector, profile.vectors[1], params)]
+    if len(near) < params.least_windows:
+        return estimate
+    model = model_for(profile, estimate)
+    amounts = [unmix(od, model)[:, 1] for od in near]
+    cores = [np.percentile(amount[amount > _PALE_OD], 90) for amount in amounts if np.any(amount > _PALE_OD)]
+    return replace(estimate, strength_od=float(np.median(cores)) if cores else None)
+
+
+def model_for(profile: StainModel, estimate: DyeEstimate) -> StainModel:
+    """The stain model of a slide: what was estimated, and the profile's where nothing was."""
+    used = [name for name in ("haematoxylin", "chromogen") if getattr(estimate, name) is not None]
+    source = {0: "fixed: estimate refused", 1: f"estimated: {used[0] if used else ''}", 2: "estimated"}[len(used)]
+    return StainModel.from_dyes(
+        profile.white, estimate.haematoxylin or profile.vectors[0], estimate.chromogen or profile.vectors[1], source
+    )
+
+
+def params_for(params: StainParams, estimate: DyeEstimate, dyes: DyeParams) -> StainParams:
+    """Thresholds for a slide of this strength: the profile's, lowered together where the stain is weak.
+
+    The margin of a focus lies where light has fallen half-way to that of its core: near the profile's 0.2 for a core
+    of 0.5 to 0.6 OD, at 0.15 for one of 0.4. At the same number a weak stain would lose its margins, and single
+    cells. Above full strength nothing changes: weaker foci may lie beside the strong ones.
+
+    Examples
+    --------
+    >>> weak = params_for(StainParams(), DyeEstimate(strength_od=0.4), DyeParams())
+    >>> round(weak.threshold_od, 3), round(weak.strong_od, 3)
+    (0.16, 0.28)
+    """
+    if estimate.strength_od is None:
+        return params
+    share = float(np.clip(estimate.strength_od / dyes.full_strength_od, dyes.least_share, 1.0))
+    names = ("threshold_low_od", "threshold_od", "threshold_high_od", "strong_od")
+    return replace(params, **{name: getattr(params, name) * share for name in names})
+
+
+def degrees_between(first: Vector, second: Vector) -> float:
+    """Angle between two vectors."""
+    one, two = (np.asarray(vector) / np.linalg.norm(vector) for vector in (first, second))
+    return float(np.degrees(np.arccos(np.clip(one @ two, -1.0, 1.0))))
+
+
+def _blue_vector(od: NDArray[np.float64], profile: StainModel, least_px: int) -> Vector | None:
+    """Haematoxylin of one window: the darker half of what is clearly blue."""
+    dyes = unmix(od, profile)
+    is_blue = (dyes[:, 0] > _NUCLEUS_OD) & (dyes[:, 1] < 0.4 * dyes[:, 0]) & (od.max(axis=1) < _SATURATED_OD)
+    return _median_direction(od[is_blue], dyes[is_blue, 0], least_px)
+
+
+def _brown_vector(od: NDArray[np.float64], profile: StainModel, least_px: int) -> Vector | None:
+    """Chromogen of one window: of what is clearly stained, the half that holds least haematoxylin."""
+    dyes = unmix(od, profile)
+    is_brown = (dyes[:, 1] > _PALE_OD) & (dyes[:, 0] < 0.5 * dyes[:, 1]) & (od.max(axis=1) < _SATURATED_OD)
+    return _median_direction(od[is_brown], -dyes[is_brown, 0] / dyes[is_brown, 1], least_px)
+
+
+def _median_direction(od: NDArray[np.float64], merit: NDArray[np.float64], least_px: int) -> Vector | None:
+    """Median direction of the better half of some densities; None of too few."""
+    if len(od) < least_px:
+        return None
+    chosen = od[merit >= np.median(merit)]
+    vector = np.median(chosen / np.linalg.norm(chosen, axis=1, keepdims=True), axis=0)
+    red, green, blue = (float(part) for part in vector / np.linalg.norm(vector))
+    return red, green, blue
+
+
+def _is_near(vector: Vector | None, profile: Vector, params: DyeParams) -> bool:
+    return vector is not None and degrees_between(vector, profile) <= params.largest_turn_deg
+
+
+def _agreed(
+    name: str, found: Sequence[Vector | None], profile: Vector, params: DyeParams
+) -> tuple[Vector | None, list[str]]:
+    """The vector on which windows agree, None where the profile's is better; and what to say of it."""
+    seen = [vector for vector in found if vector is not None]
+    near = [vector for vector in seen if _is_near(vector, profile, params)]
+    if len(near) < params.least_windows:
+        why = (
+            f"{len(seen)} of {len(found)} windows show it" if len(near) == len(seen) else "what is seen has another hue"
+        )
+        return None, [f"{name} could not be estimated ({why}); the profile's colour is used"]
+    middle = np.median(near, axis=0)
+    red, green, blue = (float(part) for part in middle / np.linalg.norm(middle))
+    vector = (red, green, blue)
+    turn = degrees_between(vector, profile)
+    drift = [f"{name} lies {turn:.0f} degrees from the profile's"] if turn > params.drift_deg else []
+    return vector, drift

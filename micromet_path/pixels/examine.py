@@ -1,0 +1,348 @@
+"""The second look: what a candidate is made of at level 0, and which flags that raises.
+
+`evidence` measures one candidate in a crop, `flags_of` turns the measures into strengths, `examine` does
+both. A strength is 0 to 1 and graded; 0.5 and more decides. Flags explain and order, they never delete, and
+a false alarm on tumour is worse than a mimic that goes without its flag: every flag asks for several
+independent signs at once and takes the weakest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micromet_path.errors import ConfigError
+from micromet_path.geometry import PixelSpacing
+from micromet_path.pixels.examine_params import ExamineParams, all_of, ramp
+from micromet_path.pixels.hue import Hue, SlideHue, density_and_dyes, hue_of, off_hue_strength
+from micromet_path.pixels.shape import Strokes, bounding_box, edge_widths_um, gradient_per_um, smoothed, strokes_of
+from micromet_path.pixels.stain import StainModel
+from micromet_path.pixels.surroundings import Around, Beside, around, beside
+
+__all__ = ["FLAGS", "Evidence", "ExamineParams", "SlideHue", "View", "bridge_strength", "evidence", "examine", "flags_of"]
+
+FLAGS = (
+    "pigment_like",
+    "pigment_hue",
+    "blur",
+    "ink",
+    "fold",
+    "stellate",
+    "precipitate",
+    "plasma_like",
+    "edge_haze",
+)
+"""Every flag that a second look gives a strength."""
+
+_OPTICS_UM = 0.5  # smoothing before slopes of nuclei are measured: keeps what a 0.5 aperture resolves
+_RIM_OPTICS_UM = 1.0  # of chromogen, which compression makes coarser than light
+_RIM_REACH_UM = 5.0
+_SHARP_OPTICS_UM = 0.9  # width of edges in a sharp scan, where nothing around tells
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One candidate at level 0.
+
+    Parameters
+    ----------
+    rgb : ndarray of shape (M, N, 3), dtype uint8
+        With some 25 um around the candidate, as far as the slide goes.
+    stained : ndarray of shape (M, N), bool
+        The candidate's own stained pixels, at least one.
+    spacing : PixelSpacing
+    hue : SlideHue
+        The chromogen of the slide, from the sums of all fragments.
+    """
+
+    rgb: NDArray[np.uint8]
+    stained: NDArray[np.bool_]
+    spacing: PixelSpacing
+    hue: SlideHue = SlideHue()
+
+    def __post_init__(self) -> None:
+        if self.rgb.dtype != np.uint8 or self.rgb.ndim != 3 or self.rgb.shape[2] != 3:
+            raise ConfigError(f"a view needs (M, N, 3) uint8 pixels, found {self.rgb.shape} {self.rgb.dtype}")
+        if self.stained.dtype != np.bool_ or self.stained.shape != self.rgb.shape[:2]:
+            raise ConfigError(
+                f"a view of {self.rgb.shape[:2]} pixels needs a mask of that shape, found {self.stained.shape} "
+                f"{self.stained.dtype}"
+            )
+        if not self.stained.any():
+            raise ConfigError("a view needs at least one stained pixel of its candidate, found none")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is measured of a candidate.
+
+    Parameters
+    ----------
+    hue : Hue
+        Colour of the stain.
+    slide_hue : SlideHue
+        The chromogen it is compared with.
+    strokes : Strokes
+        Form of the stain.
+    around : Around
+        What the stain is like at the scale of cells, and the tissue around it.
+    beside : Beside
+        Nuclei in it and next to it.
+    chromogen_od, chromogen_high_od : float
+        Median and 90th percentile of the stained pixels.
+    density_od : float
+        Median of the mean density of the three colours.
+    rim_width_um : float
+        Width of the stain's sharpest edges (standard deviation).
+    around_width_um : float or None
+        The same of nuclear edges in the view; None where there are none.
+    """
+
+    hue: Hue
+    slide_hue: SlideHue
+    strokes: Strokes
+    around: Around
+    beside: Beside
+    chromogen_od: float
+    chromogen_high_od: float
+    density_od: float
+    rim_width_um: float
+    around_width_um: float | None
+
+
+def evidence(view: View, model: StainModel, params: ExamineParams | None = None) -> Evidence:
+    """Measure one candidate.
+
+    Parameters
+    ----------
+    view : View
+    model : StainModel
+    params : ExamineParams, optional
+        Only what decides of single pixels is used: colours, and the width of a stroke.
+    """
+    params = params or ExamineParams()
+    od, dyes = density_and_dyes(view.rgb, model)
+    chromogen = dyes[..., 1][view.stained]
+    typical_od, high_od = np.quantile(chromogen, [0.5, 0.9])
+    rows, columns = bounding_box(view.stained, _RIM_REACH_UM + 3 * _RIM_OPTICS_UM, view.spacing)
+    own, own_dyes = view.stained[rows, columns], dyes[rows, columns]
+    return Evidence(
+        hue=hue_of(od, dyes, view.stained, model, params),
+        slide_hue=view.hue,
+        strokes=strokes_of(own, params.stroke_um, view.spacing),
+        around=around(od, dyes, view.stained, view.spacing),
+        beside=beside(dyes[..., 0], view.stained, view.spacing),
+        chromogen_od=float(typical_od),
+        chromogen_high_od=float(high_od),
+        density_od=float(np.median(od[view.stained].mean(axis=1))),
+        rim_width_um=_rim_width_um(own_dyes[..., 1], own, view.spacing),
+        around_width_um=_nuclear_width_um(dyes[..., 0], view.stained, view.spacing),
+    )
+
+
+def _rim_width_um(chromogen: NDArray[np.float64], stained: NDArray[np.bool_], spacing: PixelSpacing) -> float:
+    """Median width of the edges at the outline of the stain, high ones counting more."""
+    from scipy import ndimage
+
+    soft = smoothed(chromogen, _RIM_OPTICS_UM, spacing)
+    outline = stained & ~ndimage.binary_erosion(stained, border_value=True)
+    if not outline.any():
+        return _RIM_REACH_UM  # the stain fills the window: no edge at all
+    width_um, height = edge_widths_um(soft, outline, _RIM_REACH_UM, spacing)
+    return float(np.sqrt(max(0.0, np.average(width_um, weights=height + 1e-9) ** 2 - _RIM_OPTICS_UM**2)))
+
+
+def _nuclear_width_um(
+    haematoxylin: NDArray[np.float64], stained: NDArray[np.bool_], spacing: PixelSpacing
+) -> float | None:
+    """Width of the steepest edges of haematoxylin beside the stain: how sharp this place of the scan is."""
+    soft = smoothed(haematoxylin, _OPTICS_UM, spacing)
+    beside_stain = ~stained
+    if np.count_nonzero(beside_stain) * spacing.pixel_area_um2 < 200:
+        return None
+    low, high = np.quantile(soft[beside_stain], [0.2, 0.97])
+    steep = float(np.quantile(gradient_per_um(soft, spacing)[beside_stain], 0.97))
+    if high - low < 0.15:
+        return None
+    width_um = (high - low) / (steep * float(np.sqrt(2 * np.pi)))
+    return float(np.sqrt(max(0.04, width_um**2 - _OPTICS_UM**2)))
+
+
+def examine(view: View, model: StainModel, params: ExamineParams) -> dict[str, float]:
+    """Strength of each of `FLAGS` for one candidate, 0 to 1; 0.5 and more decides.
+
+    Parameters
+    ----------
+    view : View
+    model : StainModel
+    params : ExamineParams
+
+    Examples
+    --------
+    A black disc on glass is carbon or dirt, not chromogen:
+
+    >>> from micromet_path.pixels.stain import StainParams, WhitePoint
+    >>> model = StainModel.from_dyes(
+    ...     WhitePoint((240.0, 240.0, 240.0), "slide"), StainParams().haematoxylin, StainParams().chromogen, "fixed"
+    ... )
+    >>> rows, columns = np.mgrid[:40, :40]
+    >>> disc = np.hypot(rows - 20, columns - 20) < 10
+    >>> rgb = np.where(disc[..., None], 40, 240).astype(np.uint8).repeat(3, axis=2)
+    >>> examine(View(rgb, disc, PixelSpacing(0.5, 0.5)), model, ExamineParams())["pigment_like"]
+    1.0
+    """
+    return flags_of(evidence(view, model, params), params)
+
+
+def flags_of(found: Evidence, params: ExamineParams) -> dict[str, float]:
+    """Strengths of all flags from the evidence alone."""
+    strengths = {
+        "pigment_like": _pigment(found, params),
+        "pigment_hue": _pigment_hue(found, params),
+        "blur": _blur(found, params),
+        "ink": _ink(found, params),
+        "fold": _fold(found, params),
+        "stellate": _stellate(found, params),
+        "precipitate": _precipitate(found, params),
+        "plasma_like": _plasma(found, params),
+        "edge_haze": _haze(found, params),
+    }
+    return {name: strengths[name] for name in FLAGS}
+
+
+def _pigment(found: Evidence, params: ExamineParams) -> float:
+    """Black: neutral, and by more residual than brown over blue can have."""
+    excess = found.hue.residual - found.slide_hue.residual
+    return all_of(ramp(found.hue.neutral_share, params.neutral_share), ramp(excess, params.neutral_residual))
+
+
+def _pigment_hue(found: Evidence, params: ExamineParams) -> float:
+    """Another brown than the slide's, on densities that could be measured."""
+    return all_of(
+        off_hue_strength(found.hue.residual, found.hue.haematoxylin, found.slide_hue, params),
+        ramp(found.hue.unsaturated_share, params.measurable),
+    )
+
+
+def _blur(found: Evidence, params: ExamineParams) -> float:
+    """Rims far softer than the optics that show the nuclei beside it."""
+    optics_um = max(found.around_width_um or 0.0, _SHARP_OPTICS_UM)
+    return all_of(
+        ramp(found.rim_width_um, params.rim_width_um), ramp(found.rim_width_um / optics_um, params.rim_ratio)
+    )
+
+
+def _ink(found: Evidence, params: ExamineParams) -> float:
+    """A colour that the dyes cannot make; or broad, dark, without structure, and black or another brown."""
+    black = max(_pigment(found, params), _pigment_hue(found, params))
+    uniform = all_of(
+        black,
+        ramp(found.around.deep_area_um2, params.broad_um2),
+        ramp(found.around.contrast, params.ink_contrast),
+        ramp(found.density_od, params.ink_od),
+    )
+    return max(ramp(found.hue.off_wedge_share, params.off_wedge_share), uniform)
+
+
+def _fold(found: Evidence, params: ExamineParams) -> float:
+    """Both dyes doubled against the tissue around, without a change of colour."""
+    facts = found.around
+    if facts.haematoxylin_ratio is None or facts.chromogen_ratio is None:
+        return 0.0
+    return all_of(
+        ramp(facts.haematoxylin_ratio, params.fold_density),
+        ramp(facts.haematoxylin_ratio, params.fold_excess),
+        ramp(facts.brownness_excess, params.fold_brownness),
+        ramp(facts.chromogen_ratio, params.fold_chromogen),
+        ramp(found.chromogen_high_od, params.fold_od),
+    )
+
+
+def _stellate(found: Evidence, params: ExamineParams) -> float:
+    """Long thin branching strokes without a body, stained weakly to moderately."""
+    strokes = found.strokes
+    return all_of(
+        ramp(strokes.thin_share, params.thin_share),
+        ramp(strokes.compactness, params.branching),
+        ramp(strokes.length_um, params.process_length_um),
+        ramp(found.chromogen_od, params.moderate_od),
+    )
+
+
+def _precipitate(found: Evidence, params: ExamineParams) -> float:
+    """Several dense sharp flecks smaller than cells that do not care where the nuclei are."""
+    return all_of(
+        ramp(found.strokes.largest_um2, params.fleck_area_um2),
+        ramp(found.strokes.n_parts, params.fleck_count),
+        ramp(found.strokes.size_spread, params.fleck_spread),
+        ramp(found.chromogen_high_od, params.fleck_od),
+        ramp(found.rim_width_um, params.fleck_rim_um),
+        ramp(found.beside.nuclear_share_around, params.fleck_room),
+        ramp(found.beside.relation, params.fleck_nuclei),
+    )
+
+
+def _plasma(found: Evidence, params: ExamineParams) -> float:
+    """One small cell: a cap of moderate stain on one side of a round nucleus, and on no other nucleus."""
+    facts = found.beside
+    if facts.nucleus_um2 is None:
+        return 0.0
+    return all_of(
+        ramp(facts.one_sided, params.one_sided),
+        ramp(found.strokes.area_um2 + facts.nucleus_um2, params.plasma_area_um2),
+        ramp(found.strokes.area_um2 / facts.nucleus_um2, params.plasma_stain),
+        ramp(found.strokes.compactness, params.plasma_cap),
+        ramp(facts.rival, params.plasma_rival),
+        ramp(found.chromogen_high_od, params.moderate_od),
+    )
+
+
+def _haze(found: Evidence, params: ExamineParams) -> float:
+    """A broad weak deposit without cells and without rims; sure only where it fades away from bare glass."""
+    facts = found.around
+    towards_glass = 0.0 if facts.glass_gradient is None else ramp(facts.glass_gradient, params.haze_glass)
+    limit = params.haze_without_glass + (1 - params.haze_without_glass) * towards_glass
+    return limit * all_of(
+        ramp(facts.deep_area_um2, params.haze_area_um2),
+        ramp(facts.contrast, params.haze_contrast),
+        ramp(found.chromogen_high_od, params.haze_od),
+        1.0 if facts.rim_drop is None else ramp(facts.rim_drop, params.haze_drop),
+    )
+
+
+def bridge_strength(
+    diameter_um: float, mean_od: float, strong_share: float, threshold_od: float, params: ExamineParams
+) -> float:
+    """How likely a large sheet is one piece only by haze near the threshold, from the sums of its fragments.
+
+    Parameters
+    ----------
+    diameter_um : float
+        Of the cluster.
+    mean_od : float
+        Mean chromogen of its stained pixels.
+    strong_share : float
+        Share of its pixels that are strong.
+    threshold_od : float
+        From which a pixel is stained.
+    params : ExamineParams
+
+    Notes
+    -----
+    Sums average over a fragment: a sheet that is haze throughout is seen, two solid tumours joined by a
+    narrow bridge are not; for those the size at the higher threshold, the lower end of the size interval, tells.
+
+    Examples
+    --------
+    >>> bridge_strength(3000.0, 0.23, 0.01, 0.20, ExamineParams())
+    1.0
+    >>> bridge_strength(3000.0, 0.55, 0.60, 0.20, ExamineParams())
+    0.0
+    """
+    return all_of(
+        ramp(diameter_um, params.bridge_um),
+        ramp(mean_od / threshold_od, params.bridge_od),
+        ramp(strong_share, params.bridge_strong),
+    )

@@ -1,0 +1,210 @@
+"""At what evidence a second look starts to doubt, and from where on it is sure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from math import isfinite
+
+import numpy as np
+
+from micromet_path.errors import ConfigError
+
+__all__ = ["ExamineParams", "Ramp", "all_of", "ramp"]
+
+Ramp = tuple[float, float]
+"""Where a strength is 0 and where it is 1; linear between, 0.5 half-way. The second may be the smaller one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExamineParams:
+    """Ramps from evidence to the strength of a flag, each a pair: 0 at the first value, 1 at the second.
+
+    All lengths are microns on the section and all densities decadic. The numbers come from optics, colour
+    and the size of cells, not from a set of slides.
+
+    Parameters
+    ----------
+    neutral_deg : Ramp
+        Angle of a pixel's density from grey. Carbon absorbs all wavelengths alike (0 degrees), Ruifrok's
+        DAB stands 21 degrees off, and DAB so dark that the camera saturates still 7.
+    neutral_share : Ramp
+        Share of the stain that is neutral; a black grain on a brown cell must not decide for the cell.
+    neutral_residual : Ramp
+        Residual over chromogen above the slide's own. Brown over blue may be grey too, but its residual is that
+        of the two dyes; black has 0.27 over Ruifrok's, 0.07 to 0.2 more than real dyes.
+    melanin_residual : Ramp
+        Residual over chromogen *above* that of the slide's own DAB. Melanin absorbs as about the -2nd to
+        -3.5th power of the wavelength (Jacques 1998), which is flatter between red and green than DAB:
+        0.12 to 0.16 above Ruifrok's vector. The DAB of real slides lies 0.08 to 0.10 above that vector, so
+        that without a hue of the slide 0.05 is taken for it and `unknown_hue` is added to both ends.
+    golden_haematoxylin : Ramp
+        Haematoxylin over chromogen *below* that of the slide's DAB, negative where red is hardly absorbed.
+        Ferric pigment absorbs blue and green (-0.2 to -0.35); unsaturated DAB reaches -0.12.
+    unknown_hue : float
+        Added to the ends of `melanin_residual` where the slide's own hue is not known.
+    measurable : Ramp
+        Share of the stain that the camera did not saturate; below it no hue is read.
+    off_wedge : Ramp
+        Residual over total density, either sign, of a pixel whose colour no mixture of the two dyes
+        gives. Green ink has 0.6, red -0.4; grey 0.13; DAB of any laboratory less.
+    off_wedge_share : Ramp
+        Share of the stain with such a colour.
+    rim_width_um : Ramp
+        Width (standard deviation) of the sharpest edges of the stain. A 0.5 aperture and a section of
+        4 um give 0.6 to 1 um; dust on the coverslip, 100 um above, or stain of another plane 3 um and more.
+    rim_ratio : Ramp
+        The same over the width of nuclear edges around: a scan that is soft everywhere blames no object.
+    fold_density : Ramp
+        Haematoxylin in the stain over that of the tissue around. Two layers have twice the dye.
+    fold_excess : Ramp
+        The same at its upper end, falling: no fold has four layers.
+    fold_brownness : Ramp
+        By how much the chromogen's share of both dyes exceeds that around. Layers add without a change of
+        colour; what antibody bound to is browner than its surroundings by 0.4 and more.
+    fold_chromogen : Ramp
+        Chromogen in the stain over that of the tissue around, falling; it doubles as well.
+    fold_od : Ramp
+        90th percentile of chromogen, falling: a background that is not stained once reaches 0.4 twice.
+    thin_share : Ramp
+        Share of the (closed and filled) stain in strokes thinner than `stroke_um`.
+    stroke_um : float
+        Processes of dendritic and reticulum cells are 1 to 2 um thick; no cell body with a nucleus is thinner than 5.
+    branching : Ramp
+        Compactness ``4 pi area / perimeter**2`` of the largest part, falling. A disc has 1; four processes
+        of 10 x 1.5 um have 0.12.
+    process_length_um : Ramp
+        Area over stroke width: how long the strokes are in all. A torn membrane is shorter.
+    moderate_od : Ramp
+        Median chromogen, falling: reticulum and plasma cells stain weakly to moderately.
+    fleck_area_um2 : Ramp
+        Area of the parts, falling: precipitate is smaller than a cell.
+    fleck_count : Ramp
+        Number of parts. One dark fleck may be a cell of which the knife took the rim; several are a habit.
+    fleck_spread : Ramp
+        Standard deviation of the logarithm of the parts' areas: precipitate is 1 to 20 um, dots of keratin
+        are all 2 to 4 um across (0.4).
+    fleck_od : Ramp
+        90th percentile of chromogen: polymerised DAB is dense.
+    fleck_rim_um : Ramp
+        Rim width, falling: a grain has an edge, a cytoplasm fades.
+    fleck_nuclei : Ramp
+        Nuclear share within 2 um of the flecks over that of the tissue, falling: dots of keratin lie at
+        nuclei, precipitate anywhere.
+    fleck_room : Ramp
+        Nuclear share of the tissue around, falling: where nuclei touch, chance cannot be told from relation.
+    one_sided : Ramp
+        Length of the mean direction from a nucleus to the stain within 4 um of it: 0 for a ring, 0.64 for half a ring.
+    plasma_area_um2 : Ramp
+        Area of stain and nucleus together, falling: a plasma cell is 8 to 15 um across, 12 as a rule.
+    plasma_stain : Ramp
+        Stain over nuclear area: the cytoplasm of a plasma cell is as large as its nucleus.
+    plasma_cap : Ramp
+        Compactness of the stain, falling: a cap is hollow where the nucleus lies, a whole cell is round.
+    plasma_rival : Ramp
+        Contact with the second nucleus over contact with the first, falling: a fleck between lymphocytes
+        touches several.
+    haze_area_um2 : Ramp
+        Area of the stain further than 10 um inside: haze is many cells wide.
+    haze_contrast : Ramp
+        Variation of chromogen at the scale of cells (1 to 6 um) over its mean, falling. Nuclei that stay free
+        of keratin, and membranes, give 0.25 and more; a deposit without cells gives noise.
+    haze_od : Ramp
+        95th percentile of chromogen, falling.
+    haze_drop : Ramp
+        By how much of itself the chromogen falls within 10 um across a rim towards tissue, falling. A cell ends
+        within 2 um, drying fades over tens.
+    haze_glass : Ramp
+        Minus the correlation of chromogen with distance from bare glass.
+    haze_without_glass : float
+        Strength that haze can reach where no gradient towards glass is seen.
+    broad_um2 : Ramp
+        Area of the stain further than 10 um inside, for ink.
+    ink_contrast : Ramp
+        Variation at the scale of cells over the mean, falling: nothing lies inside ink.
+    ink_od : Ramp
+        Median density (mean of the three colours) of black or brown-black ink.
+    bridge_um : Ramp
+        Diameter from which a sheet may be one only by haze.
+    bridge_od : Ramp
+        Mean chromogen over the threshold, falling.
+    bridge_strong : Ramp
+        Share of strong pixels, falling.
+    """
+
+    neutral_deg: Ramp = (7.0, 4.0)
+    neutral_share: Ramp = (0.35, 0.65)
+    neutral_residual: Ramp = (0.03, 0.08)
+    melanin_residual: Ramp = (0.04, 0.10)
+    golden_haematoxylin: Ramp = (-0.14, -0.26)
+    unknown_hue: float = 0.01
+    measurable: Ramp = (0.1, 0.3)
+    off_wedge: Ramp = (0.18, 0.30)
+    off_wedge_share: Ramp = (0.30, 0.60)
+    rim_width_um: Ramp = (1.8, 2.8)
+    rim_ratio: Ramp = (1.5, 2.2)
+    fold_density: Ramp = (1.3, 1.7)
+    fold_excess: Ramp = (4.0, 3.0)
+    fold_brownness: Ramp = (0.40, 0.20)
+    fold_chromogen: Ramp = (5.0, 3.0)
+    fold_od: Ramp = (0.75, 0.55)
+    thin_share: Ramp = (0.50, 0.80)
+    stroke_um: float = 2.5
+    branching: Ramp = (0.25, 0.12)
+    process_length_um: Ramp = (15.0, 30.0)
+    moderate_od: Ramp = (0.9, 0.6)
+    fleck_area_um2: Ramp = (90.0, 50.0)
+    fleck_count: Ramp = (2.0, 4.0)
+    fleck_spread: Ramp = (0.45, 0.70)
+    fleck_od: Ramp = (0.6, 0.9)
+    fleck_rim_um: Ramp = (1.4, 1.0)
+    fleck_nuclei: Ramp = (2.2, 1.4)
+    fleck_room: Ramp = (0.5, 0.3)
+    one_sided: Ramp = (0.45, 0.75)
+    plasma_area_um2: Ramp = (150.0, 110.0)
+    plasma_stain: Ramp = (0.3, 0.7)
+    plasma_cap: Ramp = (0.90, 0.80)
+    plasma_rival: Ramp = (0.8, 0.4)
+    haze_area_um2: Ramp = (600.0, 1800.0)
+    haze_contrast: Ramp = (0.18, 0.10)
+    haze_od: Ramp = (0.8, 0.5)
+    haze_drop: Ramp = (0.65, 0.40)
+    haze_glass: Ramp = (0.2, 0.6)
+    haze_without_glass: float = 0.6
+    broad_um2: Ramp = (600.0, 1800.0)
+    ink_contrast: Ramp = (0.16, 0.08)
+    ink_od: Ramp = (0.5, 0.8)
+    bridge_um: Ramp = (1500.0, 2500.0)
+    bridge_od: Ramp = (1.5, 1.2)
+    bridge_strong: Ramp = (0.2, 0.05)
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, tuple):
+                if not (len(value) == 2 and all(map(isfinite, value)) and value[0] != value[1]):
+                    raise ConfigError(f"examine.{item.name} must be two different finite values, found {value}")
+            elif not (isfinite(value) and value >= 0):
+                raise ConfigError(f"examine.{item.name} must be a finite value of 0 or more, found {value}")
+        if not 0 < self.stroke_um <= 5:
+            raise ConfigError(f"examine.stroke_um must lie above 0 and not above 5 um, found {self.stroke_um}")
+        if self.haze_without_glass > 1:
+            raise ConfigError(f"examine.haze_without_glass must not exceed 1, found {self.haze_without_glass}")
+
+
+def ramp(value: float, ends: Ramp) -> float:
+    """Strength of a value: 0 at the first end and beyond, 1 at the second and beyond, linear between.
+
+    Examples
+    --------
+    >>> [ramp(width, (2.0, 4.0)) for width in (1.0, 3.0, 5.0)]
+    [0.0, 0.5, 1.0]
+    >>> ramp(0.5, (1.0, 0.0))
+    0.5
+    """
+    start, end = ends
+    return float(np.clip((value - start) / (end - start), 0.0, 1.0))
+
+
+def all_of(*strengths: float) -> float:
+    """What holds only when every condition does: the weakest one."""
+    return min(strengths)

@@ -1,0 +1,219 @@
+"""Colour of what is stained against the slide's own chromogen: black, melanin, iron, ink, or DAB.
+
+Densities are split into the two dyes and the residual of a `StainModel`; only densities that the camera
+could still measure count, because dark DAB is black to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micromet_path.pixels.examine_params import ExamineParams, ramp
+from micromet_path.pixels.stain import StainModel, Vector
+
+__all__ = ["Hue", "SlideHue", "density_and_dyes", "hue_of", "is_off_hue", "off_hue_strength", "slide_hue"]
+
+Floats = NDArray[np.float64]
+
+_TYPICAL_RESIDUAL = 0.05  # of either dye: between Ruifrok's vectors (0) and those of real slides (0.06 to 0.11)
+_FEW_PIXELS = 100
+_RESIDUAL_RANGE = (-0.05, 0.12)  # of the DAB of any laboratory: a slide full of melanin must not be its own measure
+_HAEMATOXYLIN_RANGE = (-0.08, 0.0)
+_LIGHT_LEVELS = np.maximum(np.arange(256), 1).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class SlideHue:
+    """Where the chromogen of a slide lies beside the model's vector, per unit of chromogen.
+
+    Parameters
+    ----------
+    haematoxylin, residual : float
+        Apparent amounts of the other two dyes in a pixel of pure chromogen.
+    is_known : bool
+        Whether the slide told; otherwise typical values.
+    """
+
+    haematoxylin: float = 0.0
+    residual: float = _TYPICAL_RESIDUAL
+    is_known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hue:
+    """Colour of stained pixels.
+
+    Parameters
+    ----------
+    neutral_share : float
+        Share of the stain (by density) that absorbs red, green and blue alike.
+    off_wedge_share : float
+        Share with a colour that no mixture of the two dyes has.
+    residual : float
+        Median residual over chromogen, without the part that haematoxylin brings (`haematoxylin_residual`).
+    haematoxylin : float
+        Median haematoxylin over chromogen.
+    angle_deg : float
+        Median angle of the pixel's density from the model's chromogen vector.
+    haematoxylin_residual : float
+        Residual over haematoxylin of the nuclei around.
+    unsaturated_share : float
+        Share of the stain whose densities the camera could measure; the medians stand on it.
+    """
+
+    neutral_share: float
+    off_wedge_share: float
+    residual: float
+    haematoxylin: float
+    angle_deg: float
+    haematoxylin_residual: float
+    unsaturated_share: float
+
+
+def density_and_dyes(rgb: NDArray[np.uint8], model: StainModel) -> tuple[Floats, Floats]:
+    """Optical density and amounts of dye, each (M, N, 3): `optical_density` and `unmix` by look-up."""
+    od = np.empty(rgb.shape)
+    for channel, light in enumerate(model.white.rgb):
+        table = np.maximum(0.0, np.log10(light / _LIGHT_LEVELS))
+        od[..., channel] = table[rgb[..., channel]]
+    return od, od @ model.unmixing
+
+
+def hue_of(od: Floats, dyes: Floats, stained: NDArray[np.bool_], model: StainModel, params: ExamineParams) -> Hue:
+    """Colour of the stained pixels of a view.
+
+    Parameters
+    ----------
+    od, dyes : ndarray of shape (M, N, 3)
+    stained : ndarray of shape (M, N), bool
+        At least one pixel.
+    """
+    stain_od, stain = od[stained], dyes[stained]
+    total = np.maximum(stain_od.sum(axis=1), 1e-6)
+    # 8-bit light levels below some 15 are noise and glare; between, a pixel counts in part.
+    trust = np.clip((1.5 - stain_od.max(axis=1)) / 0.4, 0.05, 1.0)
+    weight = trust * total
+    brought = _residual_of_haematoxylin(dyes[~stained])
+    chromogen = np.maximum(stain[:, 1], 0.05)
+    residual = (stain[:, 2] - brought * np.maximum(stain[:, 0], 0.0)) / chromogen
+    start, end = params.neutral_deg
+    neutral = np.clip((_angles_deg(stain_od, (1.0, 1.0, 1.0)) - start) / (end - start), 0.0, 1.0)
+    start, end = params.off_wedge
+    off_wedge = np.clip((np.abs(stain[:, 2]) / np.linalg.norm(stain_od + 1e-9, axis=1) - start) / (end - start), 0, 1)
+    return Hue(
+        neutral_share=float(np.average(neutral, weights=weight)),
+        off_wedge_share=float(np.average(off_wedge, weights=weight)),
+        residual=_weighted_median(residual, weight),
+        haematoxylin=_weighted_median(stain[:, 0] / chromogen, weight),
+        angle_deg=_weighted_median(_angles_deg(stain_od, model.vectors[1]), weight),
+        haematoxylin_residual=brought,
+        unsaturated_share=float(np.average(trust, weights=total)),
+    )
+
+
+def _residual_of_haematoxylin(dyes: Floats) -> float:
+    """Residual over haematoxylin of the blue pixels of a view; towards a typical value where there are few."""
+    blue = dyes[(dyes[:, 0] > 0.2) & (dyes[:, 1] < 0.3 * dyes[:, 0])]
+    if not len(blue):
+        return _TYPICAL_RESIDUAL
+    ratio = float(np.clip(np.median(blue[:, 2] / blue[:, 0]), -0.15, 0.15))
+    return (ratio * len(blue) + _TYPICAL_RESIDUAL * _FEW_PIXELS) / (len(blue) + _FEW_PIXELS)
+
+
+def _angles_deg(od: Floats, direction: Vector) -> Floats:
+    """Angle of each density from a colour direction."""
+    unit = np.asarray(direction) / np.linalg.norm(direction)
+    along = od @ unit
+    across = np.sqrt(np.maximum((od * od).sum(axis=1) - along * along, 0.0))
+    return np.asarray(np.degrees(np.arctan2(across, along)))
+
+
+def _weighted_median(values: Floats, weights: Floats) -> float:
+    """Value with half of the weight on either side."""
+    order = np.argsort(values, kind="stable")
+    total = np.cumsum(weights[order])
+    return float(np.interp(total[-1] / 2, total - weights[order] / 2, values[order]))
+
+
+def slide_hue(sum_stain: NDArray[np.int64], od_scale: int) -> SlideHue:
+    """Hue of a slide's chromogen from the sums of all its fragments.
+
+    Parameters
+    ----------
+    sum_stain : ndarray of shape (F, 3), int64
+        Haematoxylin, chromogen, residual.
+    od_scale : int
+        Unit of the sums.
+
+    Returns
+    -------
+    SlideHue
+        Medians over fragments, each counting with its chromogen but the largest few not alone; within the
+        range of known DAB. Unknown with fewer than five fragments: one pigmented cell must not be the measure of itself.
+    """
+    dyes = sum_stain.astype(np.float64) / od_scale
+    dyes = dyes[dyes[:, 1] > 0]
+    if len(dyes) < 5:
+        return SlideHue()
+    weight = np.minimum(dyes[:, 1], np.quantile(dyes[:, 1], 0.75))
+    residual = _weighted_median(dyes[:, 2] / dyes[:, 1], weight)
+    # Nuclei under the stain add haematoxylin and never take it away: the purest fragments tell.
+    haematoxylin = float(np.quantile(dyes[:, 0] / dyes[:, 1], 0.1))
+    return SlideHue(
+        haematoxylin=float(np.clip(haematoxylin, *_HAEMATOXYLIN_RANGE)),
+        residual=float(np.clip(residual, *_RESIDUAL_RANGE)),
+        is_known=True,
+    )
+
+
+def off_hue_strength(residual: float, haematoxylin: float, slide: SlideHue, params: ExamineParams) -> float:
+    """How sure a brown is another one than the slide's chromogen: melanin's or iron's.
+
+    Parameters
+    ----------
+    residual, haematoxylin : float
+        Over chromogen, as in `Hue`.
+    slide : SlideHue
+    params : ExamineParams
+
+    Examples
+    --------
+    >>> slide = SlideHue(haematoxylin=0.0, residual=0.0, is_known=True)
+    >>> [off_hue_strength(r, h, slide, ExamineParams()) for r, h in ((0.0, 0.1), (0.13, 0.3), (0.04, -0.33))]
+    [0.0, 1.0, 1.0]
+    """
+    margin = 0.0 if slide.is_known else params.unknown_hue
+    melanin = ramp(residual - slide.residual - margin, params.melanin_residual)
+    golden = ramp(haematoxylin - slide.haematoxylin, params.golden_haematoxylin)
+    return max(melanin, golden)
+
+
+def is_off_hue(
+    sum_stain: NDArray[np.int64], slide: SlideHue, params: ExamineParams | None = None
+) -> NDArray[np.bool_]:
+    """Which fragments have the colour of melanin or iron rather than of the slide's chromogen, by their sums alone.
+
+    Parameters
+    ----------
+    sum_stain : ndarray of shape (F, 3), int64
+        Haematoxylin, chromogen, residual.
+    slide : SlideHue
+    params : ExamineParams, optional
+
+    Notes
+    -----
+    Sums hold saturated pixels and nuclei too, so this asks for more than `off_hue_strength` of a second
+    look: the full end of the ramps.
+    """
+    params = params or ExamineParams()
+    haematoxylin, chromogen, residual = sum_stain.T.astype(np.float64)
+    chromogen = np.maximum(chromogen, 1.0)
+    flags: Sequence[float] = [
+        off_hue_strength(r, h, slide, params)
+        for r, h in zip(residual / chromogen, haematoxylin / chromogen, strict=True)
+    ]
+    return np.asarray(flags, dtype=np.float64) >= 1.0

@@ -1,0 +1,299 @@
+"""Spots of nuclear size in the stain: where blue has a larger share of the dye than around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil, pi, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micromet_path.errors import ConfigError
+from micromet_path.geometry import PixelSpacing
+from micromet_path.pixels.stain import StainModel, optical_density
+
+__all__ = ["NucleiParams", "Spots", "View", "filled_pieces", "find_spots", "reduced"]
+
+Mask = NDArray[np.bool_]
+Plane = NDArray[np.float32]
+Labels = NDArray[np.int32]
+Points = NDArray[np.float64]
+
+_GRID_UM = 1.0
+"""Pixels are averaged to about this width: a nucleus is then 4 to 14 of them at any scanner's spacing."""
+_PALE_OD = 0.15
+"""Dye at which colour begins to mean something; glass, vacuoles and haze have less."""
+_BRIDGE_UM = 2.8
+"""Gaps in a cell's outline up to twice as wide are closed; where a lymphocyte fits (radius 3 um) nothing is."""
+_STAINED_SHARE = 0.4
+"""Share of a working pixel that is stained where it counts as stained: membranes are thinner than one."""
+_DIP_UM, _DIP_SHARE = 0.8, 0.12
+"""Smoothing before two spots are told apart by the dip between them, and its least depth as a share of contrast."""
+_RAYS = 16
+_RIM_UM = 2.0
+"""Cytoplasm of a nucleus that bulges out of the stain lies this near, or stain is all around it farther off."""
+_SURE_RADIUS_UM = 4.0
+"""Smaller discs weigh less: fewer pixels average the grain of the stain and the blocks of a JPEG."""
+_LEAST_HAEM_OD, _LEAST_HAEM_SHARE = 0.08, 0.5
+"""Haematoxylin of a nucleus at least, and as a share of that of the cluster's darker ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class NucleiParams:
+    """What counts as a nucleus, and what a cell is taken to be where none shows.
+
+    Parameters
+    ----------
+    smallest_um, largest_um : float
+        Diameters of tumour nuclei, 4 to 14 um: pyknotic to large; a lymphocyte's is 6 to 7 um.
+    least_contrast : float
+        Least rise of the blue share from stain to nucleus (0 to 1).
+    relative_contrast : float
+        The same as a share of the contrast of the cluster's own clear nuclei.
+    enclosed_share : float
+        Share of directions in which a nucleus inside the filled outline meets stain within ``reach_um`` of its
+        centre. One outside meets it as often within 2 um of its rim, or half as rarely misses it farther off:
+        a lymphocyte in a notch between two cells does neither.
+    reach_um : float
+        Half the width of a large cell: stain may be on its membrane alone.
+    hole_um2 : float
+        Largest hole in the stain that may be a cell's unstained inside (membranous staining).
+    cell_area_um2, cell_area_low_um2, cell_area_high_um2 : float
+        Area of a cell in section where the cluster shows too few of its own: 123 um2 is 230 cells in a solid
+        disc of 190 um, 80 and 250 um2 are cells 10 and 17 um apart.
+    """
+
+    smallest_um: float = 4.0
+    largest_um: float = 14.0
+    least_contrast: float = 0.08
+    relative_contrast: float = 0.40
+    enclosed_share: float = 0.60
+    reach_um: float = 12.0
+    hole_um2: float = 500.0
+    cell_area_um2: float = 123.0
+    cell_area_low_um2: float = 80.0
+    cell_area_high_um2: float = 250.0
+
+    def __post_init__(self) -> None:
+        if not 2.0 <= self.smallest_um < self.largest_um <= 40.0:
+            raise ConfigError(
+                f"nuclei: expected 2 <= smallest_um < largest_um <= 40, found {self.smallest_um}, {self.largest_um}"
+            )
+        for name in ("least_contrast", "relative_contrast", "enclosed_share"):
+            if not 0 < getattr(self, name) < 1:
+                raise ConfigError(f"nuclei.{name} must be a share above 0 and below 1, found {getattr(self, name)}")
+        if not self.largest_um / 2 <= self.reach_um <= 20.0:
+            raise ConfigError(f"nuclei.reach_um must lie between largest_um / 2 and 20, found {self.reach_um}")
+        if not 0 <= self.hole_um2 <= 2000.0:
+            raise ConfigError(f"nuclei.hole_um2 must lie between 0 and 2000, found {self.hole_um2}")
+        if not 0 < self.cell_area_low_um2 <= self.cell_area_um2 <= self.cell_area_high_um2:
+            raise ConfigError(
+                "nuclei: expected 0 < cell_area_low_um2 <= cell_area_um2 <= cell_area_high_um2, found "
+                f"{self.cell_area_low_um2}, {self.cell_area_um2}, {self.cell_area_high_um2}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A window on the working grid, of pixels about 1 um wide.
+
+    Parameters
+    ----------
+    blue : ndarray of shape (M, N), float32
+        Share of haematoxylin in the dye: 0 in brown and on glass, up to 0.8 in a dark nucleus.
+    haem : ndarray of shape (M, N), float32
+        Amount of haematoxylin.
+    stained : ndarray of shape (M, N), bool
+    factor : tuple of int
+        Rows and columns of the picture that make one.
+    um : tuple of float
+        Height and width of a pixel.
+    """
+
+    blue: Plane
+    haem: Plane
+    stained: Mask
+    factor: tuple[int, int]
+    um: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Spots:
+    """Nuclei found: (row, column) on the working grid, contrast, and the filled piece that each lies in."""
+
+    centres: Points
+    contrast: NDArray[np.float64]
+    radius_um: NDArray[np.float64]
+    haem: NDArray[np.float64]
+    piece: NDArray[np.int64]
+
+    def where(self, chosen: Mask) -> Spots:
+        """Those that are chosen."""
+        return Spots(
+            self.centres[chosen], self.contrast[chosen], self.radius_um[chosen], self.haem[chosen], self.piece[chosen]
+        )
+
+
+def reduced(rgb: NDArray[np.uint8], stained: Mask, model: StainModel, spacing: PixelSpacing) -> View:
+    """Average the light to the working grid, as a coarser scanner would, and unmix it."""
+    fy, fx = (max(1, round(_GRID_UM / um)) for um in (spacing.y_um, spacing.x_um))
+    light = _box_sum(rgb, fy, fx) / np.float32(fy * fx)
+    share = _box_sum(stained[..., None], fy, fx)[..., 0] / np.float32(fy * fx)
+    # A table per channel and dye: the logarithm of 768 values in place of that of every pixel.
+    levels = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    table = (optical_density(levels, model.white.rgb)[..., None] * model.unmixing[None]).astype(np.float32)
+    index = np.rint(light).astype(np.uint8)
+    haem, dab = (
+        np.maximum(sum(np.take(table[:, channel, dye], index[..., channel]) for channel in range(3)), 0)
+        for dye in (0, 1)
+    )
+    blue = haem / (haem + dab + np.float32(_PALE_OD))
+    return View(blue, haem, share >= _STAINED_SHARE, (fy, fx), (fy * spacing.y_um, fx * spacing.x_um))
+
+
+def _box_sum(values: NDArray[np.generic], fy: int, fx: int) -> Plane:
+    """Sums of boxes of pixels; boxes that the border cuts repeat its pixels."""
+    rows, columns = values.shape[:2]
+    short = (-rows % fy, -columns % fx)
+    if any(short):
+        values = np.pad(values, ((0, short[0]), (0, short[1]), (0, 0)), mode="edge")
+    total = np.zeros((values.shape[0] // fy, values.shape[1] // fx, values.shape[2]), np.float32)
+    for row in range(fy):
+        for column in range(fx):
+            total += values[row::fy, column::fx]
+    return total
+
+
+def filled_pieces(view: View, params: NucleiParams) -> Labels:
+    """Pieces of stain with gaps bridged and cell-sized holes filled, numbered from 1; 0 is outside."""
+    from scipy import ndimage
+
+    reach = [ceil(_BRIDGE_UM / um) + 1 for um in view.um]
+    padded = np.pad(view.stained, [(size, size) for size in reach])
+    grown = ndimage.distance_transform_edt(~padded, view.um) <= _BRIDGE_UM if padded.any() else padded
+    shrunk = ndimage.distance_transform_edt(grown, view.um) > _BRIDGE_UM
+    stain = shrunk[reach[0] : -reach[0], reach[1] : -reach[1]] | view.stained
+    holes, n = ndimage.label(~stain)
+    area = np.bincount(holes.ravel(), minlength=n + 1) * (view.um[0] * view.um[1])
+    fill = area <= params.hole_um2
+    fill[0] = True  # label 0 of the complement is the stain itself
+    for border in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
+        fill[border[border > 0]] = False
+    return ndimage.label(fill[holes], np.ones((3, 3), bool))[0].astype(np.int32, copy=False)
+
+
+def find_spots(view: View, pieces: Labels, params: NucleiParams) -> Spots:
+    """Spots of nuclear size whose contrast is at least half the least, in or enclosed by the stain."""
+    response, radius, haem = _responses(view, params)
+    at, contrast = _peaks(response, view, params)
+    spots = Spots(
+        at.astype(np.float64),
+        contrast,
+        radius[*at.T].astype(np.float64),
+        haem[*at.T].astype(np.float64),
+        pieces[*at.T].astype(np.int64),
+    )
+    return _without_doubles(_blue_enough(_enclosed(spots, view, pieces, params)), view)
+
+
+def _blue_enough(spots: Spots) -> Spots:
+    """Without spots that are pale beside the others: gaps between cells have a share of blue but no dye."""
+    if not len(spots.haem):
+        return spots
+    return spots.where(spots.haem >= max(_LEAST_HAEM_OD, _LEAST_HAEM_SHARE * float(np.quantile(spots.haem, 0.75))))
+
+
+def _responses(view: View, params: NucleiParams) -> tuple[Plane, Plane, Plane]:
+    """Contrast of the best disc at every pixel, that disc's radius in microns, and haematoxylin around.
+
+    A difference of Gaussians of widths s and sqrt(2) s answers a disc of radius 1.665 s with a quarter of its
+    contrast, and smaller or larger ones with less.
+    """
+    from scipy import ndimage
+
+    radii = [params.smallest_um / 2 * sqrt(2.0)]
+    while radii[-1] * sqrt(2.0) <= params.largest_um / 2 * 1.1:
+        radii.append(radii[-1] * sqrt(2.0))
+    widths = [radius / 1.665 for radius in (*radii, radii[-1] * sqrt(2.0))]
+    smooth, before = view.blue, 0.0
+    layers = []
+    for width in widths:  # each from the one before: variances add
+        step = sqrt(width**2 - before**2)
+        smooth = ndimage.gaussian_filter(smooth, (step / view.um[0], step / view.um[1]), truncate=3.0, mode="nearest")
+        layers.append(smooth)
+        before = width
+    response = np.full(view.blue.shape, -np.inf, np.float32)
+    radius = np.zeros(view.blue.shape, np.float32)
+    for (fine, coarse), size in zip(pairwise(layers), radii, strict=True):
+        layer = 4 * min(1.0, sqrt(size / _SURE_RADIUS_UM)) * (fine - coarse)
+        better = layer > response
+        response[better], radius[better] = layer[better], size
+    width = radii[0] / 1.665
+    haem = ndimage.gaussian_filter(view.haem, (width / view.um[0], width / view.um[1]), truncate=3.0, mode="nearest")
+    return response, radius, haem
+
+
+def _peaks(response: Plane, view: View, params: NucleiParams) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Highest points of the response, at least a small nucleus apart; strongest first."""
+    from scipy import ndimage
+
+    size = tuple(max(3, 2 * round(params.smallest_um / 2 / um) + 1) for um in view.um)
+    high = (response >= ndimage.maximum_filter(response, size)) & (response >= 0.5 * params.least_contrast)
+    row, column = np.nonzero(high)
+    contrast = response[row, column].astype(np.float64)
+    order = np.argsort(-contrast, kind="stable")
+    return np.column_stack([row, column])[order], contrast[order]
+
+
+def _enclosed(spots: Spots, view: View, pieces: Labels, params: NucleiParams) -> Spots:
+    """Spots that meet stain, or a hole filled in it, in most directions; with the piece they belong to."""
+    angle = np.arange(_RAYS) * (2 * pi / _RAYS)
+    steps = np.arange(1.0, params.reach_um + 0.5)
+    ray = np.stack([np.outer(np.sin(angle), steps) / view.um[0], np.outer(np.cos(angle), steps) / view.um[1]], axis=-1)
+    at = np.rint(spots.centres[:, None, None] + ray).astype(np.intp)
+    rows, columns = pieces.shape
+    out = (at[..., 0] < 0) | (at[..., 0] >= rows) | (at[..., 1] < 0) | (at[..., 1] >= columns)
+    met = pieces[np.clip(at[..., 0], 0, rows - 1), np.clip(at[..., 1], 0, columns - 1)]
+    # Nearer than the spot's own rim nothing is said: the light of a lymphocyte beside the stain is mixed with it.
+    met[out | (steps < spots.radius_um[:, None, None])] = 0
+    near = steps <= 1.25 * spots.radius_um[:, None, None] + _RIM_UM  # the scales found are a little small
+    touched = np.count_nonzero((met * near).max(axis=2, initial=0) > 0, axis=1) / _RAYS
+    around = np.count_nonzero(met.max(axis=2, initial=0) > 0, axis=1) / _RAYS
+    enclosed = np.where(
+        spots.piece > 0,
+        around >= params.enclosed_share,
+        (touched >= params.enclosed_share) | (around >= (1 + params.enclosed_share) / 2),
+    )
+    piece = np.where(spots.piece > 0, spots.piece, met.max(axis=(1, 2), initial=0)).astype(np.int64)
+    return Spots(spots.centres, spots.contrast, spots.radius_um, spots.haem, piece).where(enclosed)
+
+
+def _without_doubles(spots: Spots, view: View) -> Spots:
+    """One spot a nucleus: a weaker one goes when it lies inside a stronger one, or no dip parts the two.
+
+    Nuclei of one cluster are of one kind, so that two centres less than 1.4 typical radii apart are one's.
+    """
+    from scipy import ndimage
+    from scipy.spatial import cKDTree
+
+    if len(spots.centres) < 2:
+        return spots
+    place, size = spots.centres * view.um, spots.radius_um
+    typical = float(np.exp(np.average(np.log(size), weights=spots.contrast)))
+    pairs = cKDTree(place).query_pairs(2.0 * float(size.max()), output_type="ndarray")
+    pairs = np.sort(pairs, axis=1)  # the stronger first
+    apart = np.hypot(*(place[pairs[:, 0]] - place[pairs[:, 1]]).T)
+    larger = np.maximum(size[pairs[:, 0]], size[pairs[:, 1]])
+    along = np.linspace(0, 1, 9)[:, None, None]
+    points = spots.centres[pairs[:, 0]] * (1 - along) + spots.centres[pairs[:, 1]] * along
+    width = _DIP_UM / np.asarray(view.um)
+    profile = ndimage.map_coordinates(ndimage.gaussian_filter(view.blue, width), points.transpose(2, 0, 1), order=1)
+    dip = np.minimum(profile[0], profile[-1]) - profile.min(axis=0)
+    flat = dip < _DIP_SHARE * spots.contrast[pairs[:, 1]]
+    same = (apart < np.maximum(larger, 1.4 * typical)) | ((apart < 2 * larger) & flat)
+    kept = np.ones(len(place), bool)
+    for first, second in pairs[same][np.lexsort(pairs[same].T[::-1])]:
+        if kept[first]:
+            kept[second] = False
+    return spots.where(kept)

@@ -1,0 +1,260 @@
+"""Form of a mask in microns: distance, strokes, filled holes, perimeter, and how sharp its rims are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from micromet_path.geometry import PixelSpacing
+
+__all__ = [
+    "Strokes",
+    "bounding_box",
+    "closed_and_filled",
+    "coarse",
+    "distance_um",
+    "edge_widths_um",
+    "gradient_per_um",
+    "opened",
+    "perimeter_um",
+    "smoothed",
+    "strokes_of",
+]
+
+Mask = NDArray[np.bool_]
+Map = NDArray[np.float64]
+
+_FAR = 1e20
+_MEMBRANE_GAP_UM = 1.5  # a membrane is torn for about its own width
+_NUCLEAR_HOLE_UM2 = 150.0  # the nucleus of a large carcinoma cell, 14 um across, or a cell in a membrane
+_SQRT_2_PI = float(np.sqrt(2 * np.pi))
+
+
+def distance_um(mask: Mask, spacing: PixelSpacing) -> Map:
+    """Distance from each pixel of a mask to the nearest pixel centre outside; the picture's border is no outside.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (M, N), bool
+
+    Returns
+    -------
+    ndarray of shape (M, N)
+        0 outside; very large where there is no outside at all.
+
+    Examples
+    --------
+    >>> distance_um(np.array([[False, True, True]]), PixelSpacing(0.5, 0.5))
+    array([[0. , 0.5, 1. ]])
+    """
+    squared = np.where(mask, _FAR, 0.0)
+    _along_rows(squared, spacing.x_um)
+    upright = np.ascontiguousarray(squared.T)
+    _along_rows(upright, spacing.y_um)
+    return np.sqrt(np.ascontiguousarray(upright.T))
+
+
+@njit(cache=True, nogil=True)
+def _along_rows(squared: Any, step: Any) -> None:
+    """Lower envelope of parabolas in each row (Felzenszwalb and Huttenlocher 2012), in place."""
+    rows, columns = squared.shape
+    vertex = np.empty(columns, np.int64)
+    begins = np.empty(columns + 1)
+    height = np.empty(columns)
+    for row in range(rows):
+        k = -1
+        for q in range(columns):
+            height[q] = squared[row, q]
+            if height[q] >= 1e20:
+                continue
+            begin = -1e30
+            while k >= 0:
+                p = vertex[k]
+                begin = ((height[q] - height[p]) / (step * step) + q * q - p * p) / (2.0 * (q - p))
+                if begin > begins[k]:
+                    break
+                k -= 1
+                begin = -1e30
+            k += 1
+            vertex[k] = q
+            begins[k] = begin
+        if k < 0:
+            continue
+        begins[k + 1] = 1e30
+        i = 0
+        for q in range(columns):
+            while begins[i + 1] < q:
+                i += 1
+            away = (q - vertex[i]) * step
+            squared[row, q] = away * away + height[vertex[i]]
+
+
+def opened(mask: Mask, radius_um: float, spacing: PixelSpacing) -> Mask:
+    """The part of a mask that discs of a radius reach without leaving it: what is not thinner than twice that."""
+    half_pixel = 0.25 * (spacing.x_um + spacing.y_um)
+    outside = distance_um(mask, spacing) - half_pixel < radius_um
+    return mask & (distance_um(outside, spacing) - half_pixel < radius_um)
+
+
+def closed_and_filled(mask: Mask, gap_um: float, hole_um2: float, spacing: PixelSpacing) -> Mask:
+    """A mask with gaps up to a width bridged, and holes up to an area filled: a membrane becomes its cell."""
+    from scipy import ndimage
+
+    near = distance_um(~mask, spacing) <= gap_um / 2
+    closed = mask | (distance_um(near, spacing) > gap_um / 2)
+    holes, n = ndimage.label(~closed)
+    area_um2 = np.bincount(holes.ravel(), minlength=n + 1) * spacing.pixel_area_um2
+    small = area_um2 <= hole_um2
+    border = np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])
+    small[border] = False
+    small[0] = True
+    return np.asarray(small[holes])
+
+
+def smoothed(values: NDArray[Any], sigma_um: float, spacing: PixelSpacing) -> Map:
+    """Gaussian of a width in microns; the border's value goes on outside."""
+    from scipy import ndimage
+
+    sigma = (sigma_um / spacing.y_um, sigma_um / spacing.x_um)
+    return np.asarray(ndimage.gaussian_filter(values.astype(np.float64), sigma, mode="nearest", truncate=3.0))
+
+
+def gradient_per_um(values: Map, spacing: PixelSpacing) -> Map:
+    """Length of the gradient; central differences."""
+    padded = np.pad(values, 1, mode="edge")
+    across = (padded[1:-1, 2:] - padded[1:-1, :-2]) / (2 * spacing.x_um)
+    down = (padded[2:, 1:-1] - padded[:-2, 1:-1]) / (2 * spacing.y_um)
+    return np.sqrt(across * across + down * down)
+
+
+def perimeter_um(mask: Mask, spacing: PixelSpacing) -> float:
+    """Length of a mask's outline, the same in every direction: the integral of the gradient of the smoothed mask."""
+    soft = smoothed(np.pad(mask, 4), 0.75 * max(spacing.x_um, spacing.y_um), spacing)
+    return float(gradient_per_um(soft, spacing).sum() * spacing.pixel_area_um2)
+
+
+def edge_widths_um(values: Map, places: Mask, reach_um: float, spacing: PixelSpacing) -> tuple[Map, Map]:
+    """Width of the sharpest edge near each of some places, and its height.
+
+    Parameters
+    ----------
+    values : ndarray of shape (M, N)
+        A smoothed map.
+    places : ndarray of shape (M, N), bool
+    reach_um : float
+        How far from a place its edge may lie.
+
+    Returns
+    -------
+    width_um : ndarray of shape (K,)
+        Standard deviation of the blur that makes a step that soft; cut off at about 0.8 of `reach_um`.
+    height : ndarray of shape (K,)
+        Difference of the highest and lowest value within reach.
+
+    Notes
+    -----
+    A step of height ``a`` blurred by ``s`` has a steepest slope of ``a / (s sqrt(2 pi))``.
+    """
+    from scipy import ndimage
+
+    size = tuple(2 * max(1, round(reach_um / um)) + 1 for um in (spacing.y_um, spacing.x_um))
+    steepest = ndimage.maximum_filter(gradient_per_um(values, spacing), size, mode="nearest")[places]
+    height = (
+        ndimage.maximum_filter(values, size, mode="nearest")[places]
+        - ndimage.minimum_filter(values, size, mode="nearest")[places]
+    )
+    return height / np.maximum(steepest * _SQRT_2_PI, 1e-9), height
+
+
+def coarse(values: NDArray[Any], spacing: PixelSpacing, target_um: float = 1.5) -> tuple[Map, PixelSpacing]:
+    """Means over blocks of an odd number of pixels, near a target spacing and not above it.
+
+    Odd blocks and even padding put the grid at the same place when the picture is turned or mirrored.
+    """
+    steps = [max(1, (int(target_um / um + 1) // 2) * 2 - 1) for um in (spacing.y_um, spacing.x_um)]
+    pads = [next(p for p in range(step) if (size + 2 * p) % step == 0) for step, size in zip(steps, values.shape[:2], strict=True)]
+    widths = [(pads[0], pads[0]), (pads[1], pads[1])] + [(0, 0)] * (values.ndim - 2)
+    padded = np.pad(values.astype(np.float64), widths, mode="edge")
+    rows, columns = padded.shape[0] // steps[0], padded.shape[1] // steps[1]
+    blocks = padded.reshape(rows, steps[0], columns, steps[1], *values.shape[2:])
+    return blocks.mean(axis=(1, 3)), spacing.downsampled(steps[1], steps[0])
+
+
+def bounding_box(mask: Mask, margin_um: float, spacing: PixelSpacing) -> tuple[slice, slice]:
+    """Rows and columns around a mask that is not empty."""
+    slices = []
+    for axis, um in ((1, spacing.y_um), (0, spacing.x_um)):
+        used = np.flatnonzero(mask.any(axis=axis))
+        margin = int(np.ceil(margin_um / um))
+        slices.append(slice(max(0, int(used[0]) - margin), int(used[-1]) + margin + 1))
+    return slices[0], slices[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Strokes:
+    """Form of a candidate's stain, closed over gaps of a membrane and filled over nuclei.
+
+    Parameters
+    ----------
+    area_um2 : float
+        Of the stained pixels themselves.
+    filled_um2 : float
+        Of the closed and filled form.
+    thin_share : float
+        Share of the form that is thinner than the width of a stroke.
+    width_um : float
+        Mean width: that of a strip which has the same mean distance to its border.
+    length_um : float
+        Area over width of the largest part.
+    compactness : float
+        ``4 pi area / perimeter**2`` of the largest part: 1 for a disc, near 0 for branches.
+    n_parts : int
+        Parts of at least 1 um2.
+    size_spread : float
+        Standard deviation of the natural logarithm of their areas.
+    largest_um2 : float
+        Area of the largest one.
+    """
+
+    area_um2: float
+    filled_um2: float
+    thin_share: float
+    width_um: float
+    length_um: float
+    compactness: float
+    n_parts: int
+    size_spread: float
+    largest_um2: float
+
+
+def strokes_of(stained: Mask, stroke_um: float, spacing: PixelSpacing) -> Strokes:
+    """Measure the form of stained pixels, of which there is at least one."""
+    from scipy import ndimage
+
+    form = closed_and_filled(np.pad(stained, 2), _MEMBRANE_GAP_UM, _NUCLEAR_HOLE_UM2, spacing)
+    labels, _ = ndimage.label(form, np.ones((3, 3)))
+    pixels = np.bincount(labels.ravel())
+    pixels[0] = 0
+    largest = labels == int(np.argmax(pixels))
+    pixel_um2 = spacing.pixel_area_um2
+    half_pixel = 0.25 * (spacing.x_um + spacing.y_um)
+    width_um = 4 * float(np.mean(distance_um(form, spacing)[form]) - half_pixel / 2)
+    thick = np.count_nonzero(opened(form, stroke_um / 2, spacing))
+    largest_um2 = float(pixels.max()) * pixel_um2
+    around_um = perimeter_um(largest, spacing)
+    parts_um2 = pixels[pixels * pixel_um2 >= 1.0] * pixel_um2
+    return Strokes(
+        area_um2=np.count_nonzero(stained) * pixel_um2,
+        filled_um2=np.count_nonzero(form) * pixel_um2,
+        thin_share=1 - thick / np.count_nonzero(form),
+        width_um=width_um,
+        length_um=largest_um2 / width_um,
+        compactness=4 * float(np.pi) * largest_um2 / around_um**2,
+        n_parts=len(parts_um2),
+        size_spread=float(np.log(parts_um2).std()) if len(parts_um2) else 0.0,
+        largest_um2=largest_um2,
+    )

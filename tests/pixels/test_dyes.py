@@ -1,0 +1,134 @@
+"""The dyes of a slide from windows of it: found again, refused where they cannot be trusted, told when they drift."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from micromet_path.errors import ConfigError
+from micromet_path.pixels.dyes import DyeEstimate, DyeParams, degrees_between, estimate_dyes, model_for, params_for
+from micromet_path.pixels.stain import StainModel, StainParams, WhitePoint
+
+HAEMATOXYLIN, DAB = (0.650, 0.704, 0.286), (0.268, 0.570, 0.776)
+MELANIN, IRON, EOSIN = (0.46, 0.57, 0.68), (0.17, 0.44, 0.88), (0.072, 0.990, 0.105)
+WHITE = WhitePoint((243.0, 240.0, 236.0), "slide")
+PROFILE = StainModel.from_dyes(WHITE, HAEMATOXYLIN, DAB, "fixed")
+SIDE_PX, PIXEL_UM2 = 96, 0.25
+
+
+def window(seed, *things, noise=1.0):
+    """Tissue haze with things on it: each a share of the pixels, a dye, and the range of its density."""
+    rng = np.random.default_rng(seed)
+    od = np.multiply.outer(rng.uniform(0.02, 0.08, (SIDE_PX, SIDE_PX)), np.asarray(HAEMATOXYLIN))
+    where = rng.random((SIDE_PX, SIDE_PX))
+    start = 0.0
+    for share, dye, (low, high) in things:
+        chosen = (where >= start) & (where < start + share)
+        start += share
+        od[chosen] += np.multiply.outer(rng.uniform(low, high, chosen.sum()), np.asarray(dye) / np.linalg.norm(dye))
+    light = np.asarray(WHITE.rgb) * 10**-od + rng.normal(0, noise, od.shape)
+    return np.clip(np.rint(light), 0, 255).astype(np.uint8)
+
+
+def nuclei(dye=HAEMATOXYLIN):
+    return 0.4, dye, (0.4, 0.8)
+
+
+def estimate(windows, params=None):
+    return estimate_dyes(windows, PIXEL_UM2, PROFILE, params or DyeParams())
+
+
+@pytest.mark.parametrize(
+    ("haematoxylin", "chromogen"),
+    [(HAEMATOXYLIN, DAB), ((0.57, 0.72, 0.39), (0.33, 0.58, 0.74)), ((0.72, 0.65, 0.25), (0.22, 0.54, 0.81))],
+)
+@pytest.mark.parametrize("strength", [0.35, 0.8, 1.3])
+def test_dyes_of_another_laboratory_are_found(haematoxylin, chromogen, strength):
+    brown = (0.2, chromogen, (0.8 * strength, 1.1 * strength))
+    found = estimate([window(seed, nuclei(haematoxylin), brown) for seed in range(8)])
+    assert degrees_between(found.haematoxylin, haematoxylin) < 1.5
+    # Haze under the brown turns its colour towards blue, the more the weaker it is.
+    assert degrees_between(found.chromogen, chromogen) < (4.0 if strength < 0.5 else 2.5)
+    assert found.strength_od == pytest.approx(1.07 * strength, rel=0.12)
+    assert_allclose(np.linalg.norm([found.haematoxylin, found.chromogen], axis=1), 1)
+    assert model_for(PROFILE, found).source == "estimated"
+
+
+def test_drift_is_told():
+    drifted = estimate([window(seed, nuclei((0.57, 0.72, 0.39)), (0.1, DAB, (0.6, 0.9))) for seed in range(5)])
+    assert [note for note in drifted.notes if "degrees from the profile" in note] == list(drifted.notes)
+    assert len(drifted.notes) == 1
+    assert estimate([window(seed, nuclei(), (0.1, DAB, (0.6, 0.9))) for seed in range(5)]).notes == ()
+
+
+def test_a_slide_without_chromogen_keeps_that_of_the_profile():
+    found = estimate([window(seed, nuclei()) for seed in range(8)])
+    assert found.chromogen is None
+    assert found.strength_od is None
+    assert "0 of 8 windows" in found.notes[0]
+    model = model_for(PROFILE, found)
+    assert model.source == "estimated: haematoxylin"
+    assert degrees_between(model.vectors[1], DAB) < 1e-6
+    assert params_for(StainParams(), found, DyeParams()) == StainParams()
+
+
+def test_a_slide_of_chromogen_alone_keeps_the_haematoxylin_of_the_profile():
+    found = estimate([window(seed, (0.5, DAB, (0.5, 1.0))) for seed in range(8)])
+    assert found.haematoxylin is None
+    assert degrees_between(found.chromogen, DAB) < 2.5
+    assert model_for(PROFILE, found).source == "estimated: chromogen"
+
+
+def test_one_stained_cell_on_the_slide_defines_nothing():
+    """One window of many: what is seen once may be dirt."""
+    found = estimate([window(0, nuclei(), (0.05, DAB, (0.3, 0.4))), *(window(seed, nuclei()) for seed in range(1, 9))])
+    assert found.chromogen is None
+    assert found.strength_od is None
+
+
+@pytest.mark.parametrize("pigment", [MELANIN, IRON, (1.0, 1.0, 1.0), EOSIN])
+def test_what_is_no_chromogen_never_becomes_one(pigment):
+    found = estimate([window(seed, nuclei(), (0.2, pigment, (0.5, 1.0))) for seed in range(8)])
+    assert found.chromogen is None
+    assert found.strength_od is None
+
+
+def test_a_few_windows_of_melanin_do_not_turn_the_chromogen():
+    windows = [window(seed, nuclei(), (0.1, DAB, (0.5, 0.9))) for seed in range(6)]
+    windows += [window(seed, nuclei(), (0.1, MELANIN, (0.5, 0.9))) for seed in range(6, 10)]
+    assert degrees_between(estimate(windows).chromogen, DAB) < 2.5
+
+
+def test_the_order_of_windows_changes_nothing():
+    windows = [window(seed, nuclei(), (0.05 * (seed % 3), DAB, (0.3, 0.9))) for seed in range(9)]
+    assert estimate(windows) == estimate(windows[::-1])
+
+
+def test_no_window_at_all_gives_the_profile():
+    found = estimate([])
+    assert (found.haematoxylin, found.chromogen, found.strength_od) == (None, None, None)
+    assert model_for(PROFILE, found).source == "fixed: estimate refused"
+
+
+@pytest.mark.parametrize(("strength", "share"), [(None, 1.0), (1.2, 1.0), (0.5, 1.0), (0.4, 0.8), (0.2, 0.7)])
+def test_thresholds_follow_a_weak_stain_as_far_as_they_may(strength, share):
+    params = params_for(StainParams(), DyeEstimate(strength_od=strength), DyeParams())
+    for name in ("threshold_low_od", "threshold_od", "threshold_high_od", "strong_od"):
+        assert getattr(params, name) == pytest.approx(share * getattr(StainParams(), name))
+    assert (params.white, params.haematoxylin) == (StainParams().white, StainParams().haematoxylin)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"largest_turn_deg": 3.0},
+        {"drift_deg": 0.0},
+        {"largest_turn_deg": 40.0},
+        {"least_windows": 0},
+        {"least_area_um2": 0.0},
+        {"full_strength_od": 0.0},
+        {"least_share": 0.1},
+    ],
+)
+def test_nonsense_is_refused(wrong):
+    with pytest.raises(ConfigError, match="dyes: expected"):
+        DyeParams(**wrong)

@@ -1,0 +1,87 @@
+"""Form of masks, against scipy, geometry and itself."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import ndimage
+
+from micromet_path.geometry import PixelSpacing
+from micromet_path.pixels.shape import (
+    bounding_box,
+    closed_and_filled,
+    coarse,
+    distance_um,
+    opened,
+    perimeter_um,
+    strokes_of,
+)
+
+HALF = PixelSpacing(0.5, 0.5)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_distances_are_those_of_scipy(seed):
+    rng = np.random.default_rng(seed)
+    mask = ndimage.gaussian_filter(rng.random(rng.integers(1, 70, 2)), rng.choice([0.0, 1.5])) > 0.48
+    mask[tuple(rng.integers(0, mask.shape))] = False
+    spacing = PixelSpacing(*rng.uniform(0.2, 1.0, 2))
+    expected = ndimage.distance_transform_edt(mask, sampling=(spacing.y_um, spacing.x_um))
+    assert_allclose(distance_um(mask, spacing), expected)
+
+
+def test_without_an_outside_everything_is_far():
+    assert distance_um(np.ones((3, 4), bool), HALF).min() > 1e6
+
+
+@pytest.mark.parametrize("width_um", [1.0, 2.0, 3.0, 4.0, 6.0])
+def test_opening_keeps_what_is_wide_enough(width_um):
+    strip = np.zeros((60, 200), bool)
+    strip[20 : 20 + round(width_um / 0.25)] = True
+    kept = opened(strip, 1.25, PixelSpacing(0.25, 0.25)).sum() / strip.sum()
+    assert kept == (1.0 if width_um > 2.5 else 0.0)
+
+
+@pytest.mark.parametrize("angle_deg", [0, 17, 45, 80])
+def test_the_perimeter_is_the_same_in_every_direction(angle_deg):
+    rows, columns = np.mgrid[:160, :160] - 80.0
+    turn = np.radians(angle_deg)
+    u, v = np.cos(turn) * columns + np.sin(turn) * rows, np.cos(turn) * rows - np.sin(turn) * columns
+    box = (np.abs(u) < 50) & (np.abs(v) < 20)
+    assert perimeter_um(box, HALF) == pytest.approx(140, rel=0.03)
+
+
+def test_a_torn_ring_is_closed_and_filled_and_a_wide_gap_is_not():
+    rows, columns = np.mgrid[:80, :80] - 40.0
+    radius = np.hypot(rows, columns) * 0.5
+    ring = (radius > 5) & (radius < 6.5)
+    torn, open_ring = ring & ~((np.abs(rows) < 1) & (columns > 0)), ring & ~((np.abs(rows) < 8) & (columns > 0))
+    disc_um2 = np.pi * 6.5**2
+    for mask, filled in ((ring, True), (torn, True), (open_ring, False)):
+        area_um2 = closed_and_filled(mask, 1.5, 150.0, HALF).sum() * 0.25
+        assert (area_um2 > 0.9 * disc_um2) == filled
+
+
+@pytest.mark.parametrize("width_um", [1.5, 3.0, 6.0])
+def test_a_strip_has_its_width_and_length(width_um):
+    strip = np.zeros((80, 200), bool)
+    strip[30 : 30 + round(width_um / 0.25), 10:190] = True
+    strokes = strokes_of(strip, 2.5, PixelSpacing(0.25, 0.25))
+    assert strokes.width_um == pytest.approx(width_um, rel=0.12)
+    assert strokes.length_um == pytest.approx(45, rel=0.15)
+    assert strokes.thin_share == (1.0 if width_um < 2.5 else pytest.approx(0.0, abs=0.02))
+    assert strokes.n_parts == 1
+
+
+@pytest.mark.parametrize("shape", [(10, 13), (11, 9), (1, 2), (7, 30)])
+def test_coarse_means_keep_their_place_when_mirrored(shape):
+    values = np.random.default_rng(0).random(shape)
+    small, pitch = coarse(values, PixelSpacing(0.5, 0.25))
+    assert (pitch.x_um, pitch.y_um) == (1.25, 1.5)
+    assert_allclose(coarse(values[::-1, ::-1], PixelSpacing(0.5, 0.25))[0], small[::-1, ::-1])
+    assert_allclose(coarse(values.T, PixelSpacing(0.25, 0.5))[0], small.T)
+
+
+def test_a_bounding_box_holds_the_mask_and_a_margin():
+    mask = np.zeros((20, 30), bool)
+    mask[4:6, 10] = True
+    assert bounding_box(mask, 2.0, HALF) == (slice(0, 10), slice(6, 15))
