@@ -23,6 +23,7 @@ from micromet_path.pixels.clusters import ClusterParams
 from micromet_path.pixels.dots import DotParams
 from micromet_path.pixels.dyes import DyeParams
 from micromet_path.pixels.examine import ExamineParams
+from micromet_path.pixels.focus import FocusParams
 from micromet_path.pixels.fragments import FragmentParams
 from micromet_path.pixels.nuclei import NucleiParams
 from micromet_path.pixels.stain import StainParams
@@ -172,6 +173,7 @@ class Config:
     fragments: FragmentParams = field(default_factory=FragmentParams)
     dots: DotParams = field(default_factory=DotParams)
     clusters: ClusterParams = field(default_factory=ClusterParams)
+    focus: FocusParams = field(default_factory=FocusParams)
     look: LookParams = field(default_factory=LookParams)
     nuclei: NucleiParams = field(default_factory=NucleiParams)
     examine: ExamineParams = field(default_factory=ExamineParams)

@@ -508,7 +508,9 @@ class Quality:
     coverage : float or None
         Share of that tissue that was read; None without tissue.
     in_focus : float or None
-        Share of the tissue in focus; None where focus was not measured.
+        Share of the tissue in focus; None where there was too little structure to tell.
+    in_focus_interval : (float, float) or None
+        As far as a sample of places can tell (95 %).
     has_light : bool
         False when the picture is black: nothing was illuminated.
     is_h_dab : bool or None
@@ -535,6 +537,7 @@ class Quality:
     tissue_area_mm2: float
     coverage: float | None
     in_focus: float | None = None
+    in_focus_interval: tuple[float, float] | None = None
     has_light: bool = True
     is_h_dab: bool | None = True
     stain_note: str = ""
@@ -555,7 +558,7 @@ class ScanSummary:
     `below_area` counts all that the smallest area removed at `gap_um`; `below_link_area` is the part of it that
     no gap changes, because it was too small to link. `chromogen_strength_od` is the density of the cores of what is
     stained, None where too little is; `stain_notes` tell what of the stain was not estimated, or has drifted from the
-    profile. `mode` is ``"full"`` or ``"candidates"``.
+    profile. `out_of_focus_px0` are the places where tissue is blurred, as far as a sample tells. `mode` is ``"full"`` or ``"candidates"``.
     """
 
     coverage: float | None
@@ -578,6 +581,7 @@ class ScanSummary:
     smallest_area_um2: float
     mode: str
     unreadable_tiles: int
+    out_of_focus_px0: tuple[Region, ...] = ()
     below_area: Dropped = field(default_factory=Dropped)
     no_strong_pixel: Dropped = field(default_factory=Dropped)
     below_link_area: Dropped = field(default_factory=Dropped)

@@ -5,6 +5,7 @@
     overview -> white point, stain model, tissue
              -> candidate cells, by a lower level
              -> [block: stained runs with their sums]*      in threads, in any order
+             -> focus, on a sample of places
              -> fragments -> dot patterns, contiguity tree
              -> pieces of tissue, places and borders of the fragments
              -> a second look at the candidates: nuclei, flags
@@ -42,6 +43,7 @@ from micromet_path.model import (
     Tree,
 )
 from micromet_path.pipeline.examining import examine_candidates
+from micromet_path.pipeline.focusing import blurred_regions, measure_focus
 from micromet_path.pipeline.gathering import Gathered, gather_fragments, linkable_runs, runs_of
 from micromet_path.pipeline.glass import Glass, look, rate
 from micromet_path.pipeline.judging import Evidence, judge_clusters, judge_pieces, make_finding, settings_fingerprint
@@ -114,6 +116,8 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     tables = stain.make_tables(glass.model, glass.stain_params)
     scan = scan_slide(slide, tables, config, task.area, task.workers, progress, task.blocks, _seed(task))
     glass = glass.without(scan.unread)
+    white, seed = glass.model.white, _seed(task)
+    focus = measure_focus(slide, glass.overview, glass.tissue, white, config.focus, task.workers, seed)
     gathered = gather_fragments(scan, spacing, config)
     with ThreadPoolExecutor(max_workers=1) as pool:  # compiled code; meanwhile the overview says where things lie
         linkable = linkable_runs(gathered.fragments, gathered.runs)
@@ -127,6 +131,8 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
         pieces=pieces,
         quality=replace(
             rate(slide, glass, stained, len(scan.unread), config),
+            in_focus=focus.share,
+            in_focus_interval=None if focus.low is None or focus.high is None else (focus.low, focus.high),
             control_on_slide=_control_on_slide(fragments, pieces, spacing, config),
             audit=scan.audit,
         ),
@@ -142,7 +148,9 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     pictures = take_pictures(slide, measured, brownest, task.workers)
     analysis = Analysis(
         slide=slide_record(slide, task),
-        scan=_summary(glass, evidence, scan, gathered.below_area, config),
+        scan=replace(
+            _summary(glass, evidence, scan, gathered.below_area, config), out_of_focus_px0=blurred_regions(focus)
+        ),
         quality=evidence.quality,
         pieces=judge_pieces(evidence, measured, config),
         finding=finding,

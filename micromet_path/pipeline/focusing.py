@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.errors import UnreadableSlideError
-from micromet_path.geometry import TileGrid
+from micromet_path.geometry import Region, TileGrid
 from micromet_path.pipeline.reading import in_threads
 from micromet_path.pixels.focus import FocusParams, sharpness
 from micromet_path.pixels.focus_map import (
@@ -25,7 +25,7 @@ from micromet_path.pixels.stain import WhitePoint
 from micromet_path.pixels.tissue import Overview
 from micromet_path.slides.base import Slide
 
-__all__ = ["measure_focus"]
+__all__ = ["blurred_regions", "measure_focus"]
 
 _MOST_FURTHER = 0.5  # further places, as a share of those drawn at first
 
@@ -74,6 +74,18 @@ def measure_focus(
     further = _further(parts, rng.permutation(doubtful).tolist(), params)
     places = np.concatenate([places, further])
     return focus_map(places, np.concatenate([blur_um, look(further)]), tissue, grid, spacing, params)
+
+
+def blurred_regions(focus: Focus) -> tuple[Region, ...]:
+    """Where tissue is out of focus: cells of the map side by side as one region each."""
+    is_blurred = (focus.tissue > 0) & (focus.blur_um > focus.largest_blur_um)
+    regions = []
+    for row, line in enumerate(np.pad(is_blurred, ((0, 0), (1, 1)))):
+        begins, ends = (np.flatnonzero(np.diff(line.astype(np.int8)) == step) for step in (1, -1))
+        for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+            first, last = focus.grid[row, begin], focus.grid[row, end - 1]
+            regions.append(Region(first.x0, first.y0, last.x1, last.y1))
+    return tuple(regions)
 
 
 def _further(parts: Sequence[Places], doubtful: Sequence[int], params: FocusParams) -> Places:

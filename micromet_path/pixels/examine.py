@@ -16,12 +16,22 @@ from numpy.typing import NDArray
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
 from micromet_path.pixels.examine_params import ExamineParams, all_of, ramp
-from micromet_path.pixels.hue import Hue, SlideHue, density_and_dyes, hue_of, off_hue_strength
+from micromet_path.pixels.hue import UNKNOWN_HUE, Hue, SlideHue, density_and_dyes, hue_of, off_hue_strength
 from micromet_path.pixels.shape import Strokes, bounding_box, edge_widths_um, gradient_per_um, smoothed, strokes_of
 from micromet_path.pixels.stain import StainModel
 from micromet_path.pixels.surroundings import Around, Beside, around, beside
 
-__all__ = ["FLAGS", "Evidence", "ExamineParams", "SlideHue", "View", "bridge_strength", "evidence", "examine", "flags_of"]
+__all__ = [
+    "FLAGS",
+    "Evidence",
+    "ExamineParams",
+    "SlideHue",
+    "View",
+    "bridge_strength",
+    "evidence",
+    "examine",
+    "flags_of",
+]
 
 FLAGS = (
     "pigment_like",
@@ -37,7 +47,7 @@ FLAGS = (
 """Every flag that a second look gives a strength."""
 
 _OPTICS_UM = 0.5  # smoothing before slopes of nuclei are measured: keeps what a 0.5 aperture resolves
-_RIM_OPTICS_UM = 1.0  # of chromogen, which compression makes coarser than light
+_RIM_OPTICS_UM = 1.5  # of chromogen: compression keeps colour in blocks of 16 pixels, coarser than light
 _RIM_REACH_UM = 5.0
 _SHARP_OPTICS_UM = 0.9  # width of edges in a sharp scan, where nothing around tells
 
@@ -60,7 +70,7 @@ class View:
     rgb: NDArray[np.uint8]
     stained: NDArray[np.bool_]
     spacing: PixelSpacing
-    hue: SlideHue = SlideHue()
+    hue: SlideHue = UNKNOWN_HUE
 
     def __post_init__(self) -> None:
         if self.rgb.dtype != np.uint8 or self.rgb.ndim != 3 or self.rgb.shape[2] != 3:
@@ -129,14 +139,14 @@ def evidence(view: View, model: StainModel, params: ExamineParams | None = None)
     rows, columns = bounding_box(view.stained, _RIM_REACH_UM + 3 * _RIM_OPTICS_UM, view.spacing)
     own, own_dyes = view.stained[rows, columns], dyes[rows, columns]
     return Evidence(
-        hue=hue_of(od, dyes, view.stained, model, params),
+        hue=hue_of(od, dyes, view.stained, model, params, view.hue),
         slide_hue=view.hue,
         strokes=strokes_of(own, params.stroke_um, view.spacing),
         around=around(od, dyes, view.stained, view.spacing),
         beside=beside(dyes[..., 0], view.stained, view.spacing),
         chromogen_od=float(typical_od),
         chromogen_high_od=float(high_od),
-        density_od=float(np.median(od[view.stained].mean(axis=1))),
+        density_od=float(np.median(od[view.stained] @ np.full(3, 1 / 3))),
         rim_width_um=_rim_width_um(own_dyes[..., 1], own, view.spacing),
         around_width_um=_nuclear_width_um(dyes[..., 0], view.stained, view.spacing),
     )
@@ -229,9 +239,7 @@ def _pigment_hue(found: Evidence, params: ExamineParams) -> float:
 def _blur(found: Evidence, params: ExamineParams) -> float:
     """Rims far softer than the optics that show the nuclei beside it."""
     optics_um = max(found.around_width_um or 0.0, _SHARP_OPTICS_UM)
-    return all_of(
-        ramp(found.rim_width_um, params.rim_width_um), ramp(found.rim_width_um / optics_um, params.rim_ratio)
-    )
+    return all_of(ramp(found.rim_width_um, params.rim_width_um), ramp(found.rim_width_um / optics_um, params.rim_ratio))
 
 
 def _ink(found: Evidence, params: ExamineParams) -> float:
@@ -267,6 +275,7 @@ def _stellate(found: Evidence, params: ExamineParams) -> float:
         ramp(strokes.thin_share, params.thin_share),
         ramp(strokes.compactness, params.branching),
         ramp(strokes.length_um, params.process_length_um),
+        ramp(found.chromogen_high_od, params.form_od),
         ramp(found.chromogen_od, params.moderate_od),
     )
 

@@ -74,10 +74,13 @@ class ExamineParams:
         of 10 x 1.5 um have 0.12.
     process_length_um : Ramp
         Area over stroke width: how long the strokes are in all. A torn membrane is shorter.
+    form_od : Ramp
+        90th percentile of chromogen from which a form is taken at its word: weak stain, cut near its
+        threshold and compressed, frays into strokes that are not there.
     moderate_od : Ramp
         Median chromogen, falling: reticulum and plasma cells stain weakly to moderately.
     fleck_area_um2 : Ramp
-        Area of the parts, falling: precipitate is smaller than a cell.
+        Area of the largest part, falling: precipitate is smaller than a carcinoma cell (120 um2 and more).
     fleck_count : Ramp
         Number of parts. One dark fleck may be a cell of which the knife took the rim; several are a habit.
     fleck_spread : Ramp
@@ -135,7 +138,7 @@ class ExamineParams:
     neutral_share: Ramp = (0.35, 0.65)
     neutral_residual: Ramp = (0.03, 0.08)
     melanin_residual: Ramp = (0.04, 0.10)
-    golden_haematoxylin: Ramp = (-0.14, -0.26)
+    golden_haematoxylin: Ramp = (-0.12, -0.22)
     unknown_hue: float = 0.01
     measurable: Ramp = (0.1, 0.3)
     off_wedge: Ramp = (0.18, 0.30)
@@ -151,8 +154,9 @@ class ExamineParams:
     stroke_um: float = 2.5
     branching: Ramp = (0.25, 0.12)
     process_length_um: Ramp = (15.0, 30.0)
+    form_od: Ramp = (0.32, 0.42)
     moderate_od: Ramp = (0.9, 0.6)
-    fleck_area_um2: Ramp = (90.0, 50.0)
+    fleck_area_um2: Ramp = (150.0, 100.0)
     fleck_count: Ramp = (2.0, 4.0)
     fleck_spread: Ramp = (0.45, 0.70)
     fleck_od: Ramp = (0.6, 0.9)

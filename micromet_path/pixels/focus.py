@@ -40,6 +40,7 @@ _TYPICAL = 0.35  # quantile of the windows that stands for a patch
 _STRIDE = 2  # of the pixels in a window: blurred neighbours are alike
 _BARE_CELL_UM = 4.0
 _BARE_OD = 0.03
+_RIM_CELLS = 3  # a cell is bare from 6 um beyond a border; as much again on the other side
 _LEAST_TISSUE = 0.5  # share of a window
 _LEAST_WINDOWS = 2  # a single one may hold no more than the smooth rim of a section
 _WIDEST_UM = 6.0  # what is wider cannot be told apart
@@ -179,7 +180,7 @@ def _reduce(rgb: Any, red: Any, green: Any, blue: Any, across: Any, down: Any) -
 
 
 def _away_from_glass(light: NDArray[np.float32], work: PixelSpacing) -> NDArray[np.bool_]:
-    """Pixels with tissue on all sides: cells of 4 um that are no neighbours of one whose surroundings are bare."""
+    """Pixels with tissue on all sides: cells of 4 um that are not next to ones whose surroundings are bare."""
     across, down = (max(1, round(_BARE_CELL_UM / size)) for size in (work.x_um, work.y_um))
     rows, columns = np.arange(light.shape[0]) // down, np.arange(light.shape[1]) // across
     cells = np.add.reduceat(
@@ -187,7 +188,9 @@ def _away_from_glass(light: NDArray[np.float32], work: PixelSpacing) -> NDArray[
     )
     counts = np.outer(np.bincount(rows), np.bincount(columns))
     bare = _of_neighbours(cells) > 10**-_BARE_OD * _of_neighbours(counts)
-    return np.asarray(~(_of_neighbours(bare) > 0))[np.ix_(rows, columns)]
+    for _ in range(_RIM_CELLS):
+        bare = _of_neighbours(bare) > 0
+    return np.asarray(~bare[np.ix_(rows, columns)])
 
 
 def _of_neighbours(cells: NDArray[Any]) -> NDArray[np.float64]:

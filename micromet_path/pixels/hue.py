@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 from micromet_path.pixels.examine_params import ExamineParams, ramp
 from micromet_path.pixels.stain import StainModel, Vector
 
-__all__ = ["Hue", "SlideHue", "density_and_dyes", "hue_of", "is_off_hue", "off_hue_strength", "slide_hue"]
+__all__ = [
+    "UNKNOWN_HUE",
+    "Hue",
+    "SlideHue",
+    "density_and_dyes",
+    "hue_of",
+    "is_off_hue",
+    "off_hue_strength",
+    "slide_hue",
+]
 
 Floats = NDArray[np.float64]
 
@@ -41,6 +50,10 @@ class SlideHue:
     haematoxylin: float = 0.0
     residual: float = _TYPICAL_RESIDUAL
     is_known: bool = False
+
+
+UNKNOWN_HUE = SlideHue()
+"""The hue of a slide that does not tell: typical DAB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +96,9 @@ def density_and_dyes(rgb: NDArray[np.uint8], model: StainModel) -> tuple[Floats,
     return od, od @ model.unmixing
 
 
-def hue_of(od: Floats, dyes: Floats, stained: NDArray[np.bool_], model: StainModel, params: ExamineParams) -> Hue:
+def hue_of(
+    od: Floats, dyes: Floats, stained: NDArray[np.bool_], model: StainModel, params: ExamineParams, slide: SlideHue
+) -> Hue:
     """Colour of the stained pixels of a view.
 
     Parameters
@@ -91,13 +106,18 @@ def hue_of(od: Floats, dyes: Floats, stained: NDArray[np.bool_], model: StainMod
     od, dyes : ndarray of shape (M, N, 3)
     stained : ndarray of shape (M, N), bool
         At least one pixel.
+    model : StainModel
+    params : ExamineParams
+    slide : SlideHue
+        Vectors that miss a scanner's dyes miss both the same way.
     """
     stain_od, stain = od[stained], dyes[stained]
     total = np.maximum(stain_od.sum(axis=1), 1e-6)
-    # 8-bit light levels below some 15 are noise and glare; between, a pixel counts in part.
-    trust = np.clip((1.5 - stain_od.max(axis=1)) / 0.4, 0.05, 1.0)
+    # Below a tenth of the light, glare and the blur of dark grains make every colour greyer: such a pixel counts in
+    # part.
+    trust = np.clip((1.3 - stain_od.max(axis=1)) / 0.4, 0.05, 1.0)
     weight = trust * total
-    brought = _residual_of_haematoxylin(dyes[~stained])
+    brought = _residual_of_haematoxylin(dyes[~stained], slide.residual)
     chromogen = np.maximum(stain[:, 1], 0.05)
     residual = (stain[:, 2] - brought * np.maximum(stain[:, 0], 0.0)) / chromogen
     start, end = params.neutral_deg
@@ -105,7 +125,8 @@ def hue_of(od: Floats, dyes: Floats, stained: NDArray[np.bool_], model: StainMod
     start, end = params.off_wedge
     off_wedge = np.clip((np.abs(stain[:, 2]) / np.linalg.norm(stain_od + 1e-9, axis=1) - start) / (end - start), 0, 1)
     return Hue(
-        neutral_share=float(np.average(neutral, weights=weight)),
+        # Black saturates all colours alike; chromogen that is dark in blue still lets red through.
+        neutral_share=float(np.average(neutral, weights=total)),
         off_wedge_share=float(np.average(off_wedge, weights=weight)),
         residual=_weighted_median(residual, weight),
         haematoxylin=_weighted_median(stain[:, 0] / chromogen, weight),
@@ -115,13 +136,13 @@ def hue_of(od: Floats, dyes: Floats, stained: NDArray[np.bool_], model: StainMod
     )
 
 
-def _residual_of_haematoxylin(dyes: Floats) -> float:
-    """Residual over haematoxylin of the blue pixels of a view; towards a typical value where there are few."""
+def _residual_of_haematoxylin(dyes: Floats, typical: float) -> float:
+    """Residual over haematoxylin of the blue pixels of a view; where there are few, towards that of the other dye."""
     blue = dyes[(dyes[:, 0] > 0.2) & (dyes[:, 1] < 0.3 * dyes[:, 0])]
     if not len(blue):
-        return _TYPICAL_RESIDUAL
+        return typical
     ratio = float(np.clip(np.median(blue[:, 2] / blue[:, 0]), -0.15, 0.15))
-    return (ratio * len(blue) + _TYPICAL_RESIDUAL * _FEW_PIXELS) / (len(blue) + _FEW_PIXELS)
+    return (ratio * len(blue) + typical * _FEW_PIXELS) / (len(blue) + _FEW_PIXELS)
 
 
 def _angles_deg(od: Floats, direction: Vector) -> Floats:
@@ -133,7 +154,12 @@ def _angles_deg(od: Floats, direction: Vector) -> Floats:
 
 
 def _weighted_median(values: Floats, weights: Floats) -> float:
-    """Value with half of the weight on either side."""
+    """Value with half of the weight on either side; of many values from a fine histogram."""
+    if len(values) > 5000:
+        low, high = float(values.min()), float(values.max())
+        bins = np.minimum(((values - low) * (20_000 / max(high - low, 1e-9))).astype(np.int64), 19_999)
+        values = low + (np.arange(20_000) + 0.5) * (max(high - low, 1e-9) / 20_000)
+        weights = np.bincount(bins, weights, minlength=20_000).astype(np.float64)
     order = np.argsort(values, kind="stable")
     total = np.cumsum(weights[order])
     return float(np.interp(total[-1] / 2, total - weights[order] / 2, values[order]))
@@ -153,12 +179,12 @@ def slide_hue(sum_stain: NDArray[np.int64], od_scale: int) -> SlideHue:
     -------
     SlideHue
         Medians over fragments, each counting with its chromogen but the largest few not alone; within the
-        range of known DAB. Unknown with fewer than five fragments: one pigmented cell must not be the measure of itself.
+        range of known DAB. Unknown with fewer than five fragments: one pigmented cell must not be its own measure.
     """
     dyes = sum_stain.astype(np.float64) / od_scale
     dyes = dyes[dyes[:, 1] > 0]
     if len(dyes) < 5:
-        return SlideHue()
+        return UNKNOWN_HUE
     weight = np.minimum(dyes[:, 1], np.quantile(dyes[:, 1], 0.75))
     residual = _weighted_median(dyes[:, 2] / dyes[:, 1], weight)
     # Nuclei under the stain add haematoxylin and never take it away: the purest fragments tell.
@@ -192,9 +218,7 @@ def off_hue_strength(residual: float, haematoxylin: float, slide: SlideHue, para
     return max(melanin, golden)
 
 
-def is_off_hue(
-    sum_stain: NDArray[np.int64], slide: SlideHue, params: ExamineParams | None = None
-) -> NDArray[np.bool_]:
+def is_off_hue(sum_stain: NDArray[np.int64], slide: SlideHue, params: ExamineParams | None = None) -> NDArray[np.bool_]:
     """Which fragments have the colour of melanin or iron rather than of the slide's chromogen, by their sums alone.
 
     Parameters

@@ -55,7 +55,7 @@ def distance_um(mask: Mask, spacing: PixelSpacing) -> Map:
     _along_rows(squared, spacing.x_um)
     upright = np.ascontiguousarray(squared.T)
     _along_rows(upright, spacing.y_um)
-    return np.sqrt(np.ascontiguousarray(upright.T))
+    return np.asarray(np.sqrt(np.ascontiguousarray(upright.T)))
 
 
 @njit(cache=True, nogil=True)
@@ -128,7 +128,7 @@ def gradient_per_um(values: Map, spacing: PixelSpacing) -> Map:
     padded = np.pad(values, 1, mode="edge")
     across = (padded[1:-1, 2:] - padded[1:-1, :-2]) / (2 * spacing.x_um)
     down = (padded[2:, 1:-1] - padded[:-2, 1:-1]) / (2 * spacing.y_um)
-    return np.sqrt(across * across + down * down)
+    return np.asarray(np.sqrt(across * across + down * down))
 
 
 def perimeter_um(mask: Mask, spacing: PixelSpacing) -> float:
@@ -176,12 +176,19 @@ def coarse(values: NDArray[Any], spacing: PixelSpacing, target_um: float = 1.5) 
     Odd blocks and even padding put the grid at the same place when the picture is turned or mirrored.
     """
     steps = [max(1, (int(target_um / um + 1) // 2) * 2 - 1) for um in (spacing.y_um, spacing.x_um)]
-    pads = [next(p for p in range(step) if (size + 2 * p) % step == 0) for step, size in zip(steps, values.shape[:2], strict=True)]
+    pads = [_padding(size, step) for size, step in zip(values.shape[:2], steps, strict=True)]
     widths = [(pads[0], pads[0]), (pads[1], pads[1])] + [(0, 0)] * (values.ndim - 2)
     padded = np.pad(values.astype(np.float64), widths, mode="edge")
-    rows, columns = padded.shape[0] // steps[0], padded.shape[1] // steps[1]
-    blocks = padded.reshape(rows, steps[0], columns, steps[1], *values.shape[2:])
-    return blocks.mean(axis=(1, 3)), spacing.downsampled(steps[1], steps[0])
+    total = np.zeros(padded[:: steps[0], :: steps[1]].shape)
+    for row in range(steps[0]):
+        for column in range(steps[1]):
+            total += padded[row :: steps[0], column :: steps[1]]
+    return total / (steps[0] * steps[1]), spacing.downsampled(steps[1], steps[0])
+
+
+def _padding(size: int, step: int) -> int:
+    """Pixels to add at either end so that whole steps fit; there is always one for an odd step."""
+    return next(pad for pad in range(step) if (size + 2 * pad) % step == 0)
 
 
 def bounding_box(mask: Mask, margin_um: float, spacing: PixelSpacing) -> tuple[slice, slice]:

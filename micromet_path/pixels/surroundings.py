@@ -68,8 +68,9 @@ def around(od: Map, dyes: Map, stained: Mask, spacing: PixelSpacing) -> Around:
     stained : ndarray of shape (M, N), bool
     spacing : PixelSpacing
     """
-    layers, pitch = coarse(np.dstack([od.mean(axis=2), dyes[..., :2], stained]), spacing)
-    density, haematoxylin, chromogen, share = np.moveaxis(layers, 2, 0)
+    maps = (od[..., 0] + od[..., 1] + od[..., 2], dyes[..., 0], dyes[..., 1], stained)
+    (density, pitch), *others = (coarse(values, spacing) for values in maps)
+    density, (haematoxylin, chromogen, share) = density / 3, (values for values, _ in others)
     sheet = _closed(share >= 0.25, 6.0, pitch)
     tissue = (smoothed(density, 2.0, pitch) >= _GLASS_OD) & ~sheet
     apart = tissue & (distance_um(~sheet, pitch) >= _APART_UM)

@@ -90,12 +90,27 @@ def _slide(slide: Json) -> SlideRecord:
 def _quality(quality: Json) -> Quality:
     """The facts that made the slide assessable or not."""
     audit = quality["audit"]
-    return Quality(**{**_known(Quality, quality), "audit": None if audit is None else Audit(**_known(Audit, audit))})
+    interval = quality["in_focus_interval"]
+    return Quality(
+        **{
+            **_known(Quality, quality),
+            "audit": None if audit is None else Audit(**_known(Audit, audit)),
+            "in_focus_interval": None if interval is None else (interval[0], interval[1]),
+        }
+    )
 
 
 def _scan(scan: Json) -> ScanSummary:
     """How the slide was read."""
-    changed = {"white", "stain_vectors", "estimated_haematoxylin", "estimated_chromogen", "stain_notes", "spacing_um"}
+    changed = {
+        "white",
+        "stain_vectors",
+        "estimated_haematoxylin",
+        "estimated_chromogen",
+        "stain_notes",
+        "spacing_um",
+        "out_of_focus_px0",
+    }
     red, green, blue = scan["white"]
     x_um, y_um = scan["spacing_um"]
     return ScanSummary(
@@ -105,6 +120,7 @@ def _scan(scan: Json) -> ScanSummary:
         estimated_haematoxylin=_vector(scan["estimated_haematoxylin"]),
         estimated_chromogen=_vector(scan["estimated_chromogen"]),
         stain_notes=tuple(scan["stain_notes"]),
+        out_of_focus_px0=tuple(Region(*box) for box in scan["out_of_focus_px0"]),
         spacing_um=(x_um, y_um),
         below_area=Dropped(**_known(Dropped, scan["dropped"]["below_area"])),
         below_link_area=Dropped(**_known(Dropped, scan["dropped"]["below_link_area"])),

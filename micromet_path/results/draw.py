@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.clinical.wording import readable
-from micromet_path.geometry import PixelSpacing
+from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import Analysis, Category, Clusters, Counting, Picture, Piece, Role
 from micromet_path.results.canvas import BLACK, DARK, WHITE, Marks, Scaled, dashed, font, scale_bar, shortened, words
 from micromet_path.results.palette import (
@@ -48,6 +48,7 @@ _CAPTION_PX = 66
 _SMALLEST_HOLE_PX, _SMALLEST_PART_PX = 18.0, 2.0
 _NUMBER_SIZE = 19
 _FAINT: Rgb = (95, 95, 95)
+_BLURRED: Rgb = (120, 60, 170)
 
 
 def overview(analysis: Analysis, shapes: ClusterShapes, picture: Picture) -> Image.Image:
@@ -70,6 +71,7 @@ def overview(analysis: Analysis, shapes: ClusterShapes, picture: Picture) -> Ima
 
     tissue = _enlarged(picture.rgb)
     place = Scaled(picture.region, tissue.size)
+    _tint_blurred(tissue, analysis.scan.out_of_focus_px0, place)
     taken = _draw_pieces(tissue, analysis.pieces, place)
     marks = Marks(tissue.size)
     numbers = _mark_clusters(marks, analysis.clusters, shapes, place)
@@ -154,6 +156,20 @@ def _draw_pieces(image: Image.Image, pieces: tuple[Piece, ...], place: Scaled) -
         words(draw, (x0 + 3, text_y), name, 16, _FAINT, halo=2)
         names.append((x0 + 3, text_y, x0 + 3 + font(16).getlength(name), text_y + 18))
     return names
+
+
+def _tint_blurred(image: Image.Image, regions: tuple[Region, ...], place: Scaled) -> None:
+    """A violet veil with a line of words over tissue that is out of focus."""
+    from PIL import ImageDraw
+
+    if not regions:
+        return
+    draw = ImageDraw.Draw(image, "RGBA")
+    boxes = place(np.array(regions, float).reshape(-1, 2)).reshape(-1, 4)
+    for x0, y0, x1, y1 in boxes.tolist():
+        draw.rectangle((x0, y0, x1, y1), fill=(*_BLURRED, 70))
+    x0, _, x1, y1 = boxes[int(np.argmax(boxes[:, 2] - boxes[:, 0]))].tolist()
+    words(draw, (max(2.0, (x0 + x1) / 2 - 45), y1 - 20), "out of focus", 16, _BLURRED, halo=2)
 
 
 def _hatch(draw: Any, box: Box) -> None:

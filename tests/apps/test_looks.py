@@ -124,7 +124,7 @@ def test_the_generator_knows_nothing_of_the_detector() -> None:
 @pytest.mark.parametrize("look", LOOKS)
 def test_how_the_slide_is_cut_changes_no_pixel(look: str) -> None:
     layout = seen_as(layout_at("mimics", 1200, 0.5, 2), look)
-    paint, box = painter(layout), (384, 320, 768, 576)
+    paint, box = painter(layout), (448, 384, 640, 576)
     first = drawn(paint, box, 64, 9)
     assert_array_equal(first, drawn(paint, box, 256, 1))
     assert_array_equal(first, drawn(paint, box, 48, 2))
@@ -152,7 +152,7 @@ def test_foci_have_the_density_that_the_truth_says(look: str) -> None:
     layout = seen_as(layout_at("foci", 2048, 0.5, 5), look)
     truth, paint = truth_of(layout), painter(layout)
     vectors = np.array(list(truth["stain_vectors"].values()))
-    middle = [f for f in truth["foci"] if f["kind"] in ("solid", "near_200", "micro")][:4]
+    middle = [f for f in truth["foci"] if f["kind"] in ("solid", "near_200")][:2]
     for focus in middle:
         box = tuple(focus["bbox_px0"])
         image = drawn(paint, box).astype(float)
@@ -160,9 +160,10 @@ def test_foci_have_the_density_that_the_truth_says(look: str) -> None:
         density = -np.log10(np.maximum(image, 1) / np.array(truth["white"]))
         amount = np.linalg.lstsq(vectors.T, density.reshape(-1, 3).T, rcond=None)[0][1].reshape(image.shape[:2])
         inside = ndimage.binary_erosion(pixels(layout.foci[focus["id"] - 1].mask, box), iterations=2)
-        for x, y, half, *_ in layout.foci[focus["id"] - 1].nuclei:
-            rows, columns = np.indices(inside.shape)
-            inside &= np.hypot(columns + box[0] + 0.5 - x, rows + box[1] + 0.5 - y) > half + 3
+        nuclei = layout.foci[focus["id"] - 1].nuclei
+        places = np.argwhere(inside)[:, ::-1] + np.array(box[:2]) + 0.5
+        away, index = cKDTree(nuclei[:, :2]).query(places)
+        inside[inside] = away > nuclei[index, 2] + 3
         slack = 0.03 - np.log10(shade) + 0.06 * focus["dab_od"]
         assert amount[inside].mean() == pytest.approx(focus["dab_od"], abs=slack), focus
 

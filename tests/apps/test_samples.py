@@ -323,7 +323,7 @@ def test_every_profile_opens_as_an_aperio_slide(profile: str, tmp_path: Path) ->
     away = [
         np.abs(np.roll(means, shift, axis) - lower).mean() for shift, axis in ((0, 0), (1, 0), (-1, 0), (1, 1), (-1, 1))
     ]
-    assert away[0] < 5
+    assert away[0] < 6  # grows with the share of tissue: what compression costs
     assert profile == "empty" or away[0] < 0.7 * min(away[1:])
     assert_allclose(means.mean(axis=1), lower.mean(axis=1), atol=3)
 

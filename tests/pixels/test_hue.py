@@ -23,7 +23,7 @@ def hue_at(od):
     """Hue of a flat patch of a colour."""
     rgb = np.broadcast_to(np.rint(np.array(WHITE.rgb) * 10 ** -np.array(od)), (20, 20, 3)).astype(np.uint8)
     density, dyes = density_and_dyes(rgb, MODEL)
-    return hue_of(density, dyes, np.ones((20, 20), bool), MODEL, ExamineParams())
+    return hue_of(density, dyes, np.ones((20, 20), bool), MODEL, ExamineParams(), SlideHue())
 
 
 def along(colour, amount):
@@ -72,7 +72,9 @@ def test_a_slide_tells_its_own_hue_but_not_a_slide_full_of_melanin():
 
 
 def test_one_pigmented_fragment_among_others_stands_out():
-    table = sums(*[along(BROWN, amount) + along(BLUE, 0.1) for amount in np.linspace(0.3, 1.5, 12)], along(MELANIN, 0.8))
+    table = sums(
+        *[along(BROWN, amount) + along(BLUE, 0.1) for amount in np.linspace(0.3, 1.5, 12)], along(MELANIN, 0.8)
+    )
     flagged = is_off_hue(table, slide_hue(table, OD_SCALE))
     assert flagged.tolist() == [False] * 12 + [True]
 
