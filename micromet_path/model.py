@@ -558,7 +558,8 @@ class ScanSummary:
     `below_area` counts all that the smallest area removed at `gap_um`; `below_link_area` is the part of it that
     no gap changes, because it was too small to link. `chromogen_strength_od` is the density of the cores of what is
     stained, None where too little is; `stain_notes` tell what of the stain was not estimated, or has drifted from the
-    profile. `out_of_focus_px0` are the places where tissue is blurred, as far as a sample tells. `mode` is ``"full"`` or ``"candidates"``.
+    profile. `out_of_focus_px0` are the places where tissue is blurred, as far as a sample tells. `mode` is
+    ``"full"`` or ``"candidates"``.
     """
 
     coverage: float | None

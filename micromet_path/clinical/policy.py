@@ -26,6 +26,7 @@ KNOWN_FLAGS = frozenset(
         "fold",
         "haze_bridge",
         "ink",
+        "no_nuclei",
         "off_tissue",
         "pigment_hue",
         "pigment_like",
@@ -81,7 +82,7 @@ class ClassifyParams:
     minimum_coverage: float = 0.98
     minimum_in_focus: float = 0.98
     minimum_tissue_mm2: float = 0.01
-    not_counted_flags: tuple[str, ...] = ("pigment_like", "off_tissue", "ink", "sub_cellular")
+    not_counted_flags: tuple[str, ...] = ("pigment_like", "off_tissue", "ink", "sub_cellular", "edge_haze")
     doubtful_flags: tuple[str, ...] = (
         "weak",
         "fold",
@@ -94,7 +95,7 @@ class ClassifyParams:
         "pigment_hue",
         "precipitate",
         "plasma_like",
-        "edge_haze",
+        "no_nuclei",
     )
 
     def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import Fragments, Runs, Tree
 from micromet_path.pipeline.reading import in_threads
-from micromet_path.pixels.examine import FLAGS, ExamineParams, SlideHue, View, examine
+from micromet_path.pixels.examine import FLAGS, ExamineParams, SlideHue, View, evidence, flags_of
 from micromet_path.pixels.hue import slide_hue
 from micromet_path.pixels.link import cut
 from micromet_path.pixels.nuclei import MARGIN_UM, CellCount, NucleiParams, NucleiTally, cells_of, tally_nuclei
@@ -29,6 +29,8 @@ from micromet_path.slides.base import Slide
 __all__ = ["examine_candidates"]
 
 _GAP_UM = 7.0  # one small lymphocyte, whatever gap a result is cut at
+_OWN_HUE = SlideHue(haematoxylin=0.0, residual=0.0, is_known=True)
+_WITH_OWN_CHROMOGEN = ("estimated", "estimated: chromogen")
 _COARSE_UM = 0.5  # nuclei and processes of cells show at this scale; larger candidates are read at it
 
 
@@ -41,6 +43,7 @@ class _Candidate:
     start: NDArray[np.int32]
     stop: NDArray[np.int32]
     bbox_px0: tuple[int, int, int, int]
+    is_at_margin: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +62,13 @@ class _Eye:
     slide: Slide
     model: StainModel
     nuclei: NucleiParams
-    evidence: ExamineParams
+    examine: ExamineParams
     look: LookParams
     hue: SlideHue
 
     def __call__(self, candidate: _Candidate) -> _Seen | None:
         """What the windows of a candidate show; None where they cannot be read."""
-        tally, flags, seen_px = NucleiTally(np.empty((0, 2))), dict.fromkeys(FLAGS, 0.0), 0
+        tally, flags, seen_px, rim_um = NucleiTally(np.empty((0, 2))), dict.fromkeys(FLAGS, 0.0), 0, 0.0
         native = self.slide.info.spacing
         for core in _cores(candidate, native, self.look):
             margin_x, margin_y = (ceil(MARGIN_UM / um) for um in (native.x_um, native.y_um))
@@ -86,14 +89,21 @@ class _Eye:
             actual = PixelSpacing(region.width * native.x_um / rgb.shape[1], region.height * native.y_um / rgb.shape[0])
             window = _scaled_slices(core, region, rgb.shape[:2])
             tally = tally + tally_nuclei(rgb, stained, self.model, actual, self.nuclei, window)
-            for name, strength in examine(View(rgb, stained, actual, self.hue), self.model, self.evidence).items():
+            found = evidence(View(rgb, stained, actual, self.hue), self.model, self.examine)
+            for name, strength in flags_of(found, self.examine).items():
                 flags[name] += strength * inside_px
+            rim_um += found.rim_width_um * inside_px
             seen_px += inside_px
         if not seen_px:
             return None
         area_px = int((candidate.stop - candidate.start).sum())
-        cells = _extrapolated(cells_of(tally, self.nuclei), area_px / seen_px)
-        return _Seen(candidate.members, cells, {name: total / seen_px for name, total in flags.items()})
+        cells = cells_of(tally, self.nuclei)
+        strengths = {name: total / seen_px for name, total in flags.items()}
+        sheet, small = _no_nuclei(tally, cells, rim_um / seen_px)
+        strengths["no_nuclei"] = max(sheet, small)
+        if candidate.is_at_margin:  # a brown sheet without nuclei on the margin of the tissue is what ink leaves there
+            strengths["ink"] = max(strengths["ink"], sheet)
+        return _Seen(candidate.members, _extrapolated(cells, area_px / seen_px), strengths)
 
     def _spacing(self, candidate: _Candidate) -> PixelSpacing:
         """Level 0 for what is small, a scale at which nuclei still show for the rest."""
@@ -127,11 +137,13 @@ def examine_candidates(
     workers : int
         Threads.
     """
-    hue = slide_hue(fragments.sum_stain, fragments.od_scale)
+    # Vectors estimated from the slide are its hue. Where they are the profile's, its fragments may tell; a slide
+    # that shows pigment alone must not make it the measure of chromogen.
+    hue = _OWN_HUE if model.source in _WITH_OWN_CHROMOGEN else slide_hue(fragments.sum_stain, fragments.od_scale)
     eye = _Eye(slide, model, config.nuclei, config.examine, config.look, hue)
     candidates = list(_candidates(fragments, tree, runs, config.look))
     cells = np.stack([fragments.cells, fragments.cells_low, fragments.cells_high])
-    flags = {name: np.zeros(len(fragments)) for name in FLAGS}
+    flags = {name: np.zeros(len(fragments)) for name in (*FLAGS, "no_nuclei")}
     for seen in in_threads(eye, candidates, workers):
         if seen is None:
             continue
@@ -162,7 +174,14 @@ def _candidates(fragments: Fragments, tree: Tree, runs: Runs, look: LookParams) 
         box = fragments.bbox_px0[members]
         x0, y0 = box[:, :2].min(axis=0).tolist()
         x1, y1 = box[:, 2:].max(axis=0).tolist()
-        yield _Candidate(members, runs.row[rows], runs.start[rows], runs.stop[rows], (x0, y0, x1, y1))
+        yield _Candidate(
+            members,
+            runs.row[rows],
+            runs.start[rows],
+            runs.stop[rows],
+            (x0, y0, x1, y1),
+            bool(fragments.tissue_edge[members].any()),
+        )
 
 
 def _cores(candidate: _Candidate, native: PixelSpacing, look: LookParams) -> Sequence[Region]:
@@ -227,6 +246,19 @@ def _scaled_slices(core: Region, region: Region, shape: tuple[int, ...]) -> tupl
         for part, size, whole in zip(at, shape, region.shape, strict=True)
     )
     return rows, columns
+
+
+def _no_nuclei(tally: NucleiTally, cells: CellCount, rim_um: float) -> tuple[float, float]:
+    """How sure a candidate is none of cells, as a sheet and as a small thing: sharp, and hardly a nucleus in it.
+
+    A sheet as large as ten cells shows some; of less it is a doubt, as a section may miss a nucleus. Where
+    a rim is as wide as a nucleus, nuclei could not be seen.
+    """
+    is_sharp = float(np.clip(2.5 - rim_um, 0, 1))
+    area_um2 = tally.shown_um2 + tally.hidden_um2
+    is_large, is_small = (float(np.clip(share, 0, 1)) for share in ((area_um2 - 1200) / 1200, (900 - area_um2) / 300))
+    is_bare = float(np.clip((cells.solid_share - 0.5) / 0.2, 0, 1))
+    return is_sharp * is_large * is_bare, 0.0 if tally.possible else 0.6 * is_sharp * is_small
 
 
 def _extrapolated(cells: CellCount, factor: float) -> CellCount:

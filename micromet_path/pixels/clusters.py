@@ -242,15 +242,16 @@ def _flags(fragments: Fragments, row: NDArray[np.int64], n: int) -> dict[str, ND
 
     looked_at = {name: np.minimum(mean(strength), 1.0) for name, strength in fragments.flags.items()}
     by_sums = share(fragments.pigment_like)
+    zeros, at_margin = np.zeros(n), anywhere(fragments.tissue_edge)
     pigment = np.maximum(by_sums, looked_at.get("pigment_like", by_sums))
     return {
         **looked_at,
         "pigment_like": pigment,
-        "pigment_hue": np.maximum(0.0, looked_at.get("pigment_hue", np.zeros(n)) - pigment),  # black says it all
+        "pigment_hue": np.maximum(0.0, looked_at.get("pigment_hue", zeros) - pigment),  # black says it all
         "off_tissue": share(fragments.off_tissue),
         "weak": (share(fragments.weak) == 1).astype(np.float64),
         "dot_pattern": anywhere(fragments.dot_group >= 0),
-        "tissue_edge": anywhere(fragments.tissue_edge),
+        "tissue_edge": at_margin,
         "scan_edge": anywhere(fragments.scan_edge),
     }
 

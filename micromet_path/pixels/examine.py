@@ -17,7 +17,15 @@ from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
 from micromet_path.pixels.examine_params import ExamineParams, all_of, ramp
 from micromet_path.pixels.hue import UNKNOWN_HUE, Hue, SlideHue, density_and_dyes, hue_of, off_hue_strength
-from micromet_path.pixels.shape import Strokes, bounding_box, edge_widths_um, gradient_per_um, smoothed, strokes_of
+from micromet_path.pixels.shape import (
+    Strokes,
+    bounding_box,
+    coarse,
+    edge_widths_um,
+    gradient_per_um,
+    smoothed,
+    strokes_of,
+)
 from micromet_path.pixels.stain import StainModel
 from micromet_path.pixels.surroundings import Around, Beside, around, beside
 
@@ -156,11 +164,13 @@ def _rim_width_um(chromogen: NDArray[np.float64], stained: NDArray[np.bool_], sp
     """Median width of the edges at the outline of the stain, high ones counting more."""
     from scipy import ndimage
 
-    soft = smoothed(chromogen, _RIM_OPTICS_UM, spacing)
-    outline = stained & ~ndimage.binary_erosion(stained, border_value=True)
+    level, pitch = coarse(chromogen, spacing, _RIM_OPTICS_UM / 2)  # as fine as the smoothing leaves it
+    form = coarse(stained, spacing, _RIM_OPTICS_UM / 2)[0] > 0
+    outline = form & ~ndimage.binary_erosion(form, border_value=True)
     if not outline.any():
         return _RIM_REACH_UM  # the stain fills the window: no edge at all
-    width_um, height = edge_widths_um(soft, outline, _RIM_REACH_UM, spacing)
+    soft = smoothed(level, _RIM_OPTICS_UM, pitch)
+    width_um, height = edge_widths_um(soft, outline, _RIM_REACH_UM, pitch)
     return float(np.sqrt(max(0.0, np.average(width_um, weights=height + 1e-9) ** 2 - _RIM_OPTICS_UM**2)))
 
 
@@ -225,7 +235,11 @@ def flags_of(found: Evidence, params: ExamineParams) -> dict[str, float]:
 def _pigment(found: Evidence, params: ExamineParams) -> float:
     """Black: neutral, and by more residual than brown over blue can have."""
     excess = found.hue.residual - found.slide_hue.residual
-    return all_of(ramp(found.hue.neutral_share, params.neutral_share), ramp(excess, params.neutral_residual))
+    return all_of(
+        ramp(found.hue.neutral_share, params.neutral_share),
+        ramp(excess, params.neutral_residual),
+        ramp(found.strokes.area_um2, params.colour_um2),
+    )
 
 
 def _pigment_hue(found: Evidence, params: ExamineParams) -> float:
@@ -233,6 +247,7 @@ def _pigment_hue(found: Evidence, params: ExamineParams) -> float:
     return all_of(
         off_hue_strength(found.hue.residual, found.hue.haematoxylin, found.slide_hue, params),
         ramp(found.hue.unsaturated_share, params.measurable),
+        ramp(found.strokes.area_um2, params.colour_um2),
     )
 
 
@@ -305,6 +320,7 @@ def _plasma(found: Evidence, params: ExamineParams) -> float:
         ramp(found.strokes.compactness, params.plasma_cap),
         ramp(facts.rival, params.plasma_rival),
         ramp(found.chromogen_high_od, params.moderate_od),
+        ramp(found.chromogen_high_od, params.form_od),
     )
 
 
@@ -314,7 +330,7 @@ def _haze(found: Evidence, params: ExamineParams) -> float:
     towards_glass = 0.0 if facts.glass_gradient is None else ramp(facts.glass_gradient, params.haze_glass)
     limit = params.haze_without_glass + (1 - params.haze_without_glass) * towards_glass
     return limit * all_of(
-        ramp(facts.deep_area_um2, params.haze_area_um2),
+        ramp(found.strokes.area_um2, params.haze_area_um2),
         ramp(facts.contrast, params.haze_contrast),
         ramp(found.chromogen_high_od, params.haze_od),
         1.0 if facts.rim_drop is None else ramp(facts.rim_drop, params.haze_drop),

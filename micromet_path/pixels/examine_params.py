@@ -40,6 +40,8 @@ class ExamineParams:
     golden_haematoxylin : Ramp
         Haematoxylin over chromogen *below* that of the slide's DAB, negative where red is hardly absorbed.
         Ferric pigment absorbs blue and green (-0.2 to -0.35); unsaturated DAB reaches -0.12.
+    colour_um2 : Ramp
+        Area of the stain from which its colour is believed: compression keeps colour in blocks of 16 pixels.
     unknown_hue : float
         Added to the ends of `melanin_residual` where the slide's own hue is not known.
     measurable : Ramp
@@ -107,7 +109,7 @@ class ExamineParams:
         Contact with the second nucleus over contact with the first, falling: a fleck between lymphocytes
         touches several.
     haze_area_um2 : Ramp
-        Area of the stain further than 10 um inside: haze is many cells wide.
+        Area of the stain: haze lies over many cells, a weak single cell has 300 at most.
     haze_contrast : Ramp
         Variation of chromogen at the scale of cells (1 to 6 um) over its mean, falling. Nuclei that stay free
         of keratin, and membranes, give 0.25 and more; a deposit without cells gives noise.
@@ -139,6 +141,7 @@ class ExamineParams:
     neutral_residual: Ramp = (0.03, 0.08)
     melanin_residual: Ramp = (0.04, 0.10)
     golden_haematoxylin: Ramp = (-0.12, -0.22)
+    colour_um2: Ramp = (8.0, 16.0)
     unknown_hue: float = 0.01
     measurable: Ramp = (0.1, 0.3)
     off_wedge: Ramp = (0.18, 0.30)
@@ -168,8 +171,8 @@ class ExamineParams:
     plasma_stain: Ramp = (0.3, 0.7)
     plasma_cap: Ramp = (0.90, 0.80)
     plasma_rival: Ramp = (0.8, 0.4)
-    haze_area_um2: Ramp = (600.0, 1800.0)
-    haze_contrast: Ramp = (0.18, 0.10)
+    haze_area_um2: Ramp = (800.0, 2000.0)
+    haze_contrast: Ramp = (0.20, 0.12)
     haze_od: Ramp = (0.8, 0.5)
     haze_drop: Ramp = (0.65, 0.40)
     haze_glass: Ramp = (0.2, 0.6)

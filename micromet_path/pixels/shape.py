@@ -30,7 +30,7 @@ Map = NDArray[np.float64]
 
 _FAR = 1e20
 _MEMBRANE_GAP_UM = 1.5  # a membrane is torn for about its own width
-_NUCLEAR_HOLE_UM2 = 150.0  # the nucleus of a large carcinoma cell, 14 um across, or a cell in a membrane
+_CELL_HOLE_UM2 = 400.0  # the inside of a membrane around a large carcinoma cell, 22 um across; nuclei are smaller
 _SQRT_2_PI = float(np.sqrt(2 * np.pi))
 
 
@@ -96,8 +96,12 @@ def _along_rows(squared: Any, step: Any) -> None:
 def opened(mask: Mask, radius_um: float, spacing: PixelSpacing) -> Mask:
     """The part of a mask that discs of a radius reach without leaving it: what is not thinner than twice that."""
     half_pixel = 0.25 * (spacing.x_um + spacing.y_um)
-    outside = distance_um(mask, spacing) - half_pixel < radius_um
-    return mask & (distance_um(outside, spacing) - half_pixel < radius_um)
+    return _reopened(distance_um(mask, spacing), radius_um + half_pixel, spacing)
+
+
+def _reopened(inside_um: Map, radius_um: float, spacing: PixelSpacing) -> Mask:
+    """The opening of a mask whose distances are known."""
+    return (inside_um > 0) & (distance_um(inside_um < radius_um, spacing) < radius_um)
 
 
 def closed_and_filled(mask: Mask, gap_um: float, hole_um2: float, spacing: PixelSpacing) -> Mask:
@@ -203,7 +207,7 @@ def bounding_box(mask: Mask, margin_um: float, spacing: PixelSpacing) -> tuple[s
 
 @dataclass(frozen=True, slots=True)
 class Strokes:
-    """Form of a candidate's stain, closed over gaps of a membrane and filled over nuclei.
+    """Form of a candidate's stain, closed over gaps of a membrane and filled over nuclei and cells.
 
     Parameters
     ----------
@@ -242,15 +246,16 @@ def strokes_of(stained: Mask, stroke_um: float, spacing: PixelSpacing) -> Stroke
     """Measure the form of stained pixels, of which there is at least one."""
     from scipy import ndimage
 
-    form = closed_and_filled(np.pad(stained, 2), _MEMBRANE_GAP_UM, _NUCLEAR_HOLE_UM2, spacing)
+    form = closed_and_filled(np.pad(stained, 2), _MEMBRANE_GAP_UM, _CELL_HOLE_UM2, spacing)
     labels, _ = ndimage.label(form, np.ones((3, 3)))
     pixels = np.bincount(labels.ravel())
     pixels[0] = 0
     largest = labels == int(np.argmax(pixels))
     pixel_um2 = spacing.pixel_area_um2
     half_pixel = 0.25 * (spacing.x_um + spacing.y_um)
-    width_um = 4 * float(np.mean(distance_um(form, spacing)[form]) - half_pixel / 2)
-    thick = np.count_nonzero(opened(form, stroke_um / 2, spacing))
+    inside_um = distance_um(form, spacing)
+    width_um = 4 * float(np.mean(inside_um[form]) - half_pixel / 2)
+    thick = np.count_nonzero(_reopened(inside_um, stroke_um / 2 + half_pixel, spacing))
     largest_um2 = float(pixels.max()) * pixel_um2
     around_um = perimeter_um(largest, spacing)
     parts_um2 = pixels[pixels * pixel_um2 >= 1.0] * pixel_um2

@@ -21,16 +21,16 @@ from numpy.testing import assert_array_equal
 from micromet_path.api import SlideResult, analyze
 from micromet_path.apps.bench import DEFAULT_SLIDES, FIRST_SEED
 from micromet_path.apps.bench.asked import ALL, ASKED, Measure
-from micromet_path.apps.bench.judge import Subject, compare
+from micromet_path.apps.bench.judge import compare
 from micromet_path.apps.bench.matching import COVERED_SHARE, OWN_SHARE, Matching, Spans, match, overlap_of
 from micromet_path.apps.bench.measures import focus_confusion, measure_all, slide_confusion
 from micromet_path.apps.bench.records import FalseRow, FocusRow, NodeRow, SlideOutcome, SlideRow
 from micromet_path.apps.bench.running import masks_of
+from micromet_path.apps.bench.sides import Subject
 from micromet_path.apps.bench.statistics import bootstrap_over_slides, cohen_kappa, proportion
 from micromet_path.apps.bench.suite import NEGATIVE_BATCH, PROFILES, Request, plan
 from micromet_path.apps.bench.tables import Report, csv_files, markdown, plain, to_json
-from micromet_path.apps.cli.bench import bench
-from micromet_path.apps.cli.main import cli, main
+from micromet_path.apps.cli.main import main
 from micromet_path.apps.samples import SamplePaths, SampleSpec
 from micromet_path.errors import ConfigError
 
@@ -350,6 +350,32 @@ def test_what_cannot_be_seen_is_not_asked_for(itc: Judged) -> None:
     assert itc.outcome(truth=blind).slide.n_foci == 0
 
 
+def test_more_than_200_cells_of_a_section_are_a_micrometastasis(itc: Judged) -> None:
+    truth = dict(itc.subject.truth)
+    first, *others = truth["expected"]["clusters"]
+    home = next(focus["piece"] for focus in truth["foci"] if focus["id"] == first["focus_ids"][0])
+
+    for n_cells, category in ((200, "itc"), (201, "micrometastasis")):
+        clusters = [{**first, "n_cells": n_cells}, *({**other, "n_cells": 0} for other in others)]
+        outcome = itc.outcome(truth={**truth, "expected": {**truth["expected"], "clusters": clusters}})
+        node = next(row for row in outcome.nodes if row.node == f"piece {home}")
+
+        assert (outcome.slide.truth_category, outcome.slide.truth_cells) == (category, n_cells)
+        assert node.truth_category == category
+
+
+def test_tumour_out_of_focus_all_over_may_be_called_or_refused(itc: Judged) -> None:
+    truth = dict(itc.subject.truth)
+    blind = {**truth, "expected": {**truth["expected"], "category": "not_assessable"}}
+    unstained = {**blind, "foci": [{**focus, "dab_od": 0.0} for focus in truth["foci"]]}
+
+    assert itc.outcome(truth=blind).slide.is_unclear
+    assert not itc.outcome(truth=unstained).slide.is_unclear
+    assert not itc.outcome().slide.is_unclear
+    assert figure([itc.outcome(truth=blind)], "slide category, agreement").estimate.n == 0
+    assert figure([itc.outcome(truth=unstained)], "slide category, agreement").estimate.value == 0
+
+
 def test_control_tissue_that_is_counted_is_told_and_is_not_false(itc: Judged) -> None:
     truth = dict(itc.subject.truth)
     truth["foci"] = [{**focus, "on_control": True} for focus in truth["foci"]]
@@ -374,7 +400,8 @@ FOCUS = FocusRow(
 MISSED = replace(FOCUS, relation="missed", n_parts=0, cluster_id=None, counting="", found_um=None, found_category="")
 SLIDE = SlideRow(
     slide="a-1", profile="a", scene="foci", look="default", seed=1, side_px=1024, mpp_x=0.25, mpp_y=0.25,
-    is_negative_batch=False, truth_category="itc", truth_um=60.0, found_category="itc", found_um=60.5, n_foci=1,
+    is_negative_batch=False, is_unclear=False, truth_category="itc", truth_um=60.0, truth_cells=5,
+    found_category="itc", found_um=60.5, n_foci=1,
     n_missed=0, n_false_unflagged=0, n_false_flagged=0, n_control=0, n_control_counted=0, in_focus_truth=None,
     in_focus_found=None, reasons="", flags="", seconds=1.0,
 )  # fmt: skip
@@ -513,7 +540,7 @@ def test_agreement_of_slides_and_nodes() -> None:
 
 
 def test_tables_tell_what_is_met_and_what_the_figures_are_not() -> None:
-    report = Report.of(1000, [outcome_of(FOCUS, MISSED)], [], ["empty"])
+    report = Report.of(FIRST_SEED, [outcome_of(FOCUS, MISSED)], [], ["empty"])
     rows = list(csv.DictReader(csv_files(report)["accuracy.csv"].splitlines()))
 
     assert {"measure", "profile", "value", "low", "high", "asked", "met", "n"} <= set(rows[0])
@@ -521,7 +548,9 @@ def test_tables_tell_what_is_met_and_what_the_figures_are_not() -> None:
     assert (rows[0]["value"], rows[0]["met"], rows[0]["n"]) == ("0.5", "false", "2")
     for text in (markdown(report), plain(report), to_json(report)["caption"]):
         assert "no evidence of clinical performance" in text
-        assert "seeds from 1000" in text
+        assert f"seeds from {FIRST_SEED} on (settings were chosen on others)" in text
+        assert "for development" not in text
+    assert "for development: not to be reported" in plain(replace(report, seed=FIRST_SEED - 1))
     assert "| sensitivity, foci of 2 cells or more | 50.00 % |" in markdown(report)
     assert "Left out for want of slides: empty." in plain(report)
     assert len(list(csv.DictReader(csv_files(report)["foci.csv"].splitlines()))) == 2
@@ -536,7 +565,6 @@ TINY = ("--profile", "scanner-050", "--profile", "negative", "--profile", "he", 
 @pytest.fixture
 def micromet(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """The command in this process: exit status and the two streams."""
-    monkeypatch.setitem(cli.commands, "bench", bench)
 
     def run(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["micromet", "bench", "accuracy", *map(str, arguments)])

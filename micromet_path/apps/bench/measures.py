@@ -269,12 +269,18 @@ def _cells(outcomes: Outcomes) -> Iterator[Measure]:
 
 def _agreements(outcomes: Outcomes) -> Iterator[Measure]:
     """Category of slides and nodes; weighted kappas only of what both call assessable, for that is no step."""
-    slides = [_ranks([(o.slide.truth_category, o.slide.found_category)]) for o in outcomes]
+    slides = [_slide_ranks(outcome) for outcome in outcomes]
     yield _measure("slide category, agreement", _agreement(slides))
     yield from _kappas("slide category", slides)
     nodes = [_node_ranks(outcome.nodes) for outcome in outcomes]
     yield _measure("node category, agreement", _agreement(nodes))
     yield from _kappas("node category", nodes)
+
+
+def _slide_ranks(outcome: SlideOutcome) -> NDArray[np.int64]:
+    """The slide's pair; none where two answers are right."""
+    slide = outcome.slide
+    return _ranks([] if slide.is_unclear else [(slide.truth_category, slide.found_category)])
 
 
 def _node_ranks(nodes: Sequence[NodeRow]) -> NDArray[np.int64]:
@@ -321,7 +327,7 @@ def _of_profile(name: str, outcomes: Outcomes) -> Iterator[Measure]:
     own = _only(name, outcomes)
     judged, sized = _judged(own), _sized(own)
     errors = [np.array([row.error_um for row in _sized([outcome]) if row.truth_um < SMALL_UM]) for outcome in own]
-    categories = [_ranks([(outcome.slide.truth_category, outcome.slide.found_category)]) for outcome in own]
+    categories = [_slide_ranks(outcome) for outcome in own]
     unflagged = [np.array([outcome.slide.n_false_unflagged], float) for outcome in own]
     flagged = [np.array([outcome.slide.n_false_flagged], float) for outcome in own]
     several, single = ([row for row in judged if (row.n_cells >= 2) == is_several] for is_several in (True, False))
@@ -350,9 +356,10 @@ def focus_confusion(outcomes: Outcomes) -> dict[str, dict[str, int]]:
 
 
 def slide_confusion(outcomes: Outcomes) -> dict[str, dict[str, int]]:
-    """Slides by true category and by category as found."""
+    """Slides by true category and by category as found; without those of which two answers are right."""
     names = [category.value for category in Category]
     table = {row: dict.fromkeys(names, 0) for row in names}
     for outcome in outcomes:
-        table[outcome.slide.truth_category][outcome.slide.found_category] += 1
+        if not outcome.slide.is_unclear:
+            table[outcome.slide.truth_category][outcome.slide.found_category] += 1
     return table

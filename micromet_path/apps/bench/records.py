@@ -115,6 +115,12 @@ class SlideRow:
     ----------
     scene, look : str
         Profile and look that it was drawn with.
+    is_unclear : bool
+        Tumour is there and all of it out of focus, so that calling it and refusing are both right.
+    truth_category : str
+        By size, and by the cells of one section.
+    truth_cells : int
+        Cells on the piece of tissue that has most of them.
     n_foci, n_missed : int
         Foci that ought to be found, and those of them that were not.
     n_control, n_control_counted : int
@@ -132,8 +138,10 @@ class SlideRow:
     mpp_x: float
     mpp_y: float
     is_negative_batch: bool
+    is_unclear: bool
     truth_category: str
     truth_um: float | None
+    truth_cells: int
     found_category: str
     found_um: float | None
     n_foci: int

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from micromet_path.apps.bench.judge import Subject, compare
+from micromet_path.apps.bench.judge import compare
 from micromet_path.apps.bench.matching import Spans
 from micromet_path.apps.bench.records import Failure, SlideOutcome
+from micromet_path.apps.bench.sides import Subject
 from micromet_path.apps.bench.suite import BenchSlide, Plan
 from micromet_path.apps.samples import SampleSpec, write_sample
 from micromet_path.errors import MicrometError

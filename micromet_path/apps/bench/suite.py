@@ -1,8 +1,8 @@
 """Which slides the benchmark draws: one entry for each way in which laboratories and sections differ.
 
 Each profile varies one thing and leaves the rest as it is, so that a figure that falls says why. Seeds start
-at 1000; every number and threshold of the program was set on real pictures and on slides of other seeds, so that
-nothing was chosen by looking at the slides of the reported table.
+at `FIRST_SEED`; every number and threshold of the program was set on real pictures and on slides of smaller seeds,
+so that nothing was chosen by looking at the slides of the reported table.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class BenchProfile:
 
 
 _VISIBLE = ("foci", "negative")
-"""Scenes of slides that must not be called negative: with tumour, and without."""
+"""Scenes of slides out of focus: with tumour, and without."""
 
 PROFILES: tuple[BenchProfile, ...] = (
     BenchProfile("scanner-025", "scanner with 0.25 um pixels"),
@@ -124,13 +124,16 @@ PROFILES: tuple[BenchProfile, ...] = (
     BenchProfile("fast-red", "Fast Red as the chromogen", look="fast-red", settings=FAST_RED),
     BenchProfile("negative", "no tumour", ("negative",)),
     BenchProfile("negative-mimics", "no tumour, and what looks like it", ("negative-mimics",)),
-    BenchProfile("failed-stain", "the stain failed", _VISIBLE, look="failed-stain"),
+    BenchProfile("failed-stain", "nothing is stained, control tissue neither", ("control",), look="failed-stain"),
     BenchProfile("half-blurred", "half of the scan out of focus", _VISIBLE, look="half-blurred"),
     BenchProfile("out-of-focus", "all of the scan out of focus", _VISIBLE, look="out-of-focus"),
     BenchProfile("he", "haematoxylin and eosin", ("he",)),
     BenchProfile("empty", "bare glass", ("empty",)),
 )
-"""All profiles; the slides of a run are drawn from them in turn."""
+"""All profiles; the slides of a run are drawn from them in turn.
+
+A failed stain is drawn with control tissue: without any, it cannot be told from a slide without tumour.
+"""
 
 _NEGATIVE_LOOKS = ("default", "strong-counterstain", "weak-counterstain", "warm-glass", "grey-glass", "thick")
 _NEGATIVE_SPACINGS = (0.25, 0.5)

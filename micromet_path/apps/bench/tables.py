@@ -10,6 +10,7 @@ from math import isfinite
 from typing import Any
 
 from micromet_path import __version__
+from micromet_path.apps.bench import FIRST_SEED
 from micromet_path.apps.bench.asked import ALL, Asked, Measure
 from micromet_path.apps.bench.measures import focus_confusion, measure_all, slide_confusion
 from micromet_path.apps.bench.records import Failure, FalseRow, FocusRow, NodeRow, SlideOutcome, SlideRow
@@ -56,13 +57,18 @@ class Report:
         return [measure for measure in self.measures if measure.asked is not None]
 
     @property
+    def _kind_of_seeds(self) -> str:
+        """Whether slides like these were looked at when settings were chosen."""
+        return "settings were chosen on others" if self.seed >= FIRST_SEED else "for development: not to be reported"
+
+    @property
     def caption(self) -> str:
         """What the figures are, and what they are not."""
         negatives = sum(outcome.slide.truth_category == "negative" for outcome in self.outcomes)
         foci = sum(row.is_judged for outcome in self.outcomes for row in outcome.foci)
         return (
             f"Synthetic slides, drawn by the program itself: {len(self.outcomes)} slides ({negatives} without tumour), "
-            f"{foci} foci, seeds from {self.seed} on, on which no setting was chosen; version {__version__}. "
+            f"{foci} foci, seeds from {self.seed} on ({self._kind_of_seeds}); version {__version__}. "
             "In brackets 95 % confidence intervals: Wilson's for shares, a bootstrap over slides for the rest. "
             "These figures are no evidence of clinical performance."
         )

@@ -155,10 +155,12 @@ def _control(spec: SampleSpec, rng: np.random.Generator) -> list[Wish]:
 
 
 def _mimics(spec: SampleSpec, rng: np.random.Generator) -> list[Wish]:
-    """Some foci among the mimics."""
+    """Some foci among the mimics; fewer on a small slide, to leave them room."""
+    part = min(1.0, (spec.side_um / UNIT_UM) ** 2)
+    few, some = round(3 * part), max(1, round(5 * part))
     wishes: list[Wish] = []
     for _ in range(_copies(spec)):
-        wishes += _near_200(rng, 1) + _nests(rng, 3, 40.0, 170.0) + _groups(rng, 5) + _cells(5)
+        wishes += _near_200(rng, round(part)) + _nests(rng, few, 40.0, 170.0) + _groups(rng, some) + _cells(some)
     return wishes
 
 
