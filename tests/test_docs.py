@@ -31,7 +31,9 @@ def test_every_verb_is_in_the_readme_and_has_help(verb):
 @pytest.mark.parametrize(("verb", "words"), COMMANDS + INLINE)
 def test_every_command_in_the_readme_exists(verb, words):
     assert verb in cli.commands
-    options = {name for option in cli.commands[verb].params for name in option.opts}
+    command = cli.commands[verb]
+    nested = getattr(command, "commands", {}).values()
+    options = {name for one in (command, *nested) for option in one.params for name in option.opts}
     for name in re.findall(r"(?<!\w)--?[a-z]+", words):
         assert name in options, f"micromet {verb} has no {name}"
 

@@ -190,17 +190,13 @@ def _cores(candidate: _Candidate, native: PixelSpacing, look: LookParams) -> Seq
     columns = max(1, ceil((x1 - x0) * native.x_um / look.window_um))
     rows = max(1, ceil((y1 - y0) * native.y_um / look.window_um))
     xs, ys = np.linspace(x0, x1, columns + 1).astype(int), np.linspace(y0, y1, rows + 1).astype(int)
-    middle = (candidate.start + candidate.stop) // 2
+    band = np.clip(np.searchsorted(ys, candidate.row, side="right") - 1, 0, rows - 1)
     held = np.zeros((rows, columns), np.int64)
-    at = (
-        np.clip(np.searchsorted(ys, candidate.row, side="right") - 1, 0, rows - 1),
-        np.clip(np.searchsorted(xs, middle, side="right") - 1, 0, columns - 1),
-    )
-    np.add.at(held, at, candidate.stop - candidate.start)
+    for column in range(columns):  # a run may reach through several windows
+        inside = np.minimum(candidate.stop, xs[column + 1]) - np.maximum(candidate.start, xs[column])
+        held[:, column] = np.bincount(band, np.maximum(inside, 0), minlength=rows)
     full = np.flatnonzero(held.ravel() >= 0.3 * held.max())
     picks = full[np.unique(np.linspace(0, len(full) - 1, min(len(full), look.most_windows)).round().astype(int))]
-    if len(full) == 1 or held.size == 1:
-        picks = full
     return [
         Region(int(xs[one % columns]), int(ys[one // columns]), int(xs[one % columns + 1]), int(ys[one // columns + 1]))
         for one in picks.tolist()

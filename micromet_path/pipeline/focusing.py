@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import Region, TileGrid
 from micromet_path.pipeline.reading import in_threads
-from micromet_path.pixels.focus import FocusParams, sharpness
+from micromet_path.pixels.focus import FocusParams, edge_width
 from micromet_path.pixels.focus_map import (
     Focus,
     Places,
@@ -106,7 +106,7 @@ class _Look:
         self._workers = workers
 
     def __call__(self, places: Places) -> NDArray[np.float64]:
-        """Width of the edges at each place in um, NaN where there is too little to tell."""
+        """Width of the edges at each place in um, as `edge_width` gives it."""
         blur_um = np.full(len(places), nan)
         for index, width_um in in_threads(self._one, enumerate(places.tolist()), self._workers):
             blur_um[index] = width_um
@@ -119,5 +119,4 @@ class _Look:
             rgb = self._slide.read(self._grid[row, column]).rgb
         except UnreadableSlideError:
             return index, nan
-        width_um = sharpness(rgb, self._slide.info.spacing, self._white, self._params)
-        return index, nan if width_um is None else width_um
+        return index, edge_width(rgb, self._slide.info.spacing, self._white, self._params)

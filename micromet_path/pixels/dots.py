@@ -15,6 +15,8 @@ from micromet_path.errors import ConfigError
 
 __all__ = ["DotParams", "gather_dots", "is_crumb"]
 
+_SHIFTS = 10
+
 
 @dataclass(frozen=True, slots=True)
 class DotParams:
@@ -39,7 +41,7 @@ class DotParams:
 
     minimum_count: int = 10
     window_um: float = 100.0
-    link_um: float = 25.0
+    link_um: float = 35.0
     gap_um: float = 7.0
     crumb_um: float = 25.0
     strong_od: float = 0.45
@@ -83,10 +85,17 @@ def gather_dots(centre_um: NDArray[np.float64], params: DotParams) -> NDArray[np
 
     tree = cKDTree(centre_um)
     radius = params.window_um / 2
-    is_core = tree.query_ball_point(centre_um, radius, return_length=True) >= params.minimum_count
-    if not is_core.any():
+    # The middle of a circle that holds enough need not be a dot: dots lead to the middle of their neighbours.
+    middle_um = centre_um
+    circles = [middle_um]
+    for _ in range(_SHIFTS):
+        middle_um = np.array([centre_um[near].mean(axis=0) for near in tree.query_ball_point(middle_um, radius)])
+        circles.append(middle_um)
+    middle_um = np.concatenate(circles)
+    middle_um = middle_um[tree.query_ball_point(middle_um, radius, return_length=True) >= params.minimum_count]
+    if not len(middle_um):
         return group
-    near_core, _ = cKDTree(centre_um[is_core]).query(centre_um, distance_upper_bound=radius)
+    near_core, _ = cKDTree(middle_um).query(centre_um, distance_upper_bound=radius)
     members = np.flatnonzero(np.isfinite(near_core))
     pairs = cKDTree(centre_um[members]).query_pairs(params.link_um, output_type="ndarray")
     n = len(members)

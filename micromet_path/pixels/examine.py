@@ -289,6 +289,7 @@ def _stellate(found: Evidence, params: ExamineParams) -> float:
     return all_of(
         ramp(strokes.thin_share, params.thin_share),
         ramp(strokes.compactness, params.branching),
+        ramp(strokes.enclosed_ratio, params.enclosed),
         ramp(strokes.length_um, params.process_length_um),
         ramp(found.chromogen_high_od, params.form_od),
         ramp(found.chromogen_od, params.moderate_od),

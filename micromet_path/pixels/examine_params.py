@@ -74,6 +74,8 @@ class ExamineParams:
     branching : Ramp
         Compactness ``4 pi area / perimeter**2`` of the largest part, falling. A disc has 1; four processes
         of 10 x 1.5 um have 0.12.
+    enclosed : Ramp
+        Area of holes over that of the form, falling: processes end freely, a membrane goes round.
     process_length_um : Ramp
         Area over stroke width: how long the strokes are in all. A torn membrane is shorter.
     form_od : Ramp
@@ -153,9 +155,10 @@ class ExamineParams:
     fold_brownness: Ramp = (0.40, 0.20)
     fold_chromogen: Ramp = (5.0, 3.0)
     fold_od: Ramp = (0.75, 0.55)
-    thin_share: Ramp = (0.50, 0.80)
+    thin_share: Ramp = (0.40, 0.70)
     stroke_um: float = 2.5
     branching: Ramp = (0.25, 0.12)
+    enclosed: Ramp = (1.0, 0.5)
     process_length_um: Ramp = (15.0, 30.0)
     form_od: Ramp = (0.32, 0.42)
     moderate_od: Ramp = (0.9, 0.6)

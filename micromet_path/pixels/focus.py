@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil, inf, sqrt
+from math import ceil, inf, isfinite, nan, sqrt
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
 from micromet_path.pixels.stain import WhitePoint
 
-__all__ = ["FocusParams", "sharpness"]
+__all__ = ["WIDEST_UM", "FocusParams", "edge_width", "sharpness"]
 
 _LUMA = np.array([0.299, 0.587, 0.114])  # the channel that JPEG keeps at full resolution
 _WORK_UM = 0.5  # finer pictures are averaged down to about this: a rim of 1 um needs no more
@@ -47,7 +47,9 @@ _BARE_OD = 0.025  # pale tissue absorbs 0.03 to 0.06
 _RIM_CELLS = 3  # a cell is bare from 6 um beyond a border; as much again on the other side
 _LEAST_TISSUE = 0.5  # share of a window
 _LEAST_WINDOWS = 2  # a single one may hold no more than the smooth rim of a section
-_WIDEST_UM = 6.0  # what is wider cannot be told apart
+
+WIDEST_UM = 6.0
+"""Wider edges cannot be told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +141,26 @@ def sharpness(
     >>> sharpness(np.full((256, 256, 3), 180, np.uint8), PixelSpacing(0.25, 0.25), white) is None
     True
     """
-    params = FocusParams() if params is None else params
+    width_um = edge_width(rgb, spacing, white, FocusParams() if params is None else params)
+    return width_um if isfinite(width_um) else None
+
+
+def edge_width(rgb: NDArray[np.uint8], spacing: PixelSpacing, white: WhitePoint, params: FocusParams) -> float:
+    """As `sharpness`, with the reason where there is no width.
+
+    Returns
+    -------
+    float
+        NaN where there is too little tissue, ``inf`` where there is tissue and not one edge in it: an even
+        substance, or cells so far out of focus that none is left.
+    """
     light, work = _light(rgb, spacing, white)
     sides_um = (light.shape[0] * work.y_um, light.shape[1] * work.x_um)
     if max(work.x_um, work.y_um) > 2 * _WORK_UM or min(sides_um) < params.window_um:
-        return None
+        return nan
     tissue = _away_from_glass(light, work)
     slopes = [_slope(light, spacing, work, amount) for amount in _REBLUR_UM]
-    widths = []
+    widths, n_even = [], 0
     for window in _windows(light.shape, work, params.window_um):
         inside = tissue[window]
         if np.count_nonzero(inside) < _LEAST_TISSUE * inside.size:
@@ -154,7 +168,11 @@ def sharpness(
         fine, middle, coarse = (_power_mean(slope[window][inside]) for slope in slopes)
         if _STEEP * coarse ** (1 / _POWER) * _REBLUR_UM[2] >= params.least_contrast:
             widths.append(max(_width(fine, middle, 0), _width(middle, coarse, 1)))
-    return sorted(widths)[int(_TYPICAL * (len(widths) - 1))] if len(widths) >= _LEAST_WINDOWS else None
+        else:
+            n_even += 1
+    if len(widths) >= _LEAST_WINDOWS:
+        return sorted(widths)[int(_TYPICAL * (len(widths) - 1))]
+    return inf if n_even >= _LEAST_WINDOWS else nan
 
 
 def _light(
@@ -277,5 +295,5 @@ def _width(fine: float, coarse: float, pair: int) -> float:
     first, second = _REBLUR_UM[pair] ** 2, _REBLUR_UM[pair + 1] ** 2
     ratio = (fine / coarse) ** (2 / (_POWER - 1))
     if ratio <= 1:
-        return _WIDEST_UM
-    return min(_WIDEST_UM, _CURVED * sqrt(max(0.0, (second - ratio * first) / (ratio - 1))))
+        return WIDEST_UM
+    return min(WIDEST_UM, _CURVED * sqrt(max(0.0, (second - ratio * first) / (ratio - 1))))

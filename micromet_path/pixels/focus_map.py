@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing, TileGrid
-from micromet_path.pixels.focus import FocusParams
+from micromet_path.pixels.focus import WIDEST_UM, FocusParams
 from micromet_path.pixels.tissue import Overview
 
 __all__ = ["Focus", "draw_places", "focus_map", "grid_of_places", "number_of_places", "tissue_share"]
@@ -189,7 +189,8 @@ def focus_map(
     places : ndarray of shape (K, 2), int64
         Rows and columns of what was looked at.
     blur_um : ndarray of shape (K,), float
-        Width of the edges there, NaN where there was too little to see.
+        Width of the edges there as `edge_width` gives it: NaN where there was too little tissue, ``inf`` where
+        there was no edge in it.
     tissue : ndarray of shape (grid.rows, grid.columns), dtype float32
         As `tissue_share` gives it; the weight of each cell.
     grid : TileGrid
@@ -199,9 +200,15 @@ def focus_map(
 
     Notes
     -----
+    A place without an edge tells nothing as long as most others have some. Where most of the tissue has none it is
+    out of focus beyond measuring: no node is so even, and nothing could be found there.
+
     Each cell takes the value of the nearest place; the share is by area. The interval is that of a share in as
     many independent places as would weigh alike (Kish 1965).
     """
+    is_even = np.isinf(blur_um)
+    is_lost = np.count_nonzero(is_even) > np.count_nonzero(np.isfinite(blur_um))
+    blur_um = np.where(is_even, WIDEST_UM if is_lost else np.nan, blur_um)
     seen = ~np.isnan(blur_um)
     spread = np.full(tissue.shape, np.nan, np.float32)
     cells = np.argwhere(tissue > 0)

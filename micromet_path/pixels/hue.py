@@ -159,7 +159,7 @@ def _weighted_median(values: Floats, weights: Floats) -> float:
         low, high = float(values.min()), float(values.max())
         bins = np.minimum(((values - low) * (20_000 / max(high - low, 1e-9))).astype(np.int64), 19_999)
         values = np.asarray(low + (np.arange(20_000) + 0.5) * (max(high - low, 1e-9) / 20_000), np.float64)
-        weights = np.bincount(bins, weights, minlength=20_000)
+        weights = np.bincount(bins, weights, minlength=20_000).astype(weights.dtype)
     order = np.argsort(values, kind="stable")
     total = np.cumsum(weights[order])
     return float(np.interp(total[-1] / 2, total - weights[order] / 2, values[order]))

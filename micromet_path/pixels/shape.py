@@ -215,6 +215,8 @@ class Strokes:
         Of the stained pixels themselves.
     filled_um2 : float
         Of the closed and filled form.
+    enclosed_ratio : float
+        Area of the holes that are left, over that of the form: a membrane goes round, processes end.
     thin_share : float
         Share of the form that is thinner than the width of a stroke.
     width_um : float
@@ -233,6 +235,7 @@ class Strokes:
 
     area_um2: float
     filled_um2: float
+    enclosed_ratio: float
     thin_share: float
     width_um: float
     length_um: float
@@ -255,14 +258,17 @@ def strokes_of(stained: Mask, stroke_um: float, spacing: PixelSpacing) -> Stroke
     half_pixel = 0.25 * (spacing.x_um + spacing.y_um)
     inside_um = distance_um(form, spacing)
     width_um = 4 * float(np.mean(inside_um[form]) - half_pixel / 2)
-    thick = np.count_nonzero(_reopened(inside_um, stroke_um / 2 + half_pixel, spacing))
+    thick = int(np.count_nonzero(_reopened(inside_um, stroke_um / 2 + half_pixel, spacing)))
     largest_um2 = float(pixels.max()) * pixel_um2
     around_um = perimeter_um(largest, spacing)
     parts_um2 = pixels[pixels * pixel_um2 >= 1.0] * pixel_um2
+    form_px = int(np.count_nonzero(form))
+    enclosed_px = int(np.count_nonzero(ndimage.binary_fill_holes(form))) - form_px
     return Strokes(
-        area_um2=np.count_nonzero(stained) * pixel_um2,
-        filled_um2=np.count_nonzero(form) * pixel_um2,
-        thin_share=1 - thick / np.count_nonzero(form),
+        area_um2=int(np.count_nonzero(stained)) * pixel_um2,
+        filled_um2=form_px * pixel_um2,
+        enclosed_ratio=enclosed_px / form_px,
+        thin_share=1 - thick / form_px,
         width_um=width_um,
         length_um=largest_um2 / width_um,
         compactness=4 * float(np.pi) * largest_um2 / around_um**2,

@@ -34,6 +34,28 @@ def test_two_patterns_are_two_in_the_order_of_their_first_dot():
     assert gather_dots(dots[::-1], PARAMS).tolist() == [-1] + [0] * 12 + [1] * 12
 
 
+def in_a_full_circle(dots):
+    """By brute force: a circle that holds as many as any can be moved until two dots lie on it."""
+    radius = PARAMS.window_um / 2 + 1e-6
+    first, second = np.triu_indices(len(dots), 1)
+    half = (dots[second] - dots[first]) / 2
+    length = np.hypot(*half.T)
+    kept = (length > 0) & (length <= radius)
+    first, half, length = first[kept], half[kept], length[kept]
+    across = np.column_stack([-half[:, 1], half[:, 0]]) * (np.sqrt(radius**2 - length**2) / length)[:, None]
+    middles = np.concatenate([dots[first] + half + across, dots[first] + half - across, dots])
+    held = cdist(middles, dots) <= radius + 1e-6
+    return held[held.sum(axis=1) >= PARAMS.minimum_count].any(axis=0)
+
+
+def test_dots_around_an_empty_middle_are_found():
+    """No dot has ten others within 50 um, the circle around them has all."""
+    angle = np.arange(10) * 2 * np.pi / 10
+    ring = 47.0 * np.column_stack([np.cos(angle), np.sin(angle)])
+    assert (cdist(ring, ring) <= 50).sum(axis=1).max() < 10
+    assert gather_dots(ring, PARAMS).tolist() == [0] * 10
+
+
 @pytest.mark.parametrize("seed", range(12), ids="seed{}".format)
 def test_patterns_follow_their_definition(seed):
     rng = np.random.default_rng(seed)
@@ -43,13 +65,13 @@ def test_patterns_follow_their_definition(seed):
     group = gather_dots(dots, PARAMS)
 
     apart = cdist(dots, dots)
+    assert not np.any(group[~in_a_full_circle(dots)] >= 0)
     is_core = (apart <= PARAMS.window_um / 2).sum(axis=1) >= PARAMS.minimum_count
-    near_core = (apart[:, is_core] <= PARAMS.window_um / 2).any(axis=1)
-    assert not np.any(group[~near_core] >= 0)
+    assert np.all(group[is_core] >= 0) or group.max() >= 0 or not is_core.any()
     for k in range(group.max() + 1):
         members = np.flatnonzero(group == k)
         assert len(members) >= PARAMS.minimum_count
-        others = near_core & (group != k)
+        others = (group >= 0) & (group != k)
         assert np.all(apart[np.ix_(members, others)] > PARAMS.link_um)
         reached = {int(members[0])}
         while True:

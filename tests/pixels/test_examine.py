@@ -406,6 +406,16 @@ def test_the_hue_is_measured_against_that_of_the_slide():
     assert strengths(replace(view, hue=same))["pigment_hue"] == 0
 
 
+@pytest.mark.parametrize("radius_um", [8.0, 13.0, 22.0])
+def test_a_membrane_round_a_large_or_empty_body_is_no_reticulum_cell(radius_um):
+    scene = Scene(np.random.default_rng(8))
+    body = scene.disc(*scene.centre, radius_um, 0.1)
+    scene.tissue(keep_out=body)
+    membrane = body & (distance_transform_edt(body) * PITCH_UM < 1.6)
+    scene.stain(membrane, 0.65)
+    assert strengths(scene.view(grown(body, 2.0)))["stellate"] < 0.2
+
+
 @pytest.mark.parametrize("blur_um", [0.3, 0.6, 1.0, 1.5])
 def test_a_scan_that_is_soft_everywhere_blames_no_object(blur_um):
     scene, where = tumour(3, 4, "cytoplasmic", 0.7)

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing, Region, TileGrid
-from micromet_path.pixels.focus import FocusParams, sharpness
+from micromet_path.pixels.focus import FocusParams, edge_width, sharpness
 from micromet_path.pixels.focus_map import (
     draw_places,
     focus_map,
@@ -131,6 +131,14 @@ def test_what_shows_nothing_has_no_width(level):
     for blue in (even, shaded):
         picture = seen((blue, 0 * blue), 0.0, PixelSpacing(0.5, 0.5), quality=50, noise=2.0)
         assert sharpness(picture, PixelSpacing(0.5, 0.5), WHITE) is None
+        width = edge_width(picture, PixelSpacing(0.5, 0.5), WHITE, PARAMS)
+        assert np.isinf(width) if level else np.isnan(width) or np.isinf(width)
+
+
+def test_cells_far_out_of_focus_are_no_bare_glass():
+    spacing = PixelSpacing(0.5, 0.5)
+    widths = [edge_width(seen(node(0), blur_um, spacing), spacing, WHITE, PARAMS) for blur_um in (8.0, 15.0)]
+    assert min(widths) > 2
 
 
 def test_glass_with_the_rim_of_a_section_has_no_width():
@@ -282,6 +290,17 @@ def test_where_nothing_could_be_measured_nothing_is_claimed():
     none = focus_map(np.empty((0, 2), np.int64), np.empty(0), 0 * tissue, grid, spacing, PARAMS)
     assert none.share is None
     assert (none.states == 0).all()
+
+
+def test_tissue_without_an_edge_tells_nothing_unless_most_of_it_is_so():
+    spacing, grid = PixelSpacing(0.25, 0.25), TileGrid(5120, 512, 512, 512)
+    tissue, places = np.ones((1, 10), np.float32), np.argwhere(np.ones((1, 10)))
+    few = focus_map(places, np.array([0.5] * 7 + [np.inf] * 3), tissue, grid, spacing, PARAMS)
+    assert (few.share, few.n_measured) == (1.0, 7)
+    most = focus_map(places, np.array([0.5] * 3 + [np.inf] * 7), tissue, grid, spacing, PARAMS)
+    assert most.share == pytest.approx(0.3)
+    bare = focus_map(places, np.array([0.5] * 3 + [np.nan] * 7), tissue, grid, spacing, PARAMS)
+    assert bare.share == 1.0
 
 
 def test_more_places_make_the_interval_narrower():

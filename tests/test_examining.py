@@ -1,0 +1,107 @@
+"""The second look: what it adds belongs to fragments, whatever the gap, the order and the number of threads."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import micromet_path as mp
+from micromet_path.config import LookParams
+from micromet_path.errors import ConfigError
+from micromet_path.pipeline.judging import recut
+from tests.test_pipeline import HALF, HELD, analyze, assert_same, crowded, section
+
+BY_AREA = replace(HELD, look=LookParams(most_candidates=0))
+CELL_UM2 = HELD.nuclei.cell_area_um2
+
+
+def test_without_a_second_look_cells_come_from_the_area():
+    canvas = section().with_brown(section().disc(450, 300, 40))
+    clusters = analyze(canvas.rgb(), BY_AREA).analysis.clusters
+    assert clusters.cells[0] == pytest.approx(clusters.area_filled_um2[0] / CELL_UM2)
+    assert clusters.cells_low[0] < clusters.cells[0] < clusters.cells_high[0]
+
+
+def test_a_sheet_without_a_nucleus_says_so_and_a_nest_with_nuclei_does_not():
+    slide = mp.analyze("sample_slides/micro.svs")
+    assert "no_nuclei" not in slide.clusters.flags_of(0)
+    rgb = np.full((500, 700, 3), 243, np.uint8)
+    rows, columns = np.mgrid[:500, :700]
+    rgb[50:450, 50:650] = (205, 200, 222)
+    sheet = np.hypot(rows - 250, columns - 350) < 110
+    rgb[sheet] = (150, 105, 70)
+    assert analyze(rgb).analysis.clusters.flags_of(0)["no_nuclei"] >= 0.5
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_threads_change_nothing(workers):
+    rgb = crowded(3)
+    assert_same(analyze(rgb, workers=workers).analysis.fragments, analyze(rgb).analysis.fragments)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_rotation_changes_what_is_seen_by_little(quarters):
+    rgb = crowded(1)
+    before = analyze(rgb).analysis.clusters
+    after = analyze(np.ascontiguousarray(np.rot90(rgb, quarters))).analysis.clusters
+    assert len(before) == len(after)
+    assert np.sort(after.cells).sum() == pytest.approx(np.sort(before.cells).sum(), rel=0.1)
+
+
+def test_a_recut_adds_up_what_fragments_know():
+    outcome = analyze(crowded(0))
+    fragments = outcome.analysis.fragments
+    cut = recut(outcome.analysis, HELD, 50.0).clusters
+    member = cut.cluster_of_fragment
+    for row in range(len(cut)):
+        own = member == row
+        assert cut.cells[row] == pytest.approx(max(1.0, fragments.cells[own].sum()))
+        for name, strength in fragments.flags.items():
+            if name not in ("pigment_like", "pigment_hue"):
+                expected = np.average(strength[own], weights=fragments.area_px[own])
+                assert cut.flags[name][row] == pytest.approx(min(1.0, expected), abs=1e-9)
+
+
+def test_what_is_learnt_of_a_candidate_is_shared_out_by_area():
+    fragments = analyze(crowded(0)).analysis.fragments
+    assert np.all((fragments.cells_low <= fragments.cells + 1e-12) & (fragments.cells <= fragments.cells_high + 1e-12))
+    assert np.all(fragments.cells > 0)
+    for strength in fragments.flags.values():
+        assert_array_equal(strength.shape, (len(fragments),))
+        assert np.all((strength >= 0) & (strength <= 1 + 1e-9))
+
+
+def test_only_the_largest_are_looked_at():
+    rgb = crowded(0)
+    one = analyze(rgb, replace(HELD, look=LookParams(most_candidates=1))).analysis.fragments
+    none = analyze(rgb, BY_AREA).analysis.fragments
+    looked_at = np.flatnonzero(one.cells != none.cells)
+    assert 0 < len(looked_at) < len(one)
+    assert one.area_px[looked_at].sum() == one.area_px[looked_at[0] : looked_at[-1] + 1][looked_at - looked_at[0]].sum()
+
+
+def test_a_large_candidate_is_seen_in_windows_and_taken_to_be_like_them():
+    canvas = section(width=2400)
+    canvas.with_brown(canvas.box(200, 250, 2200, 330))
+    few = analyze(canvas.rgb(), replace(HELD, look=LookParams(most_windows=2, window_um=100.0))).analysis.clusters
+    many = analyze(canvas.rgb(), replace(HELD, look=LookParams(most_windows=50, window_um=100.0))).analysis.clusters
+    assert_allclose(few.cells, many.cells, rtol=0.25)
+    assert few.cells_high[0] - few.cells_low[0] > many.cells_high[0] - many.cells_low[0]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"most_candidates": -1}, {"most_windows": 0}, {"fine_um": 5.0}, {"fine_um": 500.0}, {"window_um": 1e5}]
+)
+def test_nonsense_is_refused(wrong):
+    with pytest.raises(ConfigError, match="look: expected"):
+        LookParams(**wrong)
+
+
+def test_scale_is_that_of_the_slide():
+    canvas = section()
+    canvas.with_brown(canvas.disc(450, 300, 40))
+    small = analyze(canvas.rgb(), BY_AREA).analysis.clusters.cells[0]
+    large = analyze(canvas.rgb(), BY_AREA, mp.PixelSpacing(1.0, 1.0)).analysis.clusters.cells[0]
+    assert large == pytest.approx(4 * small)
+    assert HALF.x_um == 0.5
