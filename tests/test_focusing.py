@@ -62,7 +62,7 @@ def test_a_blurred_slide_is_out_of_focus(sigma_um, is_sharp):
         assert focus.share < 0.05
 
 
-@pytest.mark.parametrize("part", [0.1, 0.5, 0.8])
+@pytest.mark.parametrize("part", [0.25, 0.5, 0.8])
 def test_the_share_is_that_of_the_tissue_that_was_not_blurred(part):
     width = pixels("macro")[0].shape[1]
     slide = blurred("macro", 3.0, int(part * width))
@@ -72,7 +72,7 @@ def test_the_share_is_that_of_the_tissue_that_was_not_blurred(part):
     assert focus.low <= expected <= focus.high
     on = focus.on(glass.overview)
     left, right = on[:, : int((part - 0.08) * on.shape[1])], on[:, int((part + 0.08) * on.shape[1]) :]
-    assert np.mean(left[~np.isnan(left)] > PARAMS.largest_blur_um) > 0.97 or not left.size
+    assert np.mean(left[~np.isnan(left)] > PARAMS.largest_blur_um) > 0.97
     assert np.mean(right[~np.isnan(right)] <= PARAMS.largest_blur_um) > 0.97
 
 

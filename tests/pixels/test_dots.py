@@ -51,7 +51,7 @@ def in_a_full_circle(dots):
 def test_dots_around_an_empty_middle_are_found():
     """No dot has ten others within 50 um, the circle around them has all."""
     angle = np.arange(10) * 2 * np.pi / 10
-    ring = 47.0 * np.column_stack([np.cos(angle), np.sin(angle)])
+    ring = 40.0 * np.column_stack([np.cos(angle), np.sin(angle)])
     assert (cdist(ring, ring) <= 50).sum(axis=1).max() < 10
     assert gather_dots(ring, PARAMS).tolist() == [0] * 10
 

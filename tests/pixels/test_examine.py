@@ -360,11 +360,17 @@ TUMOURS = [
 ]
 
 
-@pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize(("n_cells", "pattern", "amount"), TUMOURS, ids=[f"{n} {p} {a}" for n, p, a in TUMOURS])
+TUMOUR_VIEWS = [(*each, look) for i, each in enumerate(TUMOURS) for j, look in enumerate(LOOKS) if (i + j) % 2 == 0]
+
+
+@pytest.mark.parametrize(
+    ("n_cells", "pattern", "amount", "look"),
+    TUMOUR_VIEWS,
+    ids=[f"{n} {p} {a} {look}" for n, p, a, look in TUMOUR_VIEWS],
+)
 def test_tumour_raises_no_flag(n_cells, pattern, amount, look):
     # Every other one on the dyes of a real scanner, which the model's vectors miss by 7 degrees.
-    index = list(LOOKS).index(look) + TUMOURS.index((n_cells, pattern, amount))
+    index = TUMOUR_VIEWS.index((n_cells, pattern, amount, look))
     dab, blue = (("ruifrok", "ruifrok"), ("aperio", "blue"))[index % 2]
     room_um = (7.5, 9.0, 13.0)[index % 3]
     scene, where = tumour(index, n_cells, pattern, amount, room_um, DAB[dab], blue)
