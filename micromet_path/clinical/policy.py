@@ -82,7 +82,14 @@ class ClassifyParams:
     minimum_coverage: float = 0.98
     minimum_in_focus: float = 0.98
     minimum_tissue_mm2: float = 0.01
-    not_counted_flags: tuple[str, ...] = ("pigment_like", "off_tissue", "ink", "sub_cellular", "edge_haze")
+    not_counted_flags: tuple[str, ...] = (
+        "pigment_like",
+        "pigment_hue",
+        "off_tissue",
+        "ink",
+        "sub_cellular",
+        "edge_haze",
+    )
     doubtful_flags: tuple[str, ...] = (
         "weak",
         "fold",
@@ -92,7 +99,6 @@ class ClassifyParams:
         "stellate",
         "dot_pattern",
         "haze_bridge",
-        "pigment_hue",
         "precipitate",
         "plasma_like",
         "no_nuclei",

@@ -22,7 +22,15 @@ from micromet_path.pipeline.reading import in_threads
 from micromet_path.pixels.examine import FLAGS, ExamineParams, SlideHue, View, evidence, flags_of
 from micromet_path.pixels.hue import slide_hue
 from micromet_path.pixels.link import cut
-from micromet_path.pixels.nuclei import MARGIN_UM, CellCount, NucleiParams, NucleiTally, cells_of, tally_nuclei
+from micromet_path.pixels.nuclei import (
+    MARGIN_UM,
+    CellCount,
+    NucleiParams,
+    NucleiTally,
+    cells_of,
+    exact_cells,
+    tally_nuclei,
+)
 from micromet_path.pixels.stain import StainModel
 from micromet_path.slides.base import Slide
 
@@ -149,7 +157,8 @@ def examine_candidates(
             continue
         area = fragments.area_px[seen.members]
         share = area / area.sum()
-        cells[:, seen.members] = np.array([[seen.cells.value], [seen.cells.low], [seen.cells.high]]) * share
+        whole = np.array([[seen.cells.value], [seen.cells.low], [seen.cells.high]])
+        cells[:, seen.members] = exact_cells(whole * share)
         for name, strength in seen.flags.items():
             flags[name][seen.members] = strength
     return replace(fragments, cells=cells[0], cells_low=cells[1], cells_high=cells[2], flags=flags)

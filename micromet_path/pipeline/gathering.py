@@ -23,7 +23,7 @@ from micromet_path.pixels.fragments import (
 )
 from micromet_path.pixels.holes import fill_holes
 from micromet_path.pixels.link import contiguity_tree, cut
-from micromet_path.pixels.nuclei import NucleiParams
+from micromet_path.pixels.nuclei import NucleiParams, exact_cells
 from micromet_path.pixels.stain import OD_SCALE
 
 _STEP_UM = 5.0  # far below the distance within which a dot is a crumb
@@ -194,8 +194,8 @@ def _fragments(
         off_tissue=np.zeros(n, bool),
         dot_group=dot_group[kept],
         piece=np.zeros(n, np.int64),
-        cells=filled_um2 / params.cell_area_um2,
-        cells_low=filled_um2 / params.cell_area_high_um2,
-        cells_high=filled_um2 / params.cell_area_low_um2,
+        cells=exact_cells(filled_um2 / params.cell_area_um2),
+        cells_low=exact_cells(filled_um2 / params.cell_area_high_um2),
+        cells_high=exact_cells(filled_um2 / params.cell_area_low_um2),
         flags={},
     )

@@ -175,11 +175,11 @@ class ExamineParams:
     plasma_cap: Ramp = (0.90, 0.80)
     plasma_rival: Ramp = (0.8, 0.4)
     haze_area_um2: Ramp = (800.0, 2000.0)
-    haze_contrast: Ramp = (0.20, 0.12)
+    haze_contrast: Ramp = (0.24, 0.15)
     haze_od: Ramp = (0.8, 0.5)
-    haze_drop: Ramp = (0.65, 0.40)
+    haze_drop: Ramp = (0.72, 0.52)
     haze_glass: Ramp = (0.2, 0.6)
-    haze_without_glass: float = 0.6
+    haze_without_glass: float = 0.75
     broad_um2: Ramp = (600.0, 1800.0)
     ink_contrast: Ramp = (0.16, 0.08)
     ink_od: Ramp = (0.5, 0.8)

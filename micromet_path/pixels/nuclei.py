@@ -21,7 +21,16 @@ from micromet_path.geometry import PixelSpacing
 from micromet_path.pixels.nuclei_spots import NucleiParams, Spots, View, filled_pieces, find_spots, reduced
 from micromet_path.pixels.stain import StainModel
 
-__all__ = ["MARGIN_UM", "CellCount", "NucleiParams", "NucleiTally", "cells_of", "count_cells", "tally_nuclei"]
+__all__ = [
+    "MARGIN_UM",
+    "CellCount",
+    "NucleiParams",
+    "NucleiTally",
+    "cells_of",
+    "count_cells",
+    "exact_cells",
+    "tally_nuclei",
+]
 
 Mask = NDArray[np.bool_]
 Labels = NDArray[np.int32]
@@ -30,6 +39,8 @@ Core = tuple[slice, slice]
 
 MARGIN_UM = 25.0
 """What a window shows around its core, so that the core's tally does not depend on where windows are cut."""
+
+_CELL_STEPS = float(1 << 20)
 
 _LIMITS = (1.5, 1.0, 0.7)
 """Shares of the contrast limit at which nuclei are certain, counted and possible."""
@@ -146,6 +157,11 @@ def cells_of(tally: NucleiTally, params: NucleiParams) -> CellCount:
         counted=tally.seen,
         solid_share=tally.hidden_um2 / filled if filled else 0.0,
     )
+
+
+def exact_cells(cells: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Numbers of cells as multiples of a small power of two, whose sums are the same bits in any order."""
+    return np.asarray(np.rint(cells * _CELL_STEPS) / _CELL_STEPS)
 
 
 def _trust(certain: int, possible: int) -> float:

@@ -85,7 +85,7 @@ def overview(analysis: Analysis, shapes: ClusterShapes, picture: Picture) -> Ima
     sheet.paste(tissue, ((width - tissue.width) // 2, HEADER_PX))
     draw = ImageDraw.Draw(sheet)
     _head(draw, analysis, width)
-    _legend(draw, analysis.clusters, sheet.size)
+    _legend(draw, analysis, sheet.size)
     return sheet
 
 
@@ -159,17 +159,14 @@ def _draw_pieces(image: Image.Image, pieces: tuple[Piece, ...], place: Scaled) -
 
 
 def _tint_blurred(image: Image.Image, regions: tuple[Region, ...], place: Scaled) -> None:
-    """A violet veil with a line of words over tissue that is out of focus."""
+    """A violet veil over tissue that is out of focus; the legend names it."""
     from PIL import ImageDraw
 
-    if not regions:
-        return
     draw = ImageDraw.Draw(image, "RGBA")
-    boxes = place(np.array(regions, float).reshape(-1, 2)).reshape(-1, 4)
-    for x0, y0, x1, y1 in boxes.tolist():
-        draw.rectangle((x0, y0, x1, y1), fill=(*_BLURRED, 70))
-    x0, _, x1, y1 = boxes[int(np.argmax(boxes[:, 2] - boxes[:, 0]))].tolist()
-    words(draw, (max(2.0, (x0 + x1) / 2 - 45), y1 - 20), "out of focus", 16, _BLURRED, halo=2)
+    for region in regions:
+        corners = np.array([[region.x0, region.y0], [region.x1, region.y1]], float)
+        x0, y0, x1, y1 = np.rint(place(corners)).ravel().tolist()
+        draw.rectangle((x0, y0, max(x0, x1 - 1), max(y0, y1 - 1)), fill=(*_BLURRED, 70))
 
 
 def _hatch(draw: Any, box: Box) -> None:
@@ -266,14 +263,17 @@ def _head(draw: Any, analysis: Analysis, width: int) -> None:
     words(draw, (12, 37), shortened(suggested, 17, width - 24), 17, COLOURS[finding.category])
 
 
-def _legend(draw: Any, clusters: Clusters, size: tuple[int, int]) -> None:
+def _legend(draw: Any, analysis: Analysis, size: tuple[int, int]) -> None:
     """What the colours mean, with numbers of clusters."""
+    clusters = analysis.clusters
     counted = clusters.is_counted
     entries: list[tuple[str, Rgb, bool]] = []
     for category in (Category.MACROMETASTASIS, Category.MICROMETASTASIS, Category.ITC):
         n = int(sum(clusters.category[row] is category for row in np.flatnonzero(counted)))
         entries.append((f"{NAMES[category]}: {n}", COLOURS[category], False))
     entries.append((f"Not counted: {int((~counted).sum())}", NOT_COUNTED, True))
+    if analysis.scan.out_of_focus_px0:
+        entries.append(("Out of focus", _BLURRED, False))
     x, y = 12.0, size[1] - LEGEND_PX + 20.0
     for text, colour, is_dashed in entries:
         for start in range(0, 30, 10) if is_dashed else (0,):
