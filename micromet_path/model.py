@@ -537,7 +537,6 @@ class Quality:
     tissue_area_mm2: float
     coverage: float | None
     in_focus: float | None = None
-    in_focus_interval: tuple[float, float] | None = None
     has_light: bool = True
     is_h_dab: bool | None = True
     stain_note: str = ""
@@ -546,9 +545,10 @@ class Quality:
     is_white_assumed: bool = False
     is_area_limited: bool = False
     control_result: str | None = None
-    control_on_slide: str | None = None
     antibody: str | None = None
     audit: Audit | None = None
+    in_focus_interval: tuple[float, float] | None = None
+    control_on_slide: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

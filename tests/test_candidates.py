@@ -24,7 +24,7 @@ from tests.test_pipeline import BLACK, DAB, HAEMATOXYLIN, WHITE, assert_same, pa
 SIDE, TILE, FACTOR = 2048, 128, 4
 # Flat boxes of brown have no nuclei: the second look, which would say so, has tests of its own.
 HELD = Config(
-    stain=StainParams(white=WHITE),
+    stain=StainParams(white=WHITE, vectors="fixed", thresholds="fixed"),
     scan=ScanParams(full_below_px=0, least_audited=0),
     look=LookParams(most_candidates=0),
 )

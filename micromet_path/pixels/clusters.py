@@ -261,7 +261,7 @@ def _rank(
 ) -> NDArray[np.float64]:
     """Order for the eye: large and brown first, what looks like a mimic later."""
     doubt = 1 - 0.9 * np.max([flags.get(name, np.zeros(len(diameter))) for name in _MIMICS], axis=0)
-    return np.log1p(diameter) * np.clip(mean_dab, 0.0, 1.5) * doubt
+    return np.asarray(np.log1p(diameter) * np.clip(mean_dab, 0.0, 1.5) * doubt)
 
 
 def below_area(fragments: Fragments, tree: Tree, spacing: PixelSpacing, params: ClusterParams) -> Dropped:

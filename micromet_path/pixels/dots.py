@@ -15,8 +15,6 @@ from micromet_path.errors import ConfigError
 
 __all__ = ["DotParams", "gather_dots", "is_crumb"]
 
-_SHIFTS = 10
-
 
 @dataclass(frozen=True, slots=True)
 class DotParams:
@@ -85,13 +83,9 @@ def gather_dots(centre_um: NDArray[np.float64], params: DotParams) -> NDArray[np
 
     tree = cKDTree(centre_um)
     radius = params.window_um / 2
-    # The middle of a circle that holds enough need not be a dot: dots lead to the middle of their neighbours.
-    middle_um = centre_um
-    circles = [middle_um]
-    for _ in range(_SHIFTS):
-        middle_um = np.array([centre_um[near].mean(axis=0) for near in tree.query_ball_point(middle_um, radius)])
-        circles.append(middle_um)
-    middle_um = np.concatenate(circles)
+    # The middle of a circle that holds enough need not be a dot: half-way between two of them is tried as well.
+    first, second = tree.query_pairs(params.window_um, output_type="ndarray").T
+    middle_um = np.concatenate([centre_um, (centre_um[first] + centre_um[second]) / 2])
     middle_um = middle_um[tree.query_ball_point(middle_um, radius, return_length=True) >= params.minimum_count]
     if not len(middle_um):
         return group

@@ -118,7 +118,7 @@ def make_fragments(mask, offset, rng):
         cells=area / 500,
         cells_low=area / 800,
         cells_high=area / 300,
-        flags={"blur": rng.random(n) * (rng.random(n) < 0.1), "stellate": np.zeros(n)},
+        flags={"blur": np.linspace(0, 0.3, n), "stellate": np.zeros(n)},
     )
     runs = Runs(
         *(np.ascontiguousarray(column[order], dtype=np.int32)
@@ -297,11 +297,13 @@ def build(mask, offset=(3000, 2000), seed=0, category=None, name="sentinel node 
         scan=ScanSummary(
             0.996, 0.98, 41.23, (243.0, 242.5, 240.1), "measured",
             ((0.65, 0.7, 0.29), (0.27, 0.57, 0.78), (0.6, -0.6, 0.5)),
-            "default", ((0.64, 0.71, 0.29), (0.28, 0.56, 0.78), (0.6, -0.6, 0.5)), 0.25, 0.2, 0.3, 0.5,
-            (0.5, 0.52), 7.0, 25.0, "candidates", 2, Dropped(14, 5.9), Dropped(3, None),
+            "estimated", (0.64, 0.71, 0.29), (0.28, 0.56, 0.78), 0.83, ("the chromogen lies 6 degrees off",),
+            0.25, 0.2, 0.3, 0.5, (0.5, 0.52), 7.0, 25.0, "candidates", 2, (Region(40, 60, 120, 140),),
+            Dropped(14, 5.9), Dropped(3, None),
         ),
         quality=Quality(41.23, 0.996, 0.98, False, True, "a note", 2, True, control_result="passed",
-                        antibody="AE1/AE3", audit=Audit(1000, 200, 850, 300, 0)),
+                        antibody="AE1/AE3", audit=Audit(1000, 200, 850, 300, 0), in_focus_interval=(0.93, 1.0),
+                        control_on_slide="stained"),
         pieces=(
             Piece(1, (whole.x0, whole.y0, whole.x0 + columns // 2, whole.y1), 21.0, Role.PATIENT, True,
                   Category.MICROMETASTASIS, 310.25, CellEstimate(310.0, 150.0, 620.0)),
@@ -346,7 +348,14 @@ def not_assessable():
     made = build(blobs(2, (200, 200)), category=Category.NOT_ASSESSABLE)
     made.analysis = replace(
         made.analysis,
-        scan=replace(made.analysis.scan, coverage=None, in_focus=None, estimated_haematoxylin=None, estimated_chromogen=None, chromogen_strength_od=None),
+        scan=replace(
+            made.analysis.scan,
+            coverage=None,
+            in_focus=None,
+            estimated_haematoxylin=None,
+            estimated_chromogen=None,
+            chromogen_strength_od=None,
+        ),
         quality=Quality(0.0, None, None, True, None),
         pieces=(),
     )

@@ -25,6 +25,7 @@ from micromet_path.clinical.nodes import FocusEvidence, SectionFinding
 from micromet_path.model import CellEstimate
 from micromet_path.results import draw
 from micromet_path.results.case_page import render_case
+from micromet_path.results.page import cells_text
 from micromet_path.results.palette import COLOURS, NAMES
 
 SAMPLES = Path(__file__).parents[2] / "sample_slides"
@@ -387,8 +388,11 @@ def test_where_a_node_is_and_what_is_known_of_it(node, station):
 
 
 def test_nodes_on_slides_in_the_table(seen):
+    first = next(one for one in seen.stage.nodes if one.node.node_id == "1")
+    assert first.cells is not None
+    assert first.cells.low < first.cells.value < first.cells.high
     assert seen.page.row("1")[2:] == [
-        "Micrometastasis", "0.36", "0.35-0.36", "265 (172-407)", "2 slides worst: slide micro (block A, section 2)",
+        "Micrometastasis", "0.36", "0.35-0.36", cells_text(first.cells), "2 slides worst: slide micro (block A, section 2)",
         "suggested",
     ]  # fmt: skip
     assert seen.page.row("2")[2:] == ["Negative", "", "", "", "1 slide", "suggested"]
