@@ -392,8 +392,8 @@ def test_nodes_on_slides_in_the_table(seen):
     assert first.cells is not None
     assert first.cells.low < first.cells.value < first.cells.high
     assert seen.page.row("1")[2:] == [
-        "Micrometastasis", "0.36", "0.35-0.36", cells_text(first.cells), "2 slides worst: slide micro (block A, section 2)",
-        "suggested",
+        "Micrometastasis", "0.36", "0.35-0.36", cells_text(first.cells),
+        "2 slides worst: slide micro (block A, section 2)", "suggested",
     ]  # fmt: skip
     assert seen.page.row("2")[2:] == ["Negative", "", "", "", "1 slide", "suggested"]
 
