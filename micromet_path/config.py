@@ -146,9 +146,9 @@ class LookParams:
     """
 
     most_candidates: int = 2000
-    fine_um: float = 80.0
-    window_um: float = 400.0
-    most_windows: int = 3
+    fine_um: float = 30.0
+    window_um: float = 250.0
+    most_windows: int = 1
 
     def __post_init__(self) -> None:
         if self.most_candidates < 0 or self.most_windows < 1:
@@ -156,9 +156,10 @@ class LookParams:
                 "look: expected most_candidates of 0 or more and most_windows of 1 or more, found "
                 f"{self.most_candidates} and {self.most_windows}"
             )
-        if not 20 <= self.fine_um <= self.window_um <= 2000:
+        if not 0 <= self.fine_um <= self.window_um <= 2000 or self.window_um < 50:
             raise ConfigError(
-                f"look: expected 20 <= fine_um <= window_um <= 2000, found {self.fine_um:g} and {self.window_um:g}"
+                f"look: expected 0 <= fine_um <= window_um "
+                f"and window_um from 50 to 2000, found {self.fine_um:g} and {self.window_um:g}"
             )
 
 
