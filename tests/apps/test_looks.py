@@ -499,14 +499,18 @@ def test_outlines_give_their_shapes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (None, "cannot read the outlines"),
-        (b"[]", "not gzip-compressed"),
-        (gzip.compress(b"{"), "does not hold outlines"),
-        (gzip.compress(b"[1, 2]"), "does not hold outlines"),
-        (gzip.compress(b'[{"outline_um": [[0, 0]]}]'), "does not hold outlines"),
-        (gzip.compress(b'[{"max_diameter_um": 50, "outline_um": [[0, 0], [1, 1]]}]'), "does not hold outlines"),
-        (gzip.compress(b"[]"), "holds no outline"),
-        (gzip.compress(b"[]" * 9)[:-12], "does not hold outlines"),
+        pytest.param(None, "cannot read the outlines", id="no-file"),
+        pytest.param(b"[]", "not gzip-compressed", id="plain"),
+        pytest.param(gzip.compress(b"{"), "does not hold outlines", id="no-json"),
+        pytest.param(gzip.compress(b"[1, 2]"), "does not hold outlines", id="numbers"),
+        pytest.param(gzip.compress(b'[{"outline_um": [[0, 0]]}]'), "does not hold outlines", id="no-diameter"),
+        pytest.param(
+            gzip.compress(b'[{"max_diameter_um": 50, "outline_um": [[0, 0], [1, 1]]}]'),
+            "does not hold outlines",
+            id="two-points",
+        ),
+        pytest.param(gzip.compress(b"[]"), "holds no outline", id="empty"),
+        pytest.param(gzip.compress(b"[]" * 9)[:-12], "does not hold outlines", id="cut-short"),
     ],
 )
 def test_a_file_without_outlines_is_refused(content: bytes | None, text: str, tmp_path: Path) -> None:
