@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.pixels.examine_params import ExamineParams, ramp
-from micromet_path.pixels.stain import StainModel, Vector
+from micromet_path.pixels.stain import StainModel, Vector, optical_density, unmix
 
 __all__ = [
     "UNKNOWN_HUE",
@@ -32,7 +32,6 @@ _TYPICAL_RESIDUAL = 0.05  # of either dye: between Ruifrok's vectors (0) and tho
 _FEW_PIXELS = 100
 _RESIDUAL_RANGE = (-0.05, 0.12)  # of the DAB of any laboratory: a slide full of melanin must not be its own measure
 _HAEMATOXYLIN_RANGE = (-0.08, 0.0)
-_LIGHT_LEVELS = np.maximum(np.arange(256), 1).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +87,9 @@ class Hue:
 
 
 def density_and_dyes(rgb: NDArray[np.uint8], model: StainModel) -> tuple[Floats, Floats]:
-    """Optical density and amounts of dye, each (M, N, 3): `optical_density` and `unmix` by look-up."""
-    od = np.empty(rgb.shape)
-    for channel, light in enumerate(model.white.rgb):
-        table = np.maximum(0.0, np.log10(light / _LIGHT_LEVELS))
-        od[..., channel] = table[rgb[..., channel]]
-    return od, od @ model.unmixing
+    """Optical density and amounts of dye, each (M, N, 3)."""
+    od = optical_density(rgb, model.white.rgb)
+    return od, unmix(od, model)
 
 
 def hue_of(

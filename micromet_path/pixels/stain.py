@@ -42,6 +42,8 @@ BOUND_UNIT = 64
 
 Vector = tuple[float, float, float]
 
+_LEVELS = np.maximum(np.arange(256), 1).astype(np.float64)
+
 
 @dataclass(frozen=True, slots=True)
 class StainParams:
@@ -181,8 +183,10 @@ def optical_density(rgb: NDArray[np.uint8], white: Vector) -> NDArray[np.float64
     >>> optical_density(np.full((1, 3), 25, np.uint8), (250.0, 250.0, 250.0))
     array([[1., 1., 1.]])
     """
-    light = np.maximum(rgb, 1).astype(np.float64)
-    return np.maximum(0.0, np.log10(np.asarray(white, np.float64) / light))
+    od = np.empty(rgb.shape)
+    for channel, clear in enumerate(white):  # a logarithm a level, not a pixel
+        od[..., channel] = np.maximum(0.0, np.log10(clear / _LEVELS))[rgb[..., channel]]
+    return od
 
 
 def unmix(od: NDArray[np.float64], model: StainModel) -> NDArray[np.float64]:
