@@ -77,16 +77,15 @@ class _Eye:
     def __call__(self, candidate: _Candidate) -> _Seen | None:
         """What the windows of a candidate show; None where they cannot be read."""
         tally, flags, seen_px, rim_um = NucleiTally(np.empty((0, 2))), dict.fromkeys(FLAGS, 0.0), 0, 0.0
-        native = self.slide.info.spacing
+        native, spacing = self.slide.info.spacing, self._spacing(candidate)
+        margin_x, margin_y = (ceil(MARGIN_UM / um) for um in (native.x_um, native.y_um))
         for core in _cores(candidate, native, self.look):
-            margin_x, margin_y = (ceil(MARGIN_UM / um) for um in (native.x_um, native.y_um))
             grown = Region(core.x0 - margin_x, core.y0 - margin_y, core.x1 + margin_x, core.y1 + margin_y)
             region = grown.intersection(self.slide.info.region)
             stained_px0 = _mask(candidate, region)
             inside_px = int(np.count_nonzero(stained_px0[_slices(core, region)]))
             if not inside_px:
                 continue
-            spacing = self._spacing(candidate)
             try:
                 rgb = self.slide.read(region, spacing).rgb
             except UnreadableSlideError:

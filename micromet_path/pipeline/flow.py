@@ -111,13 +111,12 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
         If no tile can be decoded.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
-    spacing = slide.info.spacing
+    spacing, seed = slide.info.spacing, _seed(task)
     glass = look(slide, config, task.area, task.workers)
     tables = stain.make_tables(glass.model, glass.stain_params)
-    scan = scan_slide(slide, tables, config, task.area, task.workers, progress, task.blocks, _seed(task))
+    scan = scan_slide(slide, tables, config, task.area, task.workers, progress, task.blocks, seed)
     glass = glass.without(scan.unread)
-    white, seed = glass.model.white, _seed(task)
-    focus = measure_focus(slide, glass.overview, glass.tissue, white, config.focus, task.workers, seed)
+    focus = measure_focus(slide, glass.overview, glass.tissue, glass.model.white, config.focus, task.workers, seed)
     gathered = gather_fragments(scan, spacing, config)
     with ThreadPoolExecutor(max_workers=1) as pool:  # compiled code; meanwhile the overview says where things lie
         linkable = linkable_runs(gathered.fragments, gathered.runs)
@@ -170,7 +169,7 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
 
 
 def _seed(task: Task) -> int:
-    """Seed of the audit: the same sample whenever the same slide is analysed."""
+    """Seed of the audit and of the places where focus is measured: the same slide gives the same samples."""
     return int.from_bytes(hashlib.sha256(task.fingerprint.encode()).digest()[:8], "big")
 
 

@@ -105,9 +105,11 @@ def judge_clusters(evidence: Evidence, gap_um: float, config: Config) -> Cluster
 
 def _floaters(measures: ClusterMeasures, evidence: Evidence) -> NDArray[np.float64]:
     """How likely each cluster came from another block: on a scrap of its own, a hundredth of the largest piece."""
-    areas = {piece.id: piece.area_mm2 for piece in evidence.pieces}
-    largest = max(areas.values(), default=0.0)
-    share = np.array([areas.get(int(piece), largest) for piece in measures.piece_id]) / max(largest, 1e-9)
+    largest = max((piece.area_mm2 for piece in evidence.pieces), default=0.0)
+    area_mm2 = np.full(1 + max((piece.id for piece in evidence.pieces), default=0), largest)  # 0: on no piece
+    for piece in evidence.pieces:
+        area_mm2[piece.id] = piece.area_mm2
+    share = area_mm2[measures.piece_id] / max(largest, 1e-9)
     return np.asarray(np.clip(1.0 - 0.5 * share / _FLOATER_SHARE, 0.0, 1.0))
 
 
@@ -119,18 +121,18 @@ def _bridges(measures: ClusterMeasures, evidence: Evidence, config: Config) -> N
         np.bincount(row[is_in], column[is_in], minlength=len(measures))
         for column in (fragments.strong_px, fragments.area_px)
     )
-    return np.array(
-        [
-            bridge_strength(diameter, mean, share, evidence.threshold_od, config.examine)
-            for diameter, mean, share in zip(
-                measures.max_diameter_um.tolist(),
-                measures.mean_dab_od.tolist(),
-                (strong / np.maximum(area, 1)).tolist(),
-                strict=True,
-            )
-        ],
-        float,
-    )
+    start, end = config.examine.bridge_um
+    strengths = np.zeros(len(measures))
+    # Of thousands of clusters hardly any is a sheet; the others are none whatever else they are.
+    for sheet in np.flatnonzero((measures.max_diameter_um - start) / (end - start) > 0).tolist():
+        strengths[sheet] = bridge_strength(
+            float(measures.max_diameter_um[sheet]),
+            float(measures.mean_dab_od[sheet]),
+            float(strong[sheet] / max(area[sheet], 1)),
+            evidence.threshold_od,
+            config.examine,
+        )
+    return strengths
 
 
 def judge_pieces(evidence: Evidence, measured: Clusters, config: Config) -> tuple[Piece, ...]:
