@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ import pytest
 from PIL import Image
 
 from micromet_path import __version__
-from micromet_path.apps.cli import main
 from micromet_path.config import Config
 from micromet_path.results import SOURCE_FILES, result_schema
+from tests.apps.conftest import Command, Ran, is_one_line
 
 VALIDATOR = jsonschema.Draft202012Validator(result_schema())
 FILES = {
@@ -35,35 +34,6 @@ FILES = {
 }
 
 
-@dataclass(frozen=True)
-class Ran:
-    """What a command left: exit status, and the text on each stream."""
-
-    status: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Ran]
-
-
-@pytest.fixture
-def micromet(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """The command in this process."""
-
-    def run(*arguments: object) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["micromet", *map(str, arguments)])
-        capfd.readouterr()
-        try:
-            main()
-            status = 0
-        except SystemExit as leave:
-            status = leave.code if isinstance(leave.code, int) else int(leave.code is not None)
-        return Ran(status, *capfd.readouterr())
-
-    return run
-
-
 def in_new_process(*arguments: object, **environment: str) -> Ran:
     """The command as a shell starts it."""
     command = "from micromet_path.apps.cli import main; main()"
@@ -75,10 +45,6 @@ def in_new_process(*arguments: object, **environment: str) -> Ran:
         check=False,
     )
     return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
-
-
-def is_one_line(text: str) -> bool:
-    return text.startswith("micromet: ") and text.endswith("\n") and text.count("\n") == 1 and "Traceback" not in text
 
 
 def is_empty(folder: Path) -> bool:

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -22,8 +22,8 @@ import pytest
 
 from micromet_path.api import analyze_into
 from micromet_path.api import stage as api_stage
-from micromet_path.apps.cli import main
 from micromet_path.results.case_json import case_schema
+from tests.apps.conftest import Command, Ran, is_one_line
 from tests.results.many_cases import write_table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,40 +34,16 @@ VALIDATOR = jsonschema.Draft202012Validator(case_schema())
 FORMS = ("--json", "--fhir", "--csv", "--synoptic")
 
 
-@dataclass(frozen=True)
-class Ran:
-    """What a command left: exit status, and the text on each stream."""
-
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def micromet(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+def micromet(micromet: Command) -> Command:
     """`micromet stage` in this process."""
-
-    def run(*arguments: object) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["micromet", "stage", *map(str, arguments)])
-        capfd.readouterr()
-        try:
-            main()
-            status = 0
-        except SystemExit as leave:
-            status = leave.code if isinstance(leave.code, int) else int(leave.code is not None)
-        return Ran(status, *capfd.readouterr())
-
-    return run
+    return partial(micromet, "stage")
 
 
 def command(*arguments: object) -> list[str]:
     """`micromet stage` as a shell starts it."""
     code = "from micromet_path.apps.cli import main; main()"
     return [sys.executable, "-c", code, "stage", *map(str, arguments)]
-
-
-def is_one_line(text: str) -> bool:
-    return text.startswith("micromet: ") and text.endswith("\n") and text.count("\n") == 1
 
 
 def json_lines(text: str) -> list[dict[str, Any]]:
