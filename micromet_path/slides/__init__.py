@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from micromet_path.slides.array_slide import ArraySlide
     from micromet_path.slides.base import Level, Raster, Slide, SlideInfo
     from micromet_path.slides.checks import check_brightfield
+    from micromet_path.slides.colour import SrgbSlide, in_srgb
     from micromet_path.slides.fingerprint import array_fingerprint, pixels_fingerprint, slide_fingerprint
     from micromet_path.slides.opening import open_slide
     from micromet_path.slides.openslide_reader import OpenSlideSlide, check_openslide
@@ -24,11 +25,13 @@ _HOME = {
     "Raster": "base",
     "Slide": "base",
     "SlideInfo": "base",
+    "SrgbSlide": "colour",
     "TiffSlide": "tiff_reader",
     "ZarrSlide": "zarr_reader",
     "array_fingerprint": "fingerprint",
     "check_brightfield": "checks",
     "check_openslide": "openslide_reader",
+    "in_srgb": "colour",
     "open_slide": "opening",
     "pixels_fingerprint": "fingerprint",
     "slide_fingerprint": "fingerprint",
@@ -41,11 +44,13 @@ __all__ = [
     "Raster",
     "Slide",
     "SlideInfo",
+    "SrgbSlide",
     "TiffSlide",
     "ZarrSlide",
     "array_fingerprint",
     "check_brightfield",
     "check_openslide",
+    "in_srgb",
     "open_slide",
     "pixels_fingerprint",
     "slide_fingerprint",

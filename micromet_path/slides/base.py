@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing, Region, TileGrid
 
-__all__ = ["Level", "Raster", "Slide", "SlideInfo"]
+__all__ = ["AS_STORED", "Level", "Raster", "Slide", "SlideInfo"]
+
+AS_STORED = "as stored"
+"""What `SlideInfo.colour` says of pixels that are those of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,11 @@ class SlideInfo:
         Whether the file ends before what it announces; what was lost is not known to be unimportant.
     warnings : tuple of str
         What was doubtful about the file's own statements.
+    colour : str
+        How the pixels that are read relate to those of the file: ``"as stored"``, or
+        ``"sRGB from the embedded profile"``.
+    icc_sha256 : str or None
+        Which profile was applied, in hexadecimal digits; its own text is never told. None where none was.
     """
 
     name: str
@@ -67,6 +75,8 @@ class SlideInfo:
     properties: tuple[tuple[str, str], ...] = ()
     is_truncated: bool = False
     warnings: tuple[str, ...] = ()
+    colour: str = AS_STORED
+    icc_sha256: str | None = None
 
     @property
     def region(self) -> Region:
@@ -102,6 +112,11 @@ class Slide(Protocol):
     @property
     def tiles(self) -> TileGrid:
         """The stored tiles of level 0; reads along this grid decode nothing twice."""
+        ...
+
+    @property
+    def icc_profile(self) -> bytes | None:
+        """The ICC profile of the pixels as the file embeds it, not checked; None where there is none."""
         ...
 
     def read(self, region: Region, spacing: PixelSpacing | None = None, out: NDArray[np.uint8] | None = None) -> Raster:

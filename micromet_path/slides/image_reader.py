@@ -62,7 +62,7 @@ def open_image(path: Path, start: bytes, spacing: PixelSpacing | None) -> ArrayS
         if spacing is None:
             raise MissingScaleError(f"{path.name} states no microns per pixel; pass --mpp with the scanner's value")
         _require_size(path.name, width, height)
-        return _as_slide(path.name, decode(), spacing, kind)
+        return _as_slide(path, decode(), spacing, kind)
     except (ValueError, TypeError, RuntimeError, OSError, LookupError, ArithmeticError, struct.error) as error:
         raise UnreadableSlideError(f"{path.name} is damaged: its pixels cannot be decoded") from error
 
@@ -94,14 +94,50 @@ def _require_size(name: str, width: int, height: int) -> None:
         )
 
 
-def _as_slide(name: str, pixels: NDArray[Any], spacing: PixelSpacing, kind: str) -> ArraySlide:
+class _ImageSlide(ArraySlide):
+    """A plain image: its pixels in memory, its ICC profile in the file until it is asked for."""
+
+    def __init__(self, path: Path, kind: str, pixels: NDArray[np.uint8], spacing: PixelSpacing, scanned: Any) -> None:
+        super().__init__(pixels, spacing, path.name, scanned=scanned, vendor=f"image/{kind.lower()}")
+        self._path = path
+        self._kind = kind
+
+    @property
+    def icc_profile(self) -> bytes | None:
+        """The ICC profile that the file embeds."""
+        try:
+            return _icc_of_tiff(self._path) if self._kind == "TIFF" else _icc_of_image(self._path, self._kind)
+        except (SyntaxError, ValueError, TypeError, OSError, LookupError, struct.error) as error:  # Pillow's for damage
+            raise UnreadableSlideError(f"{self._path.name} is damaged: its ICC profile cannot be read") from error
+
+
+def _icc_of_tiff(path: Path) -> bytes | None:
+    from tifffile import TiffFile
+
+    with TiffFile(path) as tiff:
+        page: Any = tiff.pages[0]
+        profile: bytes | None = page.iccprofile
+        return profile
+
+
+def _icc_of_image(path: Path, kind: str) -> bytes | None:
+    """From the header of a PNG or JPEG; without Pillow's limit of pixels, since none is decoded."""
+    from PIL import JpegImagePlugin, PngImagePlugin
+
+    reader = PngImagePlugin.PngImageFile if kind == "PNG" else JpegImagePlugin.JpegImageFile
+    with reader(path) as image:
+        # Where the parts of a profile do not fit together Pillow states None.
+        return (image.info["icc_profile"] or b"") if "icc_profile" in image.info else None
+
+
+def _as_slide(path: Path, pixels: NDArray[Any], spacing: PixelSpacing, kind: str) -> ArraySlide:
     """Opaque pixels as they are, transparent ones white and not scanned."""
     scanned = None
     if pixels.ndim == 3 and pixels.shape[2] == 4:
         opacity = pixels[..., 3:].astype(np.uint16)
         scanned = pixels[..., 3] > 0
         pixels = ((pixels[..., :3] * opacity + 255 * (255 - opacity) + 127) // 255).astype(np.uint8)
-    return ArraySlide(np.ascontiguousarray(pixels), spacing, name, scanned=scanned, vendor=f"image/{kind.lower()}")
+    return _ImageSlide(path, kind, np.ascontiguousarray(pixels), spacing, scanned)
 
 
 def _examine_png(path: Path) -> tuple[tuple[int, int], PixelSpacing | None, _Decode]:

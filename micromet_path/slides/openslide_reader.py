@@ -128,6 +128,13 @@ class OpenSlideSlide(PyramidSlide):
         self._downsamples = tuple(handle.level_downsamples)
         self._lock = threading.Lock()
 
+    @property
+    def icc_profile(self) -> bytes | None:
+        """The ICC profile that the file embeds."""
+        # OpenSlide puts its bytes on every picture, an empty one included, for which nothing is decoded.
+        profile: bytes | None = self._handle.read_region((0, 0), 0, (0, 0)).info.get("icc_profile")
+        return profile
+
     def close(self) -> None:
         """Release the file."""
         self._handle.close()

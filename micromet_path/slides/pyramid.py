@@ -56,6 +56,11 @@ class PyramidSlide(ABC):
         """The stored tiles of level 0; reads along this grid decode nothing twice."""
         return self._tiles
 
+    @property
+    def icc_profile(self) -> bytes | None:
+        """The ICC profile that the file embeds; None where it does not, or its format has no place for one."""
+        return None
+
     def read(self, region: Region, spacing: PixelSpacing | None = None, out: NDArray[np.uint8] | None = None) -> Raster:
         """Pixels of a region; see `Slide.read`."""
         if region.is_empty or region.intersection(self._info.region) != region:

@@ -36,6 +36,12 @@ _LARGEST_TILE_PX = 64 * 2**20
 """A tile is decoded as a whole into memory, so that a damaged tag must not ask for all of it."""
 
 
+_ICC_TAG = 34675  # ICC.1:2010, annex B.4
+
+_LARGEST_PROFILE = 64 * 2**20
+"""Many times what a scanner writes: of a profile that claims more, this much is read, and found cut short."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TiffLevel:
     """One level: its size, its tiles and their decoder.
@@ -72,7 +78,7 @@ class TiffLevel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TiffLayout:
-    """Everything of a tiled RGB TIFF that reading needs."""
+    """Everything of a tiled RGB TIFF that reading needs; ``icc_place`` is (offset, bytes) of its ICC profile."""
 
     vendor: str
     levels: tuple[TiffLevel, ...]
@@ -80,6 +86,7 @@ class TiffLayout:
     objective_power: str | None
     is_truncated: bool
     warnings: tuple[str, ...]
+    icc_place: tuple[int, int] | None = None
 
 
 def read_layout(path: Path) -> TiffLayout | None:
@@ -134,7 +141,18 @@ def _layout_of(tiff: Any, name: str) -> TiffLayout | None:
         objective_power=magnification(tags.get("AppMag") or (ome.objective_power if ome else None)),
         is_truncated=bool(doubts) or _has_lost_data(tiff),
         warnings=doubts,
+        icc_place=_icc_place(tiff, first),
     )
+
+
+def _icc_place(tiff: Any, page: Any) -> tuple[int, int] | None:
+    """Where the ICC profile of a page lies: offset and bytes; none of them where the file no longer holds it."""
+    tag = page.tags.get(_ICC_TAG)
+    if tag is not None:
+        return int(tag.valueoffset), min(int(tag.valuebytecount), _LARGEST_PROFILE)
+    # A tag whose value lies beyond the file's end is left out without an error: a lost profile is not none.
+    entries, order = _directory(tiff, page)
+    return (0, 0) if any(int.from_bytes(entry[:2], order) == _ICC_TAG for entry in entries) else None
 
 
 def _main_pages(tiff: Any, name: str) -> list[Any]:
@@ -278,13 +296,19 @@ def _has_lost_data(tiff: Any) -> bool:
 
 def _broken_chain(tiff: Any, last: Any) -> tuple[str, ...]:
     """A warning when the last page names a successor that the file no longer holds."""
-    count_size, tag_size, pointer_size = (8, 20, 8) if tiff.is_bigtiff else (2, 12, 4)
+    _, order = _directory(tiff, last)
     handle = tiff.filehandle
-    handle.seek(last.offset)
-    order: Literal["little", "big"] = "little" if tiff.byteorder == "<" else "big"
-    tags = int.from_bytes(handle.read(count_size), order)
-    handle.seek(last.offset + count_size + tags * tag_size)
-    successor = int.from_bytes(handle.read(pointer_size), order)
+    successor = int.from_bytes(handle.read(8 if tiff.is_bigtiff else 4), order)
     if successor < os.fstat(handle.fileno()).st_size:
         return ()
     return ("the file ends before its structure does (truncated?): lower levels may be missing",)
+
+
+def _directory(tiff: Any, page: Any) -> tuple[list[bytes], Literal["little", "big"]]:
+    """The entries of a page's directory as they are stored, and their byte order; the file stands behind them."""
+    count_size, entry_size = (8, 20) if tiff.is_bigtiff else (2, 12)
+    order: Literal["little", "big"] = "little" if tiff.byteorder == "<" else "big"
+    handle = tiff.filehandle
+    handle.seek(page.offset)
+    count = int.from_bytes(handle.read(count_size), order)
+    return [handle.read(entry_size) for _ in range(count)], order

@@ -111,8 +111,14 @@ class TiffSlide(PyramidSlide):
         )
         super().__init__(info, TileGrid(first.width, first.height, first.tile_width, first.tile_height))
         self._levels = layout.levels
+        self._icc_place = layout.icc_place
         self._file = PositionedFile(path)
         self._buffers = _TileBuffers()
+
+    @property
+    def icc_profile(self) -> bytes | None:
+        """The ICC profile that the file embeds."""
+        return None if self._icc_place is None else self._file.read_at(*self._icc_place)
 
     def close(self) -> None:
         """Release the file."""
