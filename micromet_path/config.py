@@ -106,6 +106,9 @@ class ScanParams:
         Tiles that the sample holds at least, where there are so many: none of 100 bounds what is missed by 3 %.
     full_below_px : int
         Slides with fewer pixels are decoded in full.
+    icc : {"ignore", "to_srgb"}
+        What becomes of the ICC profile that a scanner embeds: nothing, or every pixel is transformed to sRGB by it
+        before anything is measured.
     """
 
     block_px: int = 2048
@@ -115,6 +118,7 @@ class ScanParams:
     audit_share: float = 0.02
     least_audited: int = 100
     full_below_px: int = 50_000_000
+    icc: Literal["ignore", "to_srgb"] = "ignore"
 
     def __post_init__(self) -> None:
         if not 16 <= self.block_px <= 4096:

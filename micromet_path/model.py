@@ -559,7 +559,8 @@ class ScanSummary:
     no gap changes, because it was too small to link. `chromogen_strength_od` is the density of the cores of what is
     stained, None where too little is; `stain_notes` tell what of the stain was not estimated, or has drifted from the
     profile. `out_of_focus_px0` are the places where tissue is blurred, as far as a sample tells. `mode` is
-    ``"full"`` or ``"candidates"``.
+    ``"full"`` or ``"candidates"``. `colour` says whether pixels were measured ``"as stored"`` or as
+    ``"sRGB from the embedded profile"``, whose bytes have the SHA-256 `icc_sha256`.
     """
 
     coverage: float | None
@@ -586,6 +587,8 @@ class ScanSummary:
     below_area: Dropped = field(default_factory=Dropped)
     no_strong_pixel: Dropped = field(default_factory=Dropped)
     below_link_area: Dropped = field(default_factory=Dropped)
+    colour: str = "as stored"
+    icc_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ from micromet_path.pixels.area import Area
 from micromet_path.pixels.fragments import dropped_in_all
 from micromet_path.pixels.link import contiguity_tree
 from micromet_path.slides.base import Slide
+from micromet_path.slides.colour import in_srgb
 
 __all__ = ["Outcome", "Task", "analyze_slide", "settings_of", "slide_record"]
 
@@ -106,11 +107,12 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     Raises
     ------
     UnsupportedSlideError
-        If the picture is no brightfield slide.
+        If the picture is no brightfield slide, or its ICC profile, where one is asked for, not of RGB.
     UnreadableSlideError
-        If no tile can be decoded.
+        If no tile can be decoded, or that profile is damaged.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
+    slide = in_srgb(slide) if config.scan.icc == "to_srgb" else slide
     spacing, seed = slide.info.spacing, _seed(task)
     glass = look(slide, config, task.area, task.workers)
     tables = stain.make_tables(glass.model, glass.stain_params)
@@ -148,7 +150,10 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     analysis = Analysis(
         slide=slide_record(slide, task),
         scan=replace(
-            _summary(glass, evidence, scan, gathered.below_area, config), out_of_focus_px0=blurred_regions(focus)
+            _summary(glass, evidence, scan, gathered.below_area, config),
+            out_of_focus_px0=blurred_regions(focus),
+            colour=slide.info.colour,
+            icc_sha256=slide.info.icc_sha256,
         ),
         quality=evidence.quality,
         pieces=judge_pieces(evidence, measured, config),

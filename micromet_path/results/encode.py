@@ -101,6 +101,8 @@ def _scan(scan: ScanSummary) -> dict[str, Any]:
         "gap_um": scan.gap_um,
         "smallest_area_um2": scan.smallest_area_um2,
         "mode": scan.mode,
+        "colour": scan.colour,
+        "icc_sha256": scan.icc_sha256,
         "out_of_focus_px0": [_box(region) for region in scan.out_of_focus_px0],
         "unreadable_tiles": scan.unreadable_tiles,
         "dropped": {

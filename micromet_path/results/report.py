@@ -238,6 +238,7 @@ def _facts(analysis: Analysis) -> Iterator[tuple[str, str]]:
     size = f"{slide.width_px0} x {slide.height_px0} pixels"
     yield "Scan", f"{size}; {how_read(scan.mode, quality.audit)}; {scan.unreadable_tiles} unreadable tiles"
     yield "White point", f"{', '.join(f'{value:.0f}' for value in scan.white)} ({scan.white_source})"
+    yield "Colours", scan.colour if scan.icc_sha256 is None else f"{scan.colour} (SHA-256 {scan.icc_sha256[:12]})"
     vectors = "; ".join(" ".join(f"{part:.3f}" for part in vector) for vector in scan.stain_vectors)
     yield "Stain vectors", f"{vectors} ({scan.stain_source})"
     if scan.chromogen_strength_od is not None:
