@@ -366,7 +366,7 @@ def test_a_speck_on_bare_glass_is_off_tissue():
     canvas = section(width=1000).with_tissue(np.bool_(False))
     canvas.tissue &= canvas.x < 600
     outcome = analyze(canvas.with_brown(canvas.disc(850, 300, 12)).rgb())
-    assert flags_and_counting(outcome) == ({"off_tissue"}, Counting.NOT_COUNTED)
+    assert flags_and_counting(outcome) == ({"deposit", "off_tissue"}, Counting.NOT_COUNTED)
     assert outcome.analysis.finding.category is Category.NEGATIVE
 
 

@@ -20,6 +20,7 @@ SENSITIVE_GAPS_UM = (7.0, 50.0)
 KNOWN_FLAGS = frozenset(
     {
         "blur",
+        "deposit",
         "dot_pattern",
         "edge_haze",
         "floater",
@@ -89,6 +90,7 @@ class ClassifyParams:
         "ink",
         "sub_cellular",
         "edge_haze",
+        "deposit",
     )
     doubtful_flags: tuple[str, ...] = (
         "weak",

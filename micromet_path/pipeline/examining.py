@@ -19,7 +19,9 @@ from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import Fragments, Runs, Tree
 from micromet_path.pipeline.reading import in_threads
+from micromet_path.pixels.anucleate import ANUCLEATE_FLAGS, Bareness, anucleate_flags, with_faint_stain
 from micromet_path.pixels.examine import FLAGS, ExamineParams, SlideHue, View, evidence, flags_of
+from micromet_path.pixels.examine_params import ramp
 from micromet_path.pixels.hue import slide_hue
 from micromet_path.pixels.link import cut
 from micromet_path.pixels.nuclei import (
@@ -39,6 +41,7 @@ __all__ = ["examine_candidates"]
 _GAP_UM = 7.0  # one small lymphocyte, whatever gap a result is cut at
 _OWN_HUE = SlideHue(haematoxylin=0.0, residual=0.0, is_known=True)
 _WITH_OWN_CHROMOGEN = ("estimated", "estimated: chromogen")
+_OF_ALL = ("rim_um", "dense", "around", "nucleus")  # facts of windows that are judged together
 _COARSE_UM = 0.5  # nuclei and processes of cells show at this scale; larger candidates are read at it
 
 
@@ -76,7 +79,7 @@ class _Eye:
 
     def __call__(self, candidate: _Candidate) -> _Seen | None:
         """What the windows of a candidate show; None where they cannot be read."""
-        tally, flags, seen_px, rim_um = NucleiTally(np.empty((0, 2))), dict.fromkeys(FLAGS, 0.0), 0, 0.0
+        tally, flags, seen_px = NucleiTally(np.empty((0, 2))), dict.fromkeys((*FLAGS, *_OF_ALL), 0.0), 0
         native, spacing = self.slide.info.spacing, self._spacing(candidate)
         margin_x, margin_y = (ceil(MARGIN_UM / um) for um in (native.x_um, native.y_um))
         for core in _cores(candidate, native, self.look):
@@ -95,22 +98,42 @@ class _Eye:
                 continue
             actual = PixelSpacing(region.width * native.x_um / rgb.shape[1], region.height * native.y_um / rgb.shape[0])
             window = _scaled_slices(core, region, rgb.shape[:2])
-            tally = tally + tally_nuclei(rgb, stained, self.model, actual, self.nuclei, window)
-            found = evidence(View(rgb, stained, actual, self.hue), self.model, self.examine)
-            for name, strength in flags_of(found, self.examine).items():
+            view = View(rgb, stained, actual, self.hue, candidate.is_at_margin)
+            here = tally_nuclei(rgb, stained, self.model, actual, self.nuclei, window)
+            tally = tally + here
+            for name, strength in self._facts(view, bool(here.possible)).items():
                 flags[name] += strength * inside_px
-            rim_um += found.rim_width_um * inside_px
             seen_px += inside_px
         if not seen_px:
             return None
-        area_px = int((candidate.stop - candidate.start).sum())
+        return self._summed(candidate, tally, {name: total / seen_px for name, total in flags.items()}, seen_px)
+
+    def _facts(self, view: View, has_nucleus: bool) -> dict[str, float]:
+        """Strengths of one window, and what only all of them together can be judged by."""
+        found = evidence(view, self.model, self.examine)
+        if not has_nucleus and found.strokes.area_um2 < self.examine.bare_piece_um2[0]:
+            wider = with_faint_stain(view.rgb, view.stained, self.model, view.spacing)
+            has_nucleus = tally_nuclei(view.rgb, wider, self.model, view.spacing, self.nuclei).possible > 0
+        return {
+            **flags_of(found, self.examine),
+            "rim_um": found.rim_width_um,
+            "dense": ramp(found.chromogen_high_od, self.examine.dense_od),
+            "around": found.beside.nuclear_share_around,
+            "nucleus": float(has_nucleus),
+        }
+
+    def _summed(self, candidate: _Candidate, tally: NucleiTally, facts: dict[str, float], seen_px: int) -> _Seen:
+        """Cells and flags of the whole candidate from means over its windows."""
         cells = cells_of(tally, self.nuclei)
-        strengths = {name: total / seen_px for name, total in flags.items()}
-        sheet, small = _no_nuclei(tally, cells, rim_um / seen_px)
-        strengths["no_nuclei"] = max(sheet, small)
-        if candidate.is_at_margin:  # a brown sheet without nuclei on the margin of the tissue is what ink leaves there
-            strengths["ink"] = max(strengths["ink"], sheet)
-        return _Seen(candidate.members, _extrapolated(cells, area_px / seen_px), strengths)
+        area_um2 = max(tally.shown_um2 + tally.hidden_um2, seen_px * self.slide.info.spacing.pixel_area_um2)
+        rim_um, dense, around, nucleus = (facts.pop(name) for name in _OF_ALL)
+        bare = Bareness(area_um2, nucleus > 0, 1 - tally.shown_um2 / area_um2, rim_um, dense, around)
+        flags = {**facts, **anucleate_flags(bare, self.examine)}
+        if candidate.is_at_margin and area_um2 > self.examine.bare_sheet_um2[0]:
+            # A brown sheet without nuclei on the margin of the tissue is what ink leaves there.
+            flags["ink"] = max(flags["ink"], flags["no_nuclei"])
+        area_px = int((candidate.stop - candidate.start).sum())
+        return _Seen(candidate.members, _extrapolated(cells, area_px / seen_px), flags)
 
     def _spacing(self, candidate: _Candidate) -> PixelSpacing:
         """Level 0 for what is small, a scale at which nuclei still show for the rest."""
@@ -150,7 +173,7 @@ def examine_candidates(
     eye = _Eye(slide, model, config.nuclei, config.examine, config.look, hue)
     candidates = list(_candidates(fragments, tree, runs, config.look))
     cells = np.stack([fragments.cells, fragments.cells_low, fragments.cells_high])
-    flags = {name: np.zeros(len(fragments)) for name in (*FLAGS, "no_nuclei")}
+    flags = {name: np.zeros(len(fragments)) for name in (*FLAGS, *ANUCLEATE_FLAGS)}
     for seen in in_threads(eye, candidates, workers):
         if seen is None:
             continue
@@ -250,19 +273,6 @@ def _scaled_slices(core: Region, region: Region, shape: tuple[int, ...]) -> tupl
         for part, size, whole in zip(at, shape, region.shape, strict=True)
     )
     return rows, columns
-
-
-def _no_nuclei(tally: NucleiTally, cells: CellCount, rim_um: float) -> tuple[float, float]:
-    """How sure a candidate is none of cells, as a sheet and as a small thing: sharp, and hardly a nucleus in it.
-
-    A sheet as large as ten cells shows some; of less it is a doubt, as a section may miss a nucleus. Where
-    a rim is as wide as a nucleus, nuclei could not be seen.
-    """
-    is_sharp = float(np.clip(2.5 - rim_um, 0, 1))
-    area_um2 = tally.shown_um2 + tally.hidden_um2
-    is_large, is_small = (float(np.clip(share, 0, 1)) for share in ((area_um2 - 1200) / 1200, (900 - area_um2) / 300))
-    is_bare = float(np.clip((cells.solid_share - 0.5) / 0.2, 0, 1))
-    return is_sharp * is_large * is_bare, 0.0 if tally.possible else 0.6 * is_sharp * is_small
 
 
 def _extrapolated(cells: CellCount, factor: float) -> CellCount:

@@ -73,12 +73,15 @@ class View:
     spacing : PixelSpacing
     hue : SlideHue
         The chromogen of the slide, from the sums of all fragments.
+    is_at_border : bool
+        Whether it lies on the border of the tissue.
     """
 
     rgb: NDArray[np.uint8]
     stained: NDArray[np.bool_]
     spacing: PixelSpacing
     hue: SlideHue = UNKNOWN_HUE
+    is_at_border: bool = False
 
     def __post_init__(self) -> None:
         if self.rgb.dtype != np.uint8 or self.rgb.ndim != 3 or self.rgb.shape[2] != 3:
@@ -116,6 +119,8 @@ class Evidence:
         Width of the stain's sharpest edges (standard deviation).
     around_width_um : float or None
         The same of nuclear edges in the view; None where there are none.
+    is_at_border : bool
+        As of the view.
     """
 
     hue: Hue
@@ -128,6 +133,7 @@ class Evidence:
     density_od: float
     rim_width_um: float
     around_width_um: float | None
+    is_at_border: bool = False
 
 
 def evidence(view: View, model: StainModel, params: ExamineParams | None = None) -> Evidence:
@@ -157,6 +163,7 @@ def evidence(view: View, model: StainModel, params: ExamineParams | None = None)
         density_od=float(np.median(od[view.stained] @ np.full(3, 1 / 3))),
         rim_width_um=_rim_width_um(own_dyes[..., 1], own, view.spacing),
         around_width_um=_nuclear_width_um(dyes[..., 0], view.stained, view.spacing),
+        is_at_border=view.is_at_border,
     )
 
 
@@ -284,16 +291,33 @@ def _fold(found: Evidence, params: ExamineParams) -> float:
 
 
 def _stellate(found: Evidence, params: ExamineParams) -> float:
-    """Long thin branching strokes without a body, stained weakly to moderately."""
+    """Branching strokes without a body, weak to moderate: thin throughout, or thin in part and over other cells."""
     strokes = found.strokes
-    return all_of(
+    thin = all_of(
         ramp(strokes.thin_share, params.thin_share),
         ramp(strokes.compactness, params.branching),
+        ramp(found.chromogen_high_od, params.form_od),
+    )
+    between = all_of(
+        ramp(strokes.thin_share, params.partly_thin),
+        ramp(strokes.compactness, params.partly_branching),
+        _between_nuclei(found, params),
+    )
+    return all_of(
+        max(thin, between),
         ramp(strokes.enclosed_ratio, params.enclosed),
         ramp(strokes.length_um, params.process_length_um),
-        ramp(found.chromogen_high_od, params.form_od),
         ramp(found.chromogen_od, params.moderate_od),
     )
+
+
+def _between_nuclei(found: Evidence, params: ExamineParams) -> float:
+    """Stain that leaves the nuclei of the tissue where they are, as what runs between them does."""
+    ratio, around_od = found.around.haematoxylin_ratio, found.around.haematoxylin_around_od
+    if ratio is None or around_od is None:
+        return 0.0
+    seeming = params.seeming_blue * found.chromogen_od / max(around_od, 0.02)
+    return all_of(ramp(ratio - seeming, params.overlay), ramp(around_od, params.overlay_around_od))
 
 
 def _precipitate(found: Evidence, params: ExamineParams) -> float:
@@ -310,32 +334,39 @@ def _precipitate(found: Evidence, params: ExamineParams) -> float:
 
 
 def _plasma(found: Evidence, params: ExamineParams) -> float:
-    """One small cell: a cap of moderate stain on one side of a round nucleus, and on no other nucleus."""
-    facts = found.beside
+    """One small cell of moderate stain and a single nucleus: a cap on one side of it, or weak beside a small one."""
+    facts, high_od = found.beside, found.chromogen_high_od
     if facts.nucleus_um2 is None:
         return 0.0
-    return all_of(
+    cap = all_of(
         ramp(facts.one_sided, params.one_sided),
+        ramp(found.strokes.compactness, params.plasma_cap),
+        ramp(high_od, params.form_od),
+    )
+    lymphoid = all_of(
+        ramp(facts.nucleus_um2, params.lymphoid_um2),
+        ramp(facts.one_sided, params.eccentric),
+        ramp(high_od, params.lymphoid_od),
+    )
+    return all_of(
+        max(cap, lymphoid),
         ramp(found.strokes.area_um2 + facts.nucleus_um2, params.plasma_area_um2),
         ramp(found.strokes.area_um2 / facts.nucleus_um2, params.plasma_stain),
-        ramp(found.strokes.compactness, params.plasma_cap),
         ramp(facts.rival, params.plasma_rival),
-        ramp(found.chromogen_high_od, params.moderate_od),
-        ramp(found.chromogen_high_od, params.form_od),
+        ramp(high_od, params.moderate_od),
     )
 
 
 def _haze(found: Evidence, params: ExamineParams) -> float:
-    """A broad weak deposit without cells and without rims; sure only where it fades away from bare glass."""
-    facts = found.around
+    """A weak deposit without cells and without rims; sure only where it fades away from bare glass or at the border."""
+    facts, high_od = found.around, found.chromogen_high_od
     towards_glass = 0.0 if facts.glass_gradient is None else ramp(facts.glass_gradient, params.haze_glass)
     limit = params.haze_without_glass + (1 - params.haze_without_glass) * towards_glass
-    return limit * all_of(
-        ramp(found.strokes.area_um2, params.haze_area_um2),
-        ramp(facts.contrast, params.haze_contrast),
-        ramp(found.chromogen_high_od, params.haze_od),
-        1.0 if facts.rim_drop is None else ramp(facts.rim_drop, params.haze_drop),
-    )
+    drop = (params.haze_drop, params.border_drop)
+    broad, border = (1.0 if facts.rim_drop is None else ramp(facts.rim_drop, ends) for ends in drop)
+    broad = limit * all_of(broad, ramp(facts.contrast, params.haze_contrast), ramp(high_od, params.haze_od))
+    border = all_of(border, ramp(facts.contrast, params.border_contrast), ramp(high_od, params.border_od))
+    return all_of(ramp(found.strokes.area_um2, params.haze_area_um2), max(broad, border if found.is_at_border else 0.0))
 
 
 def bridge_strength(

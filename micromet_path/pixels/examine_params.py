@@ -74,6 +74,8 @@ class ExamineParams:
     branching : Ramp
         Compactness ``4 pi area / perimeter**2`` of the largest part, falling. A disc has 1; four processes
         of 10 x 1.5 um have 0.12.
+    partly_thin, partly_branching : Ramp
+        The same two of what also leaves the haematoxylin of the tissue as it is (`overlay`), which no cell body does.
     enclosed : Ramp
         Area of holes over that of the form, falling: processes end freely, a membrane goes round.
     process_length_um : Ramp
@@ -107,11 +109,18 @@ class ExamineParams:
         Stain over nuclear area: the cytoplasm of a plasma cell is as large as its nucleus.
     plasma_cap : Ramp
         Compactness of the stain, falling: a cap is hollow where the nucleus lies, a whole cell is round.
+    lymphoid_um2 : Ramp
+        Area of the nucleus, falling: that of a lymphocyte or plasma cell is 5 to 6 um across, a carcinoma cell's 7
+        and more.
+    eccentric : Ramp
+        As `one_sided`, for a small nucleus: it lies to one side.
+    lymphoid_od : Ramp
+        90th percentile of chromogen, falling: what antibody binds to in plasma cells is little.
     plasma_rival : Ramp
         Contact with the second nucleus over contact with the first, falling: a fleck between lymphocytes
         touches several.
     haze_area_um2 : Ramp
-        Area of the stain: haze lies over many cells, a weak single cell has 300 at most.
+        Area of the stain: haze lies over several cells.
     haze_contrast : Ramp
         Variation of chromogen at the scale of cells (1 to 6 um) over its mean, falling. Nuclei that stay free
         of keratin, and membranes, give 0.25 and more; a deposit without cells gives noise.
@@ -122,8 +131,36 @@ class ExamineParams:
         within 2 um, drying fades over tens.
     haze_glass : Ramp
         Minus the correlation of chromogen with distance from bare glass.
+    border_contrast, border_od, border_drop : Ramp
+        The same three for what lies on the border of the tissue, where stain gathers in a strip too narrow for its
+        inside to be told from its rims: less is asked of the contrast, more of the other two.
     haze_without_glass : float
         Strength that haze can reach where no gradient towards glass is seen.
+    bare_share : Ramp
+        Share of a sheet that shows no nucleus.
+    bare_sheet_um2 : Ramp
+        Area from which a section must show one: a sheet of ten to twenty cells.
+    bare_rim_um : Ramp
+        Rim width, falling: where a rim is as wide as a nucleus, none could be seen.
+    bare_piece_um2 : Ramp
+        Area, falling, of what may be a cell whose nucleus the section missed.
+    bare_piece : float
+        Strength that the lack of a nucleus in such a piece can reach.
+    cell_um2 : Ramp
+        Area, falling, of what is less than a cell: a carcinoma cell 12 um across has 113 um2.
+    overlay : Ramp
+        Haematoxylin in the stain over that of the tissue around. A cell pushes the nuclei of the node aside and
+        its cytoplasm has none (0.1 to 0.6); processes between them leave them as they are (1).
+    seeming_blue : float
+        Haematoxylin that pure chromogen seems to hold, as a share of it: light from beside a dark grain makes its
+        colour greyer. It is taken off before the ratio is judged.
+    overlay_around_od : Ramp
+        Haematoxylin around, for that ratio to mean anything.
+    alone : Ramp
+        Share of the view that is nuclei, falling, of what has none itself: carcinoma cells lie among others.
+    dense_od : Ramp
+        90th percentile of chromogen from which the extent of a small piece is taken at its word: of a weak cell only
+        a part may reach the threshold.
     broad_um2 : Ramp
         Area of the stain further than 10 um inside, for ink.
     ink_contrast : Ramp
@@ -158,6 +195,8 @@ class ExamineParams:
     thin_share: Ramp = (0.40, 0.70)
     stroke_um: float = 2.5
     branching: Ramp = (0.25, 0.12)
+    partly_thin: Ramp = (0.15, 0.35)
+    partly_branching: Ramp = (0.35, 0.20)
     enclosed: Ramp = (1.0, 0.5)
     process_length_um: Ramp = (15.0, 30.0)
     form_od: Ramp = (0.32, 0.42)
@@ -173,13 +212,30 @@ class ExamineParams:
     plasma_area_um2: Ramp = (150.0, 110.0)
     plasma_stain: Ramp = (0.3, 0.7)
     plasma_cap: Ramp = (0.90, 0.80)
+    lymphoid_um2: Ramp = (34.0, 26.0)
+    eccentric: Ramp = (0.10, 0.25)
+    lymphoid_od: Ramp = (0.60, 0.45)
     plasma_rival: Ramp = (0.8, 0.4)
-    haze_area_um2: Ramp = (800.0, 2000.0)
+    haze_area_um2: Ramp = (200.0, 500.0)
     haze_contrast: Ramp = (0.24, 0.15)
     haze_od: Ramp = (0.8, 0.5)
     haze_drop: Ramp = (0.72, 0.52)
     haze_glass: Ramp = (0.2, 0.6)
     haze_without_glass: float = 0.75
+    border_contrast: Ramp = (0.38, 0.28)
+    border_od: Ramp = (0.50, 0.38)
+    border_drop: Ramp = (0.64, 0.50)
+    bare_share: Ramp = (0.5, 0.7)
+    bare_sheet_um2: Ramp = (1200.0, 2400.0)
+    bare_rim_um: Ramp = (2.5, 1.5)
+    bare_piece_um2: Ramp = (900.0, 600.0)
+    bare_piece: float = 0.6
+    cell_um2: Ramp = (110.0, 70.0)
+    overlay: Ramp = (0.60, 0.90)
+    seeming_blue: float = 0.12
+    overlay_around_od: Ramp = (0.10, 0.20)
+    alone: Ramp = (0.03, 0.005)
+    dense_od: Ramp = (0.40, 0.60)
     broad_um2: Ramp = (600.0, 1800.0)
     ink_contrast: Ramp = (0.16, 0.08)
     ink_od: Ramp = (0.5, 0.8)
@@ -197,8 +253,9 @@ class ExamineParams:
                 raise ConfigError(f"examine.{item.name} must be a finite value of 0 or more, found {value}")
         if not 0 < self.stroke_um <= 5:
             raise ConfigError(f"examine.stroke_um must lie above 0 and not above 5 um, found {self.stroke_um}")
-        if self.haze_without_glass > 1:
-            raise ConfigError(f"examine.haze_without_glass must not exceed 1, found {self.haze_without_glass}")
+        for name in ("haze_without_glass", "bare_piece"):
+            if getattr(self, name) > 1:
+                raise ConfigError(f"examine.{name} must not exceed 1, found {getattr(self, name)}")
 
 
 def ramp(value: float, ends: Ramp) -> float:

@@ -294,6 +294,40 @@ def plasma_cell(rng):
     return scene, grown(cap, 1.0)
 
 
+def weak_plasma_cell(rng):
+    """A round weak cell whose small nucleus lies to one side."""
+    scene = Scene(rng)
+    x, y = scene.centre
+    turn = rng.uniform(0, 2 * np.pi)
+    body = scene.disc(x, y, rng.uniform(5.0, 5.6), 0.03, 1.05)
+    scene.tissue(keep_out=grown(body, 5.0))
+    px, py = x - 2.0 * np.cos(turn), y - 2.0 * np.sin(turn)
+    nucleus = np.hypot(scene.x - px, scene.y - py) < 2.7
+    scene.nucleus(px, py, 2.7, 0.65)
+    scene.stain(body & ~nucleus, rng.uniform(0.3, 0.38))
+    return scene, grown(body, 1.0)
+
+
+def border_strip(rng):
+    """Stain that gathered in a narrow strip on the border of the tissue and fades within it."""
+    scene = Scene(rng, 160)
+    border = rng.uniform(60, 80) + 4 * scene.noise(12.0)
+    on_tissue = scene.x > border
+    scene.tissue(mask=on_tissue)
+    depth = np.maximum(scene.x - border, 0)
+    scene.stain(on_tissue * np.exp(-depth / rng.uniform(14, 22)), rng.uniform(0.36, 0.44), texture=0.05, grain_um=4)
+    return scene, on_tissue
+
+
+def pale_fold(rng):
+    """A fold of tissue whose background only just reaches the threshold when it lies double."""
+    scene = Scene(rng, 110).tissue(8.0)
+    scene.blue *= 1 + 0.9 * (np.abs(scene.x - 55) < 14)
+    background = np.where(np.abs(scene.x - 55) < 14, 0.27, 0.14)
+    scene.stain(background, 1.0, texture=0.05, grain_um=4)
+    return scene, np.abs(scene.x - 55) < 16
+
+
 def edge_haze(rng):
     """Tissue that dried at its border: brown without cells, fading inwards from bare glass."""
     scene = Scene(rng, 160)
@@ -343,6 +377,19 @@ def test_a_mimic_raises_its_flag(flag, draw):
     assert sum(strength >= 0.5 for strength in found) >= 3, found
 
 
+@pytest.mark.parametrize(
+    ("flag", "draw", "is_at_border"),
+    [("plasma_like", weak_plasma_cell, False), ("edge_haze", border_strip, True), ("edge_haze", pale_fold, False)],
+)
+def test_what_is_hardly_stained_raises_its_flag_all_the_same(flag, draw, is_at_border):
+    found = []
+    for seed, look in enumerate(MIMIC_LOOKS, start=100):
+        scene, where = draw(np.random.default_rng(seed))
+        view = replace(scene.view(where, **look), is_at_border=is_at_border)
+        found.append(strengths(view)[flag])
+    assert sum(strength >= 0.5 for strength in found) >= 3, found
+
+
 # Tumour raises none
 
 TUMOURS = [
@@ -374,7 +421,9 @@ def test_tumour_raises_no_flag(n_cells, pattern, amount, look):
     dab, blue = (("ruifrok", "ruifrok"), ("aperio", "blue"))[index % 2]
     room_um = (7.5, 9.0, 13.0)[index % 3]
     scene, where = tumour(index, n_cells, pattern, amount, room_um, DAB[dab], blue)
-    assert not deciding(scene.view(where, **LOOKS[look]))
+    view = scene.view(where, **LOOKS[look])
+    assert not deciding(view)
+    assert not deciding(replace(view, is_at_border=True))
 
 
 def test_real_epithelium_raises_no_flag():

@@ -1,0 +1,95 @@
+"""Stain without a nucleus: whether it is a sheet of cells, part of one, or a deposit.
+
+A keratin-positive scrap without a nucleus is no tumour cell to a pathologist, yet a section may miss the nucleus of
+a cell. So the lack of one makes a small piece doubtful, and only a second sign of its own says what it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micromet_path.geometry import PixelSpacing
+from micromet_path.pixels.examine_params import ExamineParams, all_of, ramp
+from micromet_path.pixels.shape import distance_um, smoothed
+from micromet_path.pixels.stain import StainModel, optical_density, unmix
+
+__all__ = ["ANUCLEATE_FLAGS", "Bareness", "anucleate_flags", "with_faint_stain"]
+
+ANUCLEATE_FLAGS = ("no_nuclei", "sub_cellular", "deposit")
+
+_FAINT_SHARE = 0.35  # of its own density: what a membrane keeps where the section cuts it steeply
+_FAINTEST_OD = 0.08  # the grain of compressed nuclei reaches it
+_FAINT_REACH_UM = 12.0  # across a large cell
+
+
+@dataclass(frozen=True, slots=True)
+class Bareness:
+    """What a whole candidate shows of nuclei.
+
+    Parameters
+    ----------
+    area_um2 : float
+        Stained or filled area that was looked at, whichever is larger.
+    has_nucleus : bool
+        Whether anything in it may be one.
+    bare_share : float
+        Share of the filled area that shows none.
+    rim_um : float
+        Width of the stain's edges.
+    dense : float
+        Strength with which it is stained well enough to be all there is of it.
+    nuclear_share_around : float
+        Share of the tissue in view that is nuclei.
+    """
+
+    area_um2: float
+    has_nucleus: bool
+    bare_share: float
+    rim_um: float
+    dense: float
+    nuclear_share_around: float
+
+
+def with_faint_stain(
+    rgb: NDArray[np.uint8], stained: NDArray[np.bool_], model: StainModel, spacing: PixelSpacing
+) -> NDArray[np.bool_]:
+    """The stain of a small candidate and the paler stain about it, which may close the ring around a nucleus.
+
+    Parameters
+    ----------
+    rgb : ndarray of shape (M, N, 3), dtype uint8
+    stained : ndarray of shape (M, N), bool
+        At least one pixel.
+    model : StainModel
+    spacing : PixelSpacing
+    """
+    chromogen = unmix(optical_density(rgb, model.white.rgb), model)[..., 1]
+    level = max(_FAINTEST_OD, _FAINT_SHARE * float(np.median(chromogen[stained])))
+    faint = smoothed(chromogen, 0.5, spacing) >= level
+    return np.asarray(stained | (faint & (distance_um(~stained, spacing) <= _FAINT_REACH_UM)))
+
+
+def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
+    """Strength of each of `ANUCLEATE_FLAGS`.
+
+    ``no_nuclei`` is a sheet that should show some, or less surely a small piece that shows none;
+    ``sub_cellular`` such a piece, well stained, that is less than a cell; ``deposit`` one beside which
+    no nucleus lies either.
+
+    Examples
+    --------
+    >>> scrap = Bareness(60.0, has_nucleus=False, bare_share=1.0, rim_um=0.8, dense=1.0, nuclear_share_around=0.4)
+    >>> anucleate_flags(scrap, ExamineParams())
+    {'no_nuclei': 0.6, 'sub_cellular': 1.0, 'deposit': 0.0}
+    """
+    sharp = ramp(bare.rim_um, params.bare_rim_um)
+    sheet = all_of(sharp, ramp(bare.area_um2, params.bare_sheet_um2), ramp(bare.bare_share, params.bare_share))
+    piece = 0.0 if bare.has_nucleus else all_of(sharp, ramp(bare.area_um2, params.bare_piece_um2))
+    return {
+        "no_nuclei": max(sheet, params.bare_piece * piece),
+        "sub_cellular": all_of(piece, ramp(bare.area_um2, params.cell_um2), bare.dense),
+        "deposit": all_of(piece, ramp(bare.nuclear_share_around, params.alone)),
+    }

@@ -1,0 +1,112 @@
+"""Stain without a nucleus: a scrap, a deposit, or a cell whose ring of stain is only in part strong enough."""
+
+import numpy as np
+import pytest
+
+from micromet_path.geometry import PixelSpacing
+from micromet_path.pixels.anucleate import (
+    ANUCLEATE_FLAGS,
+    Bareness,
+    anucleate_flags,
+    with_faint_stain,
+)
+from micromet_path.pixels.examine_params import ExamineParams
+from micromet_path.pixels.nuclei import NucleiParams, tally_nuclei
+from micromet_path.pixels.stain import StainModel, StainParams, WhitePoint
+from tests.pixels.test_examine import MODEL, Scene, grown
+
+PARAMS = ExamineParams()
+HALF = PixelSpacing(0.5, 0.5)
+
+
+def bare(area_um2=60.0, has_nucleus=False, bare_share=1.0, rim_um=0.8, dense=1.0, around=0.4):
+    return Bareness(area_um2, has_nucleus, bare_share, rim_um, dense, around)
+
+
+def flags(**facts):
+    return anucleate_flags(bare(**facts), PARAMS)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_nucleus_clears_a_piece_of_every_flag(seed):
+    rng = np.random.default_rng(seed)
+    area, rim, dense, around = rng.uniform(1, 1200), rng.uniform(0, 4), rng.uniform(0, 1), rng.uniform(0, 0.1)
+    found = flags(area_um2=area, has_nucleus=True, rim_um=rim, dense=dense, around=around, bare_share=0.4)
+    assert found == dict.fromkeys(ANUCLEATE_FLAGS, 0.0)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_flag_falls_when_its_evidence_grows(seed):
+    rng = np.random.default_rng(seed)
+    facts = {
+        "area_um2": rng.uniform(20, 3000),
+        "bare_share": rng.uniform(0, 1),
+        "rim_um": rng.uniform(0, 3),
+        "dense": rng.uniform(0, 1),
+        "around": rng.uniform(0.01, 0.05),
+    }
+    before = flags(**facts)
+    for name, by in (("bare_share", 0.1), ("rim_um", -0.2), ("dense", 0.1), ("around", -0.01)):
+        after = flags(**{**facts, name: facts[name] + by})
+        assert all(after[flag] >= before[flag] for flag in ANUCLEATE_FLAGS), name
+
+
+def test_a_whole_cell_without_a_nucleus_is_doubtful_and_a_dense_scrap_is_no_cell():
+    assert flags(area_um2=150.0) == {"no_nuclei": 0.6, "sub_cellular": 0.0, "deposit": 0.0}
+    assert flags(area_um2=60.0)["sub_cellular"] == 1.0
+    assert flags(area_um2=60.0, dense=0.2)["sub_cellular"] == 0.2  # part of a weak cell
+    assert flags(area_um2=300.0, around=0.0)["deposit"] == 1.0  # on bare glass
+
+
+def test_where_rims_are_as_soft_as_nuclei_nothing_is_said():
+    assert flags(rim_um=2.6, around=0.0) == dict.fromkeys(ANUCLEATE_FLAGS, 0.0)
+
+
+def test_a_large_sheet_must_show_nuclei():
+    assert flags(area_um2=5000.0)["no_nuclei"] == 1.0
+    assert flags(area_um2=5000.0, bare_share=0.3)["no_nuclei"] == 0.0
+
+
+def ring(level, gap_level, rng=None):
+    """One cell whose ring is stained well on one side and faintly on the other, with a pale nucleus."""
+    scene = Scene(rng or np.random.default_rng(5), 80)
+    x, y = scene.centre
+    body = scene.disc(x, y, 8.0, 0.03)
+    scene.tissue(9.0, keep_out=grown(body, 1.0))
+    scene.nucleus(x, y, 4.0, 0.45)
+    rim = body & ~scene.disc(x, y, 6.2, 0.03)
+    side = (scene.x - x) + 0.5 * (scene.y - y) > 3.0
+    scene.stain(rim, np.where(side, level, gap_level), texture=0.0)
+    return scene, grown(rim & side, 0.5)
+
+
+@pytest.mark.parametrize("spacing_um", [0.25, 0.5])
+def test_a_ring_that_is_faint_in_part_still_holds_its_nucleus(spacing_um):
+    scene, strong = ring(0.45, 0.2)
+    view = scene.view(strong, spacing_um=spacing_um)
+    wider = with_faint_stain(view.rgb, view.stained, MODEL, view.spacing)
+    assert wider[view.stained].all()
+    alone, together = (
+        tally_nuclei(view.rgb, mask, MODEL, view.spacing, NucleiParams()).possible for mask in (view.stained, wider)
+    )
+    assert not alone
+    assert together
+
+
+def test_a_cap_without_a_ring_gains_no_nucleus():
+    scene, strong = ring(0.45, 0.0)
+    view = scene.view(strong, spacing_um=0.25)
+    wider = with_faint_stain(view.rgb, view.stained, MODEL, view.spacing)
+    assert not tally_nuclei(view.rgb, wider, MODEL, view.spacing, NucleiParams()).possible
+
+
+def test_faint_stain_ends_a_cell_away():
+    model = StainModel.from_dyes(
+        WhitePoint((240.0, 240.0, 240.0), "slide"), StainParams().haematoxylin, StainParams().chromogen, "fixed"
+    )
+    rgb = np.full((120, 120, 3), (220, 200, 180), np.uint8)  # pale brown everywhere
+    stained = np.zeros((120, 120), bool)
+    stained[58:62, 58:62] = True
+    wider = with_faint_stain(rgb, stained, model, HALF)
+    rows, columns = np.nonzero(wider)
+    assert 12.0 <= (np.hypot(rows - 59.5, columns - 59.5).max() - 2.9 + 1) * 0.5 <= 13.0
