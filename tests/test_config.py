@@ -61,7 +61,7 @@ def test_what_a_file_leaves_out_keeps_its_default(tmp_path):
         ({"cluster": {}}, "unknown key cluster; did you mean clusters?"),
         ({"stain": {"treshold_od": 0.2}}, "unknown key stain.treshold_od; did you mean stain.threshold_od?"),
         ({"zones": [{"rol": "control"}]}, "unknown key zones[1].rol; did you mean zones[1].role?"),
-        ({"dots": {"zzz": 1}}, "unknown key dots.zzz; known are crumb_um, gap_um, link_um"),
+        ({"dots": {"zzz": 1}}, "unknown key dots.zzz; known are crumb_um, gap_um, largest_um2, link_um"),
         ({"scan": 5}, "scan must be a table, found 5"),
         ({"zones": ["control"]}, "zones[1] must be a table, found 'control'"),
     ],

@@ -297,6 +297,17 @@ def test_twelve_dots_are_one_pattern():
     assert outcome.analysis.scan.below_area.n == 0
 
 
+def test_dots_that_link_up_in_chains_are_one_pattern():
+    canvas = section()
+    for k in range(24):  # pairs 5 um apart, so that each chain alone is as large as a cell
+        x, y = 300 + 24 * (k // 2 % 4) + 11 * (k % 2), 300 + 22 * (k // 8)
+        canvas.with_brown(canvas.disc(x, y, 3.6), 0.8)
+    clusters = analyze(canvas.rgb()).analysis.clusters
+    assert len(clusters) == 1
+    assert clusters.flags_of(0)["dot_pattern"] == 1.0
+    assert clusters.max_diameter_um[0] > 40
+
+
 def test_nine_dots_are_dropped_and_told():
     analysis = analyze(dots(section(), 9)).analysis
     assert len(analysis.clusters) == 0
@@ -612,6 +623,14 @@ def test_tissue_without_colour_is_no_negative():
     canvas = section()
     canvas.nuclei = np.full(canvas.shape, 0.06)
     assert "stain_unknown" in reasons(canvas.rgb())
+
+
+def test_dust_on_bare_glass_is_no_tissue_that_was_stained():
+    canvas = section().with_tissue(np.bool_(False))
+    rgb = canvas.rgb().astype(float)
+    for x, y in ((250, 200), (500, 380), (350, 520)):  # grey, soft and a tenth of a millimetre across
+        rgb *= 1 - 0.45 * np.exp(-(np.hypot(canvas.x - x, canvas.y - y)[..., None] ** 2) / (2 * 60.0**2))
+    assert "not_h_dab" in reasons(np.rint(rgb).astype(np.uint8))
 
 
 def test_an_assumed_light_is_no_ground_for_a_negative():

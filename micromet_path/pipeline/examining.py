@@ -21,7 +21,6 @@ from micromet_path.model import Fragments, Runs, Tree
 from micromet_path.pipeline.reading import in_threads
 from micromet_path.pixels.anucleate import ANUCLEATE_FLAGS, Bareness, anucleate_flags, with_faint_stain
 from micromet_path.pixels.examine import FLAGS, ExamineParams, SlideHue, View, evidence, flags_of
-from micromet_path.pixels.examine_params import ramp
 from micromet_path.pixels.hue import slide_hue
 from micromet_path.pixels.link import cut
 from micromet_path.pixels.nuclei import (
@@ -41,7 +40,7 @@ __all__ = ["examine_candidates"]
 _GAP_UM = 7.0  # one small lymphocyte, whatever gap a result is cut at
 _OWN_HUE = SlideHue(haematoxylin=0.0, residual=0.0, is_known=True)
 _WITH_OWN_CHROMOGEN = ("estimated", "estimated: chromogen")
-_OF_ALL = ("rim_um", "dense", "around", "nucleus")  # facts of windows that are judged together
+_OF_ALL = ("rim_um", "around", "nucleus")  # facts of windows that are judged together
 _COARSE_UM = 0.5  # nuclei and processes of cells show at this scale; larger candidates are read at it
 
 
@@ -117,7 +116,6 @@ class _Eye:
         return {
             **flags_of(found, self.examine),
             "rim_um": found.rim_width_um,
-            "dense": ramp(found.chromogen_high_od, self.examine.dense_od),
             "around": found.beside.nuclear_share_around,
             "nucleus": float(has_nucleus),
         }
@@ -126,8 +124,8 @@ class _Eye:
         """Cells and flags of the whole candidate from means over its windows."""
         cells = cells_of(tally, self.nuclei)
         area_um2 = max(tally.shown_um2 + tally.hidden_um2, seen_px * self.slide.info.spacing.pixel_area_um2)
-        rim_um, dense, around, nucleus = (facts.pop(name) for name in _OF_ALL)
-        bare = Bareness(area_um2, nucleus > 0, 1 - tally.shown_um2 / area_um2, rim_um, dense, around)
+        rim_um, around, nucleus = (facts.pop(name) for name in _OF_ALL)
+        bare = Bareness(area_um2, nucleus > 0, 1 - tally.shown_um2 / area_um2, rim_um, around)
         flags = {**facts, **anucleate_flags(bare, self.examine)}
         if candidate.is_at_margin and area_um2 > self.examine.bare_sheet_um2[0]:
             # A brown sheet without nuclei on the margin of the tissue is what ink leaves there.

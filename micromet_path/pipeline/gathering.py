@@ -135,15 +135,17 @@ def _alone(
     spacing: PixelSpacing,
     config: Config,
 ) -> NDArray[np.bool_]:
-    """Pieces whose whole cluster at the dots' own gap is smaller than a cell: dots, if there are many."""
+    """Pieces whose cluster at the dots' own gap is smaller than a cell, or holds none larger than two dots."""
     alone = np.zeros(len(linked), bool)
     chosen = np.flatnonzero(linked)
-    if not np.any(area_um2[chosen] < config.clusters.smallest_area_um2):
+    if not np.any(area_um2[chosen] < max(config.clusters.smallest_area_um2, config.dots.largest_um2)):
         return alone
     tree = contiguity_tree(_piece_runs(scan, linked), len(chosen), spacing, config.dots.gap_um)
     cluster = cut(tree, len(chosen), config.dots.gap_um)
     total = np.bincount(cluster, area_um2[chosen], minlength=len(chosen))
-    alone[chosen] = total[cluster] < config.clusters.smallest_area_um2
+    largest = np.zeros(len(chosen))
+    np.maximum.at(largest, cluster, area_um2[chosen])
+    alone[chosen] = ((total < config.clusters.smallest_area_um2) | (largest < config.dots.largest_um2))[cluster]
     return alone
 
 

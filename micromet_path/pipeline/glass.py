@@ -83,9 +83,9 @@ def look(slide: Slide, config: Config, area: Area, workers: int = 1) -> Glass:
     mask = tissue.find_tissue(overview, white, config.tissue)
     params = config.stain
     profile = stain.StainModel.from_dyes(white, params.haematoxylin, params.chromogen, "fixed")
-    check = stain.check_h_dab(overview.rgb[mask], profile)
     windows = read_windows(slide, overview, mask, profile, workers)
     estimate = dyes.estimate_dyes(windows, info.spacing.pixel_area_um2, profile, config.dyes)
+    check = _checked(overview.rgb[mask], profile, estimate, config)
     return Glass(
         overview=overview,
         lost=np.zeros_like(mask),
@@ -97,6 +97,22 @@ def look(slide: Slide, config: Config, area: Area, workers: int = 1) -> Glass:
         unscanned=unscanned,
         is_area_limited=asked is not None,
     )
+
+
+def _checked(
+    tissue_rgb: NDArray[np.uint8], profile: stain.StainModel, estimate: dyes.DyeEstimate, config: Config
+) -> stain.StainCheck:
+    """Whether the tissue has the colours of H-DAB, by the slide's own dyes where they can be believed."""
+    own = None
+    if estimate.haematoxylin is not None:
+        # Beside a chromogen a far turn is a purple haematoxylin; alone it may be the nuclei of H&E.
+        turn = dyes.degrees_between(estimate.haematoxylin, profile.vectors[0])
+        if estimate.chromogen is not None or turn <= config.dyes.largest_turn_deg:
+            own = dyes.model_for(profile, estimate)
+    check = stain.check_h_dab(tissue_rgb, profile, own)
+    if check.is_h_dab and estimate.is_blank:
+        return stain.StainCheck(False, "nothing on it has the colour of a nucleus or of the chromogen")
+    return check
 
 
 def rate(slide: Slide, glass: Glass, stained: NDArray[np.bool_], unreadable_tiles: int, config: Config) -> Quality:

@@ -1,7 +1,8 @@
-"""Stain without a nucleus: whether it is a sheet of cells, part of one, or a deposit.
+"""Stain without a nucleus: a sheet that should show some, a small piece of which a section may miss it, or a deposit.
 
 A keratin-positive scrap without a nucleus is no tumour cell to a pathologist, yet a section may miss the nucleus of
-a cell. So the lack of one makes a small piece doubtful, and only a second sign of its own says what it is.
+a cell, and keratin may be dots beside it. So the lack of one makes a small piece doubtful; only where no nucleus lies
+around it either is it a deposit.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from micromet_path.pixels.stain import StainModel, optical_density, unmix
 
 __all__ = ["ANUCLEATE_FLAGS", "Bareness", "anucleate_flags", "with_faint_stain"]
 
-ANUCLEATE_FLAGS = ("no_nuclei", "sub_cellular", "deposit")
+ANUCLEATE_FLAGS = ("no_nuclei", "deposit")
 
 _FAINT_SHARE = 0.35  # of its own density: what a membrane keeps where the section cuts it steeply
 _FAINTEST_OD = 0.08  # the grain of compressed nuclei reaches it
@@ -39,8 +40,6 @@ class Bareness:
         Share of the filled area that shows none.
     rim_um : float
         Width of the stain's edges.
-    dense : float
-        Strength with which it is stained well enough to be all there is of it.
     nuclear_share_around : float
         Share of the tissue in view that is nuclei.
     """
@@ -49,7 +48,6 @@ class Bareness:
     has_nucleus: bool
     bare_share: float
     rim_um: float
-    dense: float
     nuclear_share_around: float
 
 
@@ -75,21 +73,19 @@ def with_faint_stain(
 def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
     """Strength of each of `ANUCLEATE_FLAGS`.
 
-    ``no_nuclei`` is a sheet that should show some, or less surely a small piece that shows none;
-    ``sub_cellular`` such a piece, well stained, that is less than a cell; ``deposit`` one beside which
-    no nucleus lies either.
+    ``no_nuclei`` is a sheet that should show some, or less surely a small piece that shows none; ``deposit`` such a
+    piece beside which no nucleus lies either.
 
     Examples
     --------
-    >>> scrap = Bareness(60.0, has_nucleus=False, bare_share=1.0, rim_um=0.8, dense=1.0, nuclear_share_around=0.4)
+    >>> scrap = Bareness(60.0, has_nucleus=False, bare_share=1.0, rim_um=0.8, nuclear_share_around=0.4)
     >>> anucleate_flags(scrap, ExamineParams())
-    {'no_nuclei': 0.6, 'sub_cellular': 1.0, 'deposit': 0.0}
+    {'no_nuclei': 0.6, 'deposit': 0.0}
     """
     sharp = ramp(bare.rim_um, params.bare_rim_um)
     sheet = all_of(sharp, ramp(bare.area_um2, params.bare_sheet_um2), ramp(bare.bare_share, params.bare_share))
     piece = 0.0 if bare.has_nucleus else all_of(sharp, ramp(bare.area_um2, params.bare_piece_um2))
     return {
         "no_nuclei": max(sheet, params.bare_piece * piece),
-        "sub_cellular": all_of(piece, ramp(bare.area_um2, params.cell_um2), bare.dense),
         "deposit": all_of(piece, ramp(bare.nuclear_share_around, params.alone)),
     }

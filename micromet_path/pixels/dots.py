@@ -33,6 +33,9 @@ class DotParams:
         whatever gap clusters are cut at.
     crumb_um : float
         A dot this near to a fragment of cell size is a crumb of that cell's stain, not a dot of its own.
+    largest_um2 : float
+        Largest piece of a chain of dots: two that touch. Where dots lie closer than `gap_um` the chain is larger than
+        a cell, and is still no cell.
     strong_od : float
         Mean density of a dot: perinuclear dots are dense, specks at the edge of weak stain are not.
     """
@@ -42,6 +45,7 @@ class DotParams:
     link_um: float = 35.0
     gap_um: float = 7.0
     crumb_um: float = 25.0
+    largest_um2: float = 35.0
     strong_od: float = 0.45
 
     def __post_init__(self) -> None:
@@ -50,9 +54,10 @@ class DotParams:
                 "dots: expected minimum_count of 2 or more and 0 < link_um <= window_um, found "
                 f"{self.minimum_count}, {self.link_um}, {self.window_um}"
             )
-        if not (self.crumb_um >= 0 and self.strong_od >= 0):
+        if not all(value >= 0 for value in (self.crumb_um, self.strong_od, self.largest_um2)):
             raise ConfigError(
-                f"dots: expected crumb_um and strong_od of 0 or more, found {self.crumb_um}, {self.strong_od}"
+                "dots: expected crumb_um, largest_um2 and strong_od of 0 or more, found "
+                f"{self.crumb_um}, {self.largest_um2}, {self.strong_od}"
             )
 
 

@@ -32,8 +32,11 @@ class DyeParams:
     Parameters
     ----------
     largest_turn_deg : float
-        An estimated vector further than this from the profile's is not used: melanin and haemosiderin lie 12
+        An estimated chromogen further than this from the profile's is not used: melanin and haemosiderin lie 12
         degrees from DAB, over tissue 9; laboratories within some 7 of each other.
+    largest_blue_turn_deg : float
+        The same of haematoxylin, which every window shows and which nothing passes for: the nearest, black, lies 19
+        degrees off.
     drift_deg : float
         A turn beyond this is told as drift.
     least_windows : int
@@ -44,20 +47,30 @@ class DyeParams:
         Chromogen density of cores at which the thresholds are those of the profile.
     least_share : float
         Thresholds are never lowered below this share of the profile's, however weak the stain.
+    background_share : (float, float)
+        Chromogen of the tissue at large over that of the cores: up to the first, thresholds follow the stain; from
+        the second on they stay, for what looks like a weak stain may be background.
     """
 
     largest_turn_deg: float = 8.0
+    largest_blue_turn_deg: float = 12.0
     drift_deg: float = 5.0
     least_windows: int = 3
     least_area_um2: float = 60.0
     full_strength_od: float = 0.5
     least_share: float = 0.7
+    background_share: tuple[float, float] = (0.15, 0.30)
 
     def __post_init__(self) -> None:
-        if not 0 < self.drift_deg <= self.largest_turn_deg <= 20:
+        for largest in (self.largest_turn_deg, self.largest_blue_turn_deg):
+            if not 0 < self.drift_deg <= largest <= 20:
+                raise ConfigError(
+                    "dyes: expected 0 < drift_deg <= largest_turn_deg, largest_blue_turn_deg <= 20, found "
+                    f"{self.drift_deg:g} and {largest:g}"
+                )
+        if not 0 <= self.background_share[0] < self.background_share[1] <= 1:
             raise ConfigError(
-                "dyes: expected 0 < drift_deg <= largest_turn_deg <= 20, found "
-                f"{self.drift_deg:g} and {self.largest_turn_deg:g}"
+                f"dyes: expected 0 <= first < second <= 1 of background_share, found {self.background_share}"
             )
         if self.least_windows < 1 or not 0 < self.least_area_um2 <= 10_000:
             raise ConfigError(
@@ -81,6 +94,10 @@ class DyeEstimate:
         Unit vectors of absorbance in red, green and blue.
     strength_od : float or None
         Chromogen density of the cores of what is stained: the median over windows of their 90th percentiles.
+    background_od : float
+        Chromogen density of the tissue at large: the lower quartile over windows of their medians.
+    is_blank : bool
+        Whether there were windows and none showed anything of either dye's colour.
     notes : tuple of str
         Why a fact is the profile's, and what has drifted from it.
     """
@@ -89,6 +106,8 @@ class DyeEstimate:
     chromogen: Vector | None = None
     strength_od: float | None = None
     notes: tuple[str, ...] = ()
+    background_od: float = 0.0
+    is_blank: bool = False
 
 
 def estimate_dyes(
@@ -117,16 +136,26 @@ def estimate_dyes(
     ods = [optical_density(window[::_STEP, ::_STEP].reshape(-1, 3), profile.white.rgb) for window in windows]
     blue = [_blue_vector(od, profile, least_px) for od in ods]
     brown = [_brown_vector(od, profile, least_px) for od in ods]
-    haematoxylin, blue_notes = _agreed("haematoxylin", blue, profile.vectors[0], params)
-    chromogen, brown_notes = _agreed("the chromogen", brown, profile.vectors[1], params)
-    estimate = DyeEstimate(haematoxylin, chromogen, None, (*blue_notes, *brown_notes))
-    near = [od for od, vector in zip(ods, brown, strict=True) if _is_near(vector, profile.vectors[1], params)]
-    if len(near) < params.least_windows:
+    limits = (params.largest_blue_turn_deg, params.largest_turn_deg)
+    haematoxylin, blue_notes = _agreed("haematoxylin", blue, profile.vectors[0], limits[0], params)
+    chromogen, brown_notes = _agreed("the chromogen", brown, profile.vectors[1], limits[1], params)
+    near_blue, near = (
+        [_is_near(vector, profile.vectors[dye], limits[dye]) for vector in found]
+        for dye, found in enumerate((blue, brown))
+    )
+    is_blank = bool(ods) and not any((*near_blue, *near))
+    estimate = DyeEstimate(haematoxylin, chromogen, None, (*blue_notes, *brown_notes), is_blank=is_blank)
+    if sum(near) < params.least_windows:
         return estimate
     model = model_for(profile, estimate)
-    amounts = [unmix(od, model)[:, 1] for od in near]
-    cores = [np.percentile(amount[amount > _PALE_OD], 90) for amount in amounts if np.any(amount > _PALE_OD)]
-    return replace(estimate, strength_od=float(np.median(cores)) if cores else None)
+    amounts = [unmix(od, model)[:, 1] for od in ods]
+    cores = [
+        np.percentile(amount[amount > _PALE_OD], 90)
+        for amount, is_near in zip(amounts, near, strict=True)
+        if is_near and np.any(amount > _PALE_OD)
+    ]
+    background = float(np.quantile([np.median(amount) for amount in amounts], 0.25))
+    return replace(estimate, strength_od=float(np.median(cores)) if cores else None, background_od=max(0.0, background))
 
 
 def model_for(profile: StainModel, estimate: DyeEstimate) -> StainModel:
@@ -154,6 +183,8 @@ def params_for(params: StainParams, estimate: DyeEstimate, dyes: DyeParams) -> S
     if estimate.strength_od is None:
         return params
     share = float(np.clip(estimate.strength_od / dyes.full_strength_od, dyes.least_share, 1.0))
+    doubt = float(np.interp(estimate.background_od / max(estimate.strength_od, 1e-6), dyes.background_share, (0, 1)))
+    share += (1 - share) * doubt
     names = ("threshold_low_od", "threshold_od", "threshold_high_od", "strong_od")
     return replace(params, **{name: getattr(params, name) * share for name in names})
 
@@ -188,16 +219,16 @@ def _median_direction(od: NDArray[np.float64], merit: NDArray[np.float64], least
     return red, green, blue
 
 
-def _is_near(vector: Vector | None, profile: Vector, params: DyeParams) -> bool:
-    return vector is not None and degrees_between(vector, profile) <= params.largest_turn_deg
+def _is_near(vector: Vector | None, profile: Vector, largest_deg: float) -> bool:
+    return vector is not None and degrees_between(vector, profile) <= largest_deg
 
 
 def _agreed(
-    name: str, found: Sequence[Vector | None], profile: Vector, params: DyeParams
+    name: str, found: Sequence[Vector | None], profile: Vector, largest_deg: float, params: DyeParams
 ) -> tuple[Vector | None, list[str]]:
     """The vector on which windows agree, None where the profile's is better; and what to say of it."""
     seen = [vector for vector in found if vector is not None]
-    near = [vector for vector in seen if _is_near(vector, profile, params)]
+    near = [vector for vector in seen if _is_near(vector, profile, largest_deg)]
     if len(near) < params.least_windows:
         why = (
             f"{len(seen)} of {len(found)} windows show it" if len(near) == len(seen) else "what is seen has another hue"

@@ -358,15 +358,32 @@ def _plasma(found: Evidence, params: ExamineParams) -> float:
 
 
 def _haze(found: Evidence, params: ExamineParams) -> float:
-    """A weak deposit without cells and without rims; sure only where it fades away from bare glass or at the border."""
-    facts, high_od = found.around, found.chromogen_high_od
+    """A weak deposit without cells and without rims: a broad one, a strip at the border, a patch of background."""
+    facts, high_od, area_um2 = found.around, found.chromogen_high_od, found.strokes.area_um2
+    drop = 0.0 if facts.rim_drop is None else facts.rim_drop
     towards_glass = 0.0 if facts.glass_gradient is None else ramp(facts.glass_gradient, params.haze_glass)
-    limit = params.haze_without_glass + (1 - params.haze_without_glass) * towards_glass
-    drop = (params.haze_drop, params.border_drop)
-    broad, border = (1.0 if facts.rim_drop is None else ramp(facts.rim_drop, ends) for ends in drop)
-    broad = limit * all_of(broad, ramp(facts.contrast, params.haze_contrast), ramp(high_od, params.haze_od))
-    border = all_of(border, ramp(facts.contrast, params.border_contrast), ramp(high_od, params.border_od))
-    return all_of(ramp(found.strokes.area_um2, params.haze_area_um2), max(broad, border if found.is_at_border else 0.0))
+    broad = all_of(
+        params.haze_without_glass + (1 - params.haze_without_glass) * towards_glass,
+        ramp(area_um2, params.haze_area_um2),
+        ramp(drop, params.haze_drop),
+        ramp(facts.contrast, params.haze_contrast),
+        ramp(high_od, params.haze_od),
+    )
+    border = all_of(
+        float(found.is_at_border),
+        ramp(area_um2, params.haze_area_um2),
+        ramp(drop, params.border_drop),
+        ramp(facts.contrast, params.border_contrast),
+        ramp(high_od, params.border_od),
+    )
+    patch = 0.0
+    if facts.chromogen_ratio is not None:
+        patch = all_of(
+            ramp(facts.chromogen_ratio, params.patch_chromogen),
+            ramp(drop, params.patch_drop),
+            ramp(high_od, params.patch_od),
+        )
+    return max(broad, border, patch)
 
 
 def bridge_strength(

@@ -131,6 +131,10 @@ class ExamineParams:
         within 2 um, drying fades over tens.
     haze_glass : Ramp
         Minus the correlation of chromogen with distance from bare glass.
+    patch_chromogen, patch_od, patch_drop : Ramp
+        Chromogen over that of the tissue around, its 90th percentile and the loss at rims, all falling, of a patch of
+        uneven background: hardly stronger than what lies around, and without an edge anywhere. Weak cells on clean
+        tissue have 10 times its chromogen and lose 0.6 and more.
     border_contrast, border_od, border_drop : Ramp
         The same three for what lies on the border of the tissue, where stain gathers in a strip too narrow for its
         inside to be told from its rims: less is asked of the contrast, more of the other two.
@@ -146,8 +150,6 @@ class ExamineParams:
         Area, falling, of what may be a cell whose nucleus the section missed.
     bare_piece : float
         Strength that the lack of a nucleus in such a piece can reach.
-    cell_um2 : Ramp
-        Area, falling, of what is less than a cell: a carcinoma cell 12 um across has 113 um2.
     overlay : Ramp
         Haematoxylin in the stain over that of the tissue around. A cell pushes the nuclei of the node aside and
         its cytoplasm has none (0.1 to 0.6); processes between them leave them as they are (1).
@@ -158,9 +160,6 @@ class ExamineParams:
         Haematoxylin around, for that ratio to mean anything.
     alone : Ramp
         Share of the view that is nuclei, falling, of what has none itself: carcinoma cells lie among others.
-    dense_od : Ramp
-        90th percentile of chromogen from which the extent of a small piece is taken at its word: of a weak cell only
-        a part may reach the threshold.
     broad_um2 : Ramp
         Area of the stain further than 10 um inside, for ink.
     ink_contrast : Ramp
@@ -222,6 +221,9 @@ class ExamineParams:
     haze_drop: Ramp = (0.72, 0.52)
     haze_glass: Ramp = (0.2, 0.6)
     haze_without_glass: float = 0.75
+    patch_chromogen: Ramp = (4.0, 3.0)
+    patch_od: Ramp = (0.50, 0.38)
+    patch_drop: Ramp = (0.58, 0.45)
     border_contrast: Ramp = (0.38, 0.28)
     border_od: Ramp = (0.50, 0.38)
     border_drop: Ramp = (0.64, 0.50)
@@ -230,12 +232,10 @@ class ExamineParams:
     bare_rim_um: Ramp = (2.5, 1.5)
     bare_piece_um2: Ramp = (900.0, 600.0)
     bare_piece: float = 0.6
-    cell_um2: Ramp = (110.0, 70.0)
     overlay: Ramp = (0.60, 0.90)
     seeming_blue: float = 0.12
     overlay_around_od: Ramp = (0.10, 0.20)
     alone: Ramp = (0.03, 0.005)
-    dense_od: Ramp = (0.40, 0.60)
     broad_um2: Ramp = (600.0, 1800.0)
     ink_contrast: Ramp = (0.16, 0.08)
     ink_od: Ramp = (0.5, 0.8)

@@ -1,4 +1,4 @@
-"""Stain without a nucleus: a scrap, a deposit, or a cell whose ring of stain is only in part strong enough."""
+"""Stain without a nucleus: a deposit, or a cell whose ring of stain is only in part strong enough."""
 
 import numpy as np
 import pytest
@@ -19,8 +19,8 @@ PARAMS = ExamineParams()
 HALF = PixelSpacing(0.5, 0.5)
 
 
-def bare(area_um2=60.0, has_nucleus=False, bare_share=1.0, rim_um=0.8, dense=1.0, around=0.4):
-    return Bareness(area_um2, has_nucleus, bare_share, rim_um, dense, around)
+def bare(area_um2=60.0, has_nucleus=False, bare_share=1.0, rim_um=0.8, around=0.4):
+    return Bareness(area_um2, has_nucleus, bare_share, rim_um, around)
 
 
 def flags(**facts):
@@ -30,8 +30,8 @@ def flags(**facts):
 @pytest.mark.parametrize("seed", range(40))
 def test_a_nucleus_clears_a_piece_of_every_flag(seed):
     rng = np.random.default_rng(seed)
-    area, rim, dense, around = rng.uniform(1, 1200), rng.uniform(0, 4), rng.uniform(0, 1), rng.uniform(0, 0.1)
-    found = flags(area_um2=area, has_nucleus=True, rim_um=rim, dense=dense, around=around, bare_share=0.4)
+    area, rim, around = rng.uniform(1, 1200), rng.uniform(0, 4), rng.uniform(0, 0.1)
+    found = flags(area_um2=area, has_nucleus=True, rim_um=rim, around=around, bare_share=0.4)
     assert found == dict.fromkeys(ANUCLEATE_FLAGS, 0.0)
 
 
@@ -42,19 +42,16 @@ def test_no_flag_falls_when_its_evidence_grows(seed):
         "area_um2": rng.uniform(20, 3000),
         "bare_share": rng.uniform(0, 1),
         "rim_um": rng.uniform(0, 3),
-        "dense": rng.uniform(0, 1),
         "around": rng.uniform(0.01, 0.05),
     }
     before = flags(**facts)
-    for name, by in (("bare_share", 0.1), ("rim_um", -0.2), ("dense", 0.1), ("around", -0.01)):
+    for name, by in (("bare_share", 0.1), ("rim_um", -0.2), ("around", -0.01)):
         after = flags(**{**facts, name: facts[name] + by})
         assert all(after[flag] >= before[flag] for flag in ANUCLEATE_FLAGS), name
 
 
-def test_a_whole_cell_without_a_nucleus_is_doubtful_and_a_dense_scrap_is_no_cell():
-    assert flags(area_um2=150.0) == {"no_nuclei": 0.6, "sub_cellular": 0.0, "deposit": 0.0}
-    assert flags(area_um2=60.0)["sub_cellular"] == 1.0
-    assert flags(area_um2=60.0, dense=0.2)["sub_cellular"] == 0.2  # part of a weak cell
+def test_a_piece_without_a_nucleus_is_doubtful_and_with_none_around_a_deposit():
+    assert flags(area_um2=150.0) == {"no_nuclei": 0.6, "deposit": 0.0}
     assert flags(area_um2=300.0, around=0.0)["deposit"] == 1.0  # on bare glass
 
 

@@ -117,10 +117,53 @@ def test_thresholds_follow_a_weak_stain_as_far_as_they_may(strength, share):
     assert (params.white, params.haematoxylin) == (StainParams().white, StainParams().haematoxylin)
 
 
+def test_background_does_not_lower_the_thresholds():
+    weak = {"strength_od": 0.3}
+    shares = [
+        params_for(StainParams(), DyeEstimate(**weak, background_od=background), DyeParams()).threshold_od
+        / StainParams().threshold_od
+        for background in (0.0, 0.045, 0.0675, 0.09, 0.2)
+    ]
+    assert shares == pytest.approx([0.7, 0.7, 0.85, 1.0, 1.0])
+
+
+def test_a_slide_of_background_alone_keeps_its_thresholds():
+    """Brown all over, stronger in places: cores of that are no cells."""
+    brown = ((0.5, DAB, (0.1, 0.14)), (0.25, DAB, (0.2, 0.3)), (0.25, HAEMATOXYLIN, (0.4, 0.8)))
+    found = estimate([window(seed, *brown) for seed in range(8)])
+    assert found.strength_od < 0.4
+    assert found.background_od > 0.05
+    assert params_for(StainParams(), found, DyeParams()) == StainParams()
+
+
+def test_a_slide_of_weak_cells_on_clean_tissue_lowers_them():
+    found = estimate([window(seed, nuclei(), (0.1, DAB, (0.25, 0.4))) for seed in range(8)])
+    assert found.background_od < 0.03
+    assert params_for(StainParams(), found, DyeParams()).threshold_od < StainParams().threshold_od
+
+
+def test_windows_that_show_neither_dye_are_blank():
+    assert estimate([window(seed) for seed in range(8)]).is_blank
+    assert estimate([window(seed, (0.3, (1.0, 1.0, 1.0), (0.05, 0.12))) for seed in range(8)]).is_blank  # grey dust
+    assert not estimate([window(seed, nuclei()) for seed in range(8)]).is_blank
+    assert not estimate([]).is_blank
+
+
+def test_haematoxylin_may_turn_further_than_the_chromogen():
+    """A purple haematoxylin nine degrees off, which no pigment passes for."""
+    purple = np.array(HAEMATOXYLIN) + (-0.06, 0.09, -0.10)
+    found = estimate([window(seed, (0.3, purple, (0.4, 0.8)), (0.1, DAB, (0.5, 0.9))) for seed in range(6)])
+    assert 8.0 < degrees_between(tuple(purple), HAEMATOXYLIN) < 12.0
+    assert degrees_between(found.haematoxylin, tuple(purple)) < 2.0
+    assert "haematoxylin lies" in " ".join(found.notes)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         {"largest_turn_deg": 3.0},
+        {"largest_blue_turn_deg": 3.0},
+        {"background_share": (0.5, 0.2)},
         {"drift_deg": 0.0},
         {"largest_turn_deg": 40.0},
         {"least_windows": 0},

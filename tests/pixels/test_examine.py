@@ -328,6 +328,15 @@ def pale_fold(rng):
     return scene, np.abs(scene.x - 55) < 16
 
 
+def background_patch(rng):
+    """Uneven background: brown everywhere, a little more in places, without an edge."""
+    scene = Scene(rng, 140).tissue(8.0)
+    x, y = scene.centre
+    uneven = 0.12 + 0.16 * np.exp(-(np.hypot(scene.x - x, scene.y - y) ** 2) / (2 * 16.0**2))
+    scene.stain(uneven, 1.0, texture=0.15, grain_um=2.5)
+    return scene, np.hypot(scene.x - x, scene.y - y) < 40
+
+
 def edge_haze(rng):
     """Tissue that dried at its border: brown without cells, fading inwards from bare glass."""
     scene = Scene(rng, 160)
@@ -379,7 +388,12 @@ def test_a_mimic_raises_its_flag(flag, draw):
 
 @pytest.mark.parametrize(
     ("flag", "draw", "is_at_border"),
-    [("plasma_like", weak_plasma_cell, False), ("edge_haze", border_strip, True), ("edge_haze", pale_fold, False)],
+    [
+        ("plasma_like", weak_plasma_cell, False),
+        ("edge_haze", border_strip, True),
+        ("edge_haze", pale_fold, False),
+        ("edge_haze", background_patch, False),
+    ],
 )
 def test_what_is_hardly_stained_raises_its_flag_all_the_same(flag, draw, is_at_border):
     found = []

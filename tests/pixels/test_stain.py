@@ -258,6 +258,24 @@ def test_haematoxylin_and_eosin_are_not():
     assert "pink" in check.note
 
 
+def test_a_purple_haematoxylin_is_known_by_its_own_vector():
+    blue, brown = amounts()
+    purple = np.array((0.60, 0.77, 0.18))
+    own = StainModel.from_dyes(model_of().white, tuple(purple), DAB, "estimated")
+    tissue = painted((blue + 0.1, purple), (0.03 * brown, DAB))
+    assert check_h_dab(tissue, model_of()).is_h_dab is False
+    assert check_h_dab(tissue, model_of(), own).is_h_dab is True
+
+
+def test_h_and_e_is_not_saved_by_its_own_purple_nuclei():
+    blue, pink = amounts()
+    nuclei = np.random.default_rng(2).random(len(blue)) < 0.5
+    tissue = painted((np.where(nuclei, blue + 0.3, 0.05), HAEMATOXYLIN), (pink + 0.15, EOSIN))
+    purple = np.array(HAEMATOXYLIN) + 0.3 * np.array(EOSIN)  # what is estimated of nuclei under eosin
+    own = StainModel.from_dyes(model_of().white, tuple(purple), DAB, "estimated")
+    assert check_h_dab(tissue, model_of(), own).is_h_dab is False
+
+
 @pytest.mark.parametrize("dye", [(1.0, 0.1, 0.1), (0.9, 0.3, 0.9)])
 def test_other_colours_are_not(dye):
     check = check_h_dab(painted((amounts()[0] + 0.2, dye)), model_of())
