@@ -34,7 +34,7 @@ class DotParams:
     crumb_um : float
         A dot this near to a fragment of cell size is a crumb of that cell's stain, not a dot of its own.
     largest_um2 : float
-        Largest piece of a chain of dots: two that touch. Where dots lie closer than `gap_um` the chain is larger than
+        Largest piece of a chain of dots: two of 6 um that touch. Where dots lie closer than `gap_um` the chain is larger than
         a cell, and is still no cell.
     strong_od : float
         Mean density of a dot: perinuclear dots are dense, specks at the edge of weak stain are not.
@@ -45,7 +45,7 @@ class DotParams:
     link_um: float = 35.0
     gap_um: float = 7.0
     crumb_um: float = 25.0
-    largest_um2: float = 35.0
+    largest_um2: float = 60.0
     strong_od: float = 0.45
 
     def __post_init__(self) -> None:
