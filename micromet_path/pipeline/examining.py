@@ -40,7 +40,7 @@ __all__ = ["examine_candidates"]
 _GAP_UM = 7.0  # one small lymphocyte, whatever gap a result is cut at
 _OWN_HUE = SlideHue(haematoxylin=0.0, residual=0.0, is_known=True)
 _WITH_OWN_CHROMOGEN = ("estimated", "estimated: chromogen")
-_OF_ALL = ("rim_um", "around", "nucleus")  # facts of windows that are judged together
+_OF_ALL = ("rim_um", "around", "high_od", "nucleus")  # facts of windows that are judged together
 _COARSE_UM = 0.5  # nuclei and processes of cells show at this scale; larger candidates are read at it
 
 
@@ -117,21 +117,29 @@ class _Eye:
             **flags_of(found, self.examine),
             "rim_um": found.rim_width_um,
             "around": found.beside.nuclear_share_around,
+            "high_od": found.chromogen_high_od,
             "nucleus": float(has_nucleus),
         }
 
     def _summed(self, candidate: _Candidate, tally: NucleiTally, facts: dict[str, float], seen_px: int) -> _Seen:
         """Cells and flags of the whole candidate from means over its windows."""
         cells = cells_of(tally, self.nuclei)
-        area_um2 = max(tally.shown_um2 + tally.hidden_um2, seen_px * self.slide.info.spacing.pixel_area_um2)
-        rim_um, around, nucleus = (facts.pop(name) for name in _OF_ALL)
-        bare = Bareness(area_um2, nucleus > 0, 1 - tally.shown_um2 / area_um2, rim_um, around)
-        flags = {**facts, **anucleate_flags(bare, self.examine)}
-        if candidate.is_at_margin and area_um2 > self.examine.bare_sheet_um2[0]:
-            # A brown sheet without nuclei on the margin of the tissue is what ink leaves there.
-            flags["ink"] = max(flags["ink"], flags["no_nuclei"])
         area_px = int((candidate.stop - candidate.start).sum())
-        return _Seen(candidate.members, _extrapolated(cells, area_px / seen_px), flags)
+        seen_um2, factor = seen_px * self.slide.info.spacing.pixel_area_um2, area_px / seen_px
+        filled_um2 = max(tally.shown_um2 + tally.hidden_um2, seen_um2)
+        rim_um, around, high_od, nucleus = (facts.pop(name) for name in _OF_ALL)
+        bare = Bareness(
+            area_um2=filled_um2 * factor,
+            has_nucleus=nucleus > 0,
+            bare_share=1 - tally.shown_um2 / filled_um2,
+            rim_um=rim_um,
+            nuclear_share_around=around,
+            high_od=high_od,
+            is_at_border=candidate.is_at_margin,
+        )
+        for name, strength in anucleate_flags(bare, self.examine).items():
+            facts[name] = max(facts.get(name, 0.0), strength)
+        return _Seen(candidate.members, _extrapolated(cells, factor), facts)
 
     def _spacing(self, candidate: _Candidate) -> PixelSpacing:
         """Level 0 for what is small, a scale at which nuclei still show for the rest."""

@@ -19,7 +19,7 @@ from micromet_path.pixels.stain import StainModel, optical_density, unmix
 
 __all__ = ["ANUCLEATE_FLAGS", "Bareness", "anucleate_flags", "with_faint_stain"]
 
-ANUCLEATE_FLAGS = ("no_nuclei", "deposit")
+ANUCLEATE_FLAGS = ("no_nuclei", "deposit", "ink")
 
 _FAINT_SHARE = 0.35  # of its own density: what a membrane keeps where the section cuts it steeply
 _FAINTEST_OD = 0.08  # the grain of compressed nuclei reaches it
@@ -42,6 +42,10 @@ class Bareness:
         Width of the stain's edges.
     nuclear_share_around : float
         Share of the tissue in view that is nuclei.
+    high_od : float
+        90th percentile of chromogen.
+    is_at_border : bool
+        Whether it lies on the border of the tissue.
     """
 
     area_um2: float
@@ -49,6 +53,8 @@ class Bareness:
     bare_share: float
     rim_um: float
     nuclear_share_around: float
+    high_od: float = 0.0
+    is_at_border: bool = False
 
 
 def with_faint_stain(
@@ -74,13 +80,14 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
     """Strength of each of `ANUCLEATE_FLAGS`.
 
     ``no_nuclei`` is a sheet that should show some, or less surely a small piece that shows none; ``deposit`` such a
-    piece beside which no nucleus lies either.
+    piece beside which no nucleus lies either; ``ink`` a sheet at the border through which nuclei would show: marking
+    ink leaves it there.
 
     Examples
     --------
     >>> scrap = Bareness(60.0, has_nucleus=False, bare_share=1.0, rim_um=0.8, nuclear_share_around=0.4)
     >>> anucleate_flags(scrap, ExamineParams())
-    {'no_nuclei': 0.6, 'deposit': 0.0}
+    {'no_nuclei': 0.6, 'deposit': 0.0, 'ink': 0.0}
     """
     sharp = ramp(bare.rim_um, params.bare_rim_um)
     sheet = all_of(sharp, ramp(bare.area_um2, params.bare_sheet_um2), ramp(bare.bare_share, params.bare_share))
@@ -88,4 +95,5 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
     return {
         "no_nuclei": max(sheet, params.bare_piece * piece),
         "deposit": all_of(piece, ramp(bare.nuclear_share_around, params.alone)),
+        "ink": all_of(sheet, ramp(bare.high_od, params.clear_od), float(bare.is_at_border)),
     }

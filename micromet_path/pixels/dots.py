@@ -34,8 +34,8 @@ class DotParams:
     crumb_um : float
         A dot this near to a fragment of cell size is a crumb of that cell's stain, not a dot of its own.
     largest_um2 : float
-        Largest piece of a chain of dots: two of 6 um that touch. Where dots lie closer than `gap_um` the chain is larger than
-        a cell, and is still no cell.
+        Largest piece of a chain of dots: two of 6 um that touch. Where dots lie closer than `gap_um` the chain is
+        larger than a cell, and is still no cell.
     strong_od : float
         Mean density of a dot: perinuclear dots are dense, specks at the edge of weak stain are not.
     """

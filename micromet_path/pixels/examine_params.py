@@ -143,7 +143,9 @@ class ExamineParams:
     bare_share : Ramp
         Share of a sheet that shows no nucleus.
     bare_sheet_um2 : Ramp
-        Area from which a section must show one: a sheet of ten to twenty cells.
+        Area from which a section must show one: a sheet of seven to thirteen cells.
+    clear_od : Ramp
+        90th percentile of chromogen, falling, up to which nuclei show through it.
     bare_rim_um : Ramp
         Rim width, falling: where a rim is as wide as a nucleus, none could be seen.
     bare_piece_um2 : Ramp
@@ -228,7 +230,8 @@ class ExamineParams:
     border_od: Ramp = (0.50, 0.38)
     border_drop: Ramp = (0.64, 0.50)
     bare_share: Ramp = (0.5, 0.7)
-    bare_sheet_um2: Ramp = (1200.0, 2400.0)
+    bare_sheet_um2: Ramp = (800.0, 1600.0)
+    clear_od: Ramp = (1.5, 1.1)
     bare_rim_um: Ramp = (2.5, 1.5)
     bare_piece_um2: Ramp = (900.0, 600.0)
     bare_piece: float = 0.6

@@ -19,8 +19,8 @@ PARAMS = ExamineParams()
 HALF = PixelSpacing(0.5, 0.5)
 
 
-def bare(area_um2=60.0, has_nucleus=False, bare_share=1.0, rim_um=0.8, around=0.4):
-    return Bareness(area_um2, has_nucleus, bare_share, rim_um, around)
+def bare(area_um2=60.0, has_nucleus=False, bare_share=1.0, rim_um=0.8, around=0.4, high_od=0.6, is_at_border=False):
+    return Bareness(area_um2, has_nucleus, bare_share, rim_um, around, high_od, is_at_border)
 
 
 def flags(**facts):
@@ -51,12 +51,20 @@ def test_no_flag_falls_when_its_evidence_grows(seed):
 
 
 def test_a_piece_without_a_nucleus_is_doubtful_and_with_none_around_a_deposit():
-    assert flags(area_um2=150.0) == {"no_nuclei": 0.6, "deposit": 0.0}
+    assert flags(area_um2=150.0) == {"no_nuclei": 0.6, "deposit": 0.0, "ink": 0.0}
     assert flags(area_um2=300.0, around=0.0)["deposit"] == 1.0  # on bare glass
 
 
 def test_where_rims_are_as_soft_as_nuclei_nothing_is_said():
     assert flags(rim_um=2.6, around=0.0) == dict.fromkeys(ANUCLEATE_FLAGS, 0.0)
+
+
+def test_a_bare_sheet_at_the_border_is_ink_unless_it_is_too_dark_to_show_nuclei():
+    assert flags(area_um2=3000.0, is_at_border=True)["ink"] == 1.0
+    assert flags(area_um2=3000.0)["ink"] == 0.0
+    assert flags(area_um2=3000.0, is_at_border=True, high_od=1.6)["ink"] == 0.0
+    assert flags(area_um2=3000.0, is_at_border=True, has_nucleus=True, bare_share=0.3)["ink"] == 0.0
+    assert flags(area_um2=150.0, is_at_border=True)["ink"] == 0.0
 
 
 def test_a_large_sheet_must_show_nuclei():
