@@ -22,7 +22,7 @@ from micromet_path.parsing import parse_record
 from micromet_path.pixels.clusters import ClusterParams
 from micromet_path.pixels.dots import DotParams
 from micromet_path.pixels.dyes import DyeParams
-from micromet_path.pixels.examine import ExamineParams
+from micromet_path.pixels.examine_params import ExamineParams
 from micromet_path.pixels.focus import FocusParams
 from micromet_path.pixels.fragments import FragmentParams
 from micromet_path.pixels.nuclei import NucleiParams

@@ -20,8 +20,10 @@ from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import Fragments, Runs, Tree
 from micromet_path.pipeline.reading import in_threads
 from micromet_path.pixels.anucleate import ANUCLEATE_FLAGS, Bareness, anucleate_flags, with_faint_stain
-from micromet_path.pixels.examine import FLAGS, ExamineParams, SlideHue, View, evidence, flags_of
-from micromet_path.pixels.hue import slide_hue
+from micromet_path.pixels.evidence import View, evidence
+from micromet_path.pixels.examine import FLAGS, flags_of
+from micromet_path.pixels.examine_params import ExamineParams
+from micromet_path.pixels.hue import SlideHue, slide_hue
 from micromet_path.pixels.link import cut
 from micromet_path.pixels.nuclei import (
     MARGIN_UM,

@@ -12,17 +12,10 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter, label
 
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
-from micromet_path.pixels.examine import (
-    FLAGS,
-    ExamineParams,
-    SlideHue,
-    View,
-    bridge_strength,
-    evidence,
-    examine,
-    flags_of,
-)
-from micromet_path.pixels.examine_params import ramp
+from micromet_path.pixels.evidence import View, evidence
+from micromet_path.pixels.examine import FLAGS, bridge_strength, examine, flags_of
+from micromet_path.pixels.examine_params import ExamineParams, ramp
+from micromet_path.pixels.hue import SlideHue
 from micromet_path.pixels.stain import StainModel, StainParams, WhitePoint, optical_density, unmix
 
 PITCH_UM = 0.25
