@@ -529,6 +529,8 @@ class Quality:
         ``"passed"``, ``"failed"`` or None where not stated.
     control_on_slide : str or None
         ``"stained"`` or ``"unstained"``: what the control tissue on the slide shows; None where there is none.
+    shows_chromogen : bool
+        Whether anything on the slide is stained at all, be it what does not count; black pigment is no stain.
     antibody : str or None
     audit : Audit or None
         What was left undecoded and what a sample of it held; None where no lower level was asked.
@@ -549,6 +551,7 @@ class Quality:
     audit: Audit | None = None
     in_focus_interval: tuple[float, float] | None = None
     control_on_slide: str | None = None
+    shows_chromogen: bool = True
 
 
 @dataclass(frozen=True, slots=True)

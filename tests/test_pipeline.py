@@ -687,6 +687,13 @@ def test_control_tissue_on_the_slide_must_be_stained(stained, result):
     assert analyze(canvas.rgb()).analysis.quality.control_on_slide is None
 
 
+def test_a_slide_on_which_nothing_is_stained_says_so():
+    blank, speck = analyze(section().rgb()).analysis, section()
+    assert not blank.quality.shows_chromogen
+    assert "whether the stain worked, only a control can tell" in blank.finding.headline
+    assert analyze(speck.with_brown(speck.disc(400, 300, 12)).rgb()).analysis.quality.shows_chromogen
+
+
 def test_a_recut_goes_under_its_own_settings():
     """A stored recut must not pass for an analysis with the default settings."""
     outcome = analyze(crowded(0))

@@ -337,9 +337,17 @@ def _negative(facts: Facts) -> Iterator[str]:
     diameter_um = round(2 * sqrt(facts.smallest_area_um2 / pi))
     yield f"Smallest countable object {facts.smallest_area_um2:g} um2 ({diameter_um} um)."
     yield f"Not counted: {', '.join(_not_counted(facts)) or 'nothing'}."
-    yield f"Control: {quality.control_result or 'not stated'}."
+    yield _control(quality)
     yield f"Antibody: {quality.antibody or 'not stated'}."
     yield "Unscanned glass and deeper levels were not examined."
+
+
+def _control(quality: Quality) -> str:
+    """What vouches for the stain: without a control and without any stain nothing does."""
+    stated = quality.control_result or "not stated"
+    if quality.control_result or quality.control_on_slide or quality.shows_chromogen:
+        return f"Control: {stated}."
+    return f"Control: {stated}, and nothing on the slide is stained: whether the stain worked, only a control can tell."
 
 
 def _only_at_larger_gaps(facts: Facts) -> Iterator[str]:

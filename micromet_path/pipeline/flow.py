@@ -135,6 +135,7 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
             in_focus=focus.share,
             in_focus_interval=None if focus.low is None or focus.high is None else (focus.low, focus.high),
             control_on_slide=_control_on_slide(fragments, pieces, spacing, config),
+            shows_chromogen=bool((~fragments.weak & ~fragments.pigment_like).any()),
             audit=scan.audit,
         ),
         dropped=_dropped(gathered, fragments, tree, spacing, config),

@@ -54,6 +54,12 @@ def test_the_fixed_wording_of_a_negative(say):
         ({"in_focus": 0.9999}, "99 % in focus."),
         ({"control_result": "passed", "antibody": "AE1/AE3"}, "Control: passed. Antibody: AE1/AE3."),
         ({"tissue_area_mm2": 0.0123}, "(0.012 mm2)"),
+        (
+            {"shows_chromogen": False},
+            "Control: not stated, and nothing on the slide is stained: whether the stain worked, only a control can",
+        ),
+        ({"shows_chromogen": False, "control_result": "passed"}, "Control: passed. Antibody"),
+        ({"shows_chromogen": False, "control_on_slide": "stained"}, "Control: not stated. Antibody"),
     ],
     ids=str,
 )
