@@ -14,6 +14,7 @@ from micromet_path.errors import UnreadableSlideError, UnsupportedSlideError
 from micromet_path.geometry import PixelSpacing, TileGrid
 from micromet_path.model import Category, Counting, Role
 from micromet_path.pipeline import Task, analyze_slide, recut
+from micromet_path.pipeline.judging import Evidence, judge_clusters
 from micromet_path.pixels.area import Area
 from micromet_path.pixels.stain import StainParams
 from micromet_path.slides import ArraySlide, open_slide
@@ -172,8 +173,10 @@ def test_mirrors_and_rotations_change_no_size(seed, mirrored, quarters):
     turned = np.ascontiguousarray(np.rot90(rgb[:, ::-1] if mirrored else rgb, quarters))
     swapped = PixelSpacing(spacing.y_um, spacing.x_um) if quarters % 2 else spacing
 
-    # What a second look adds is weighed, not counted: it agrees to some digits, in a test of its own.
-    config = replace(HELD, look=LookParams(most_candidates=0))
+    # What a second look adds is weighed, not counted: it agrees to some digits, in a test of its own. So does what
+    # is weak against the slide's strength, which a sample of windows tells.
+    never = replace(HELD.examine, pale_share=(1e-6, 1e-7))
+    config = replace(HELD, look=LookParams(most_candidates=0), examine=never)
 
     before, after = analyze(rgb, config, spacing), analyze(turned, config, swapped)
 
@@ -685,6 +688,17 @@ def test_control_tissue_on_the_slide_must_be_stained(stained, result):
         reasons = ("control_failed: the control tissue on the slide shows no stain",)
         assert analysis.finding.assessable.reasons == reasons
     assert analyze(canvas.rgb()).analysis.quality.control_on_slide is None
+
+
+@pytest.mark.parametrize(("strength_od", "is_weak"), [(None, False), (0.5, False), (0.8, False), (1.8, True)])
+def test_a_few_cells_far_weaker_than_the_rest_of_the_slide_are_doubtful(strength_od, is_weak):
+    canvas = section()
+    canvas.with_brown(canvas.disc(250, 300, 12), 0.5).with_brown(canvas.disc(550, 300, 50), 0.5)
+    evidence = replace(Evidence.of(analyze(canvas.rgb()).analysis), strength_od=strength_od)
+    judged = judge_clusters(evidence, 7.0, HELD)
+    large, small = np.argmax(judged.area_um2), np.argmin(judged.area_um2)
+    assert (judged.flags_of(small).get("weak", 0.0) >= 0.5) == is_weak
+    assert "weak" not in judged.flags_of(large)
 
 
 def test_a_slide_on_which_nothing_is_stained_says_so():

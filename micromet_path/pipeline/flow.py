@@ -142,6 +142,7 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
         spacing=spacing,
         mpp_source=slide.info.spacing_source,
         threshold_od=glass.stain_params.threshold_od,
+        strength_od=glass.dyes.strength_od,
     )
     settings = settings_of(config, task.area)
     measured = judge_clusters(evidence, config.clusters.gap_um, config)

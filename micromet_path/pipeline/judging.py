@@ -63,6 +63,8 @@ class Evidence:
         A scale that was typed in is less sure than the scanner's.
     threshold_od : float
         Chromogen density from which a pixel was stained on this slide.
+    strength_od : float or None
+        Chromogen density of the cores of what is stained on this slide; None where too little is.
     """
 
     fragments: Fragments
@@ -73,6 +75,7 @@ class Evidence:
     spacing: PixelSpacing
     mpp_source: str
     threshold_od: float
+    strength_od: float | None = None
 
     @classmethod
     def of(cls, analysis: Analysis) -> Evidence:
@@ -86,6 +89,7 @@ class Evidence:
             spacing=analysis.slide.spacing,
             mpp_source=analysis.slide.mpp_source,
             threshold_od=analysis.scan.threshold_od,
+            strength_od=analysis.scan.chromogen_strength_od,
         )
 
 
@@ -98,6 +102,7 @@ def judge_clusters(evidence: Evidence, gap_um: float, config: Config) -> Cluster
         **measures.flags,
         "floater": _floaters(measures, evidence),
         "haze_bridge": _bridges(measures, evidence, config),
+        "weak": np.maximum(measures.flags["weak"], _pale(measures, evidence, config)),
     }
     measures = replace(measures, flags=flags)
     return classify.judge(measures, {piece.id: piece.role for piece in evidence.pieces}, config.classify)
@@ -133,6 +138,18 @@ def _bridges(measures: ClusterMeasures, evidence: Evidence, config: Config) -> N
             config.examine,
         )
     return strengths
+
+
+def _pale(measures: ClusterMeasures, evidence: Evidence, config: Config) -> NDArray[np.float64]:
+    """How sure each cluster is a few cells at most that stain far weaker than what else is stained on the slide."""
+    if evidence.strength_od is None:
+        return np.zeros(len(measures))
+    ramps = (
+        (measures.mean_dab_od / evidence.strength_od, config.examine.pale_share),
+        (measures.area_um2, config.examine.pale_um2),
+    )
+    strengths = [np.clip((values - start) / (end - start), 0.0, 1.0) for values, (start, end) in ramps]
+    return np.asarray(np.minimum(*strengths))
 
 
 def judge_pieces(evidence: Evidence, measured: Clusters, config: Config) -> tuple[Piece, ...]:

@@ -168,6 +168,11 @@ class ExamineParams:
         Variation at the scale of cells over the mean, falling: nothing lies inside ink.
     ink_od : Ramp
         Median density (mean of the three colours) of black or brown-black ink.
+    pale_share : Ramp
+        Mean chromogen over that of the cores of what is stained on the slide, falling: plasma and reticulum cells
+        have a third of it, most carcinoma cells two thirds and more.
+    pale_um2 : Ramp
+        Area, falling, up to which that makes a cluster doubtful: a larger one shows more than its strength.
     bridge_um : Ramp
         Diameter from which a sheet may be one only by haze.
     bridge_od : Ramp
@@ -242,6 +247,8 @@ class ExamineParams:
     broad_um2: Ramp = (600.0, 1800.0)
     ink_contrast: Ramp = (0.16, 0.08)
     ink_od: Ramp = (0.5, 0.8)
+    pale_share: Ramp = (0.50, 0.36)
+    pale_um2: Ramp = (600.0, 400.0)
     bridge_um: Ramp = (1500.0, 2500.0)
     bridge_od: Ramp = (1.5, 1.2)
     bridge_strong: Ramp = (0.2, 0.05)
