@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from micromet_path.errors import ConfigError
 
-__all__ = ["parse_record"]
+__all__ = ["parse_record", "short", "short_name"]
 
 _Record = TypeVar("_Record")
 
@@ -75,7 +75,7 @@ def _told(error: Any, source: str) -> ConfigError:
         return ConfigError(f"{source}: {where} is missing")
     # Where several forms are allowed there is an error for each of them.
     allowed = dict.fromkeys(str(other["msg"]) for other in error.errors() if _where(other["loc"]).startswith(where))
-    return ConfigError(f"{source}: {where}: {', or '.join(allowed)}; found {_short(first['input'])}")
+    return ConfigError(f"{source}: {where}: {', or '.join(allowed)}; found {short(first['input'])}")
 
 
 _adapters: dict[Any, Any] = {}  # making one takes milliseconds, using it microseconds
@@ -104,14 +104,26 @@ def _where(location: tuple[int | str, ...]) -> str:
     return "".join(parts)
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
+def short(value: Any) -> str:
+    """A value in a message: one line of at most 80 characters, as Python writes it.
+
+    Examples
+    --------
+    >>> short("0.9"), len(short("9" * 1000))
+    ("'0.9'", 80)
+    """
+    try:
+        text = repr(value).replace("\n", " ")
+    except Exception:  # a number of too many digits, or an object that cannot tell of itself
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _named(key: Any) -> str:
-    """A key in a message, in one line."""
-    return _short(key)[1:-1] if isinstance(key, str) else _short(key)
+def short_name(value: Any) -> str:
+    """The same without quotes around a text that can be printed, for the names of cases, nodes and keys."""
+    if isinstance(value, str) and value.isprintable():
+        return value if len(value) <= 80 else f"{value[:77]}..."
+    return short(value).strip("'")
 
 
 def _refuse_unknown_keys(record: Any, content: Any, source: str, prefix: str = "") -> None:
@@ -123,7 +135,7 @@ def _refuse_unknown_keys(record: Any, content: Any, source: str, prefix: str = "
         if key not in known:
             near = get_close_matches(str(key), list(known), n=1, cutoff=0.4)
             advice = f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(sorted(known))}"
-            raise ConfigError(f"{source}: unknown key {prefix}{_named(key)}; {advice}")
+            raise ConfigError(f"{source}: unknown key {prefix}{short_name(key)}; {advice}")
     for inner, value, place in _inner(record, content, prefix):
         _refuse_unknown_keys(inner, value, source, f"{place}.")
 
@@ -131,7 +143,7 @@ def _refuse_unknown_keys(record: Any, content: Any, source: str, prefix: str = "
 def _refuse_wrong_tables(record: Any, content: Any, source: str, prefix: str = "") -> None:
     """Raise where a table is expected and something else stands."""
     if not isinstance(content, Mapping):
-        raise ConfigError(f"{source}: {prefix.rstrip('.') or 'the file'} must be a table, found {_short(content)}")
+        raise ConfigError(f"{source}: {prefix.rstrip('.') or 'the file'} must be a table, found {short(content)}")
     for inner, value, place in _inner(record, content, prefix):
         _refuse_wrong_tables(inner, value, source, f"{place}.")
 

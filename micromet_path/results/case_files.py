@@ -10,32 +10,31 @@ cell. Only ``case_id`` is required; `case_columns.COLUMNS` says what each of the
 - *slide* names an analysed slide on which the node is seen; further rows with the same ``node_id`` add slides.
 
 An empty cell, or ``unknown``, is unknown. The rows of a case stand together, so that a table of any length
-is read with the rows of one case in memory; only the names of the cases are kept.
+is read with the rows of one case in memory; only the names of the cases are kept. A row that cannot be used fails
+its case; where it is not certain whose row it is, as cells are lost or a quote is not closed, it fails the cases
+before and after it.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from micromet_path.clinical.case import Case, parse_case
 from micromet_path.errors import ConfigError
-from micromet_path.results.case_columns import BY_NAME, Column
+from micromet_path.parsing import short_name
+from micromet_path.results.case_columns import BY_NAME
+from micromet_path.results.case_rows import Row, read_rows, undecodable
 from micromet_path.results.packaged import packaged_schema
 
 __all__ = ["case_file_schema", "load_case", "read_cases"]
 
 _LARGEST_FILE = 2_000_000
-_LONGEST_LINE = 100_000
 _MOST_ROWS = 10_000
-_NAMES = frozenset({"case_id", "node_id", "result"})  # here "unknown" is a name like any other
 _DOTTED = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){40}""")
 _PLACE = re.compile(r"nodes\[\d+\](\.slides\[\d+\])?[.:] ?")  # a row needs no place in nested lists
 
@@ -110,11 +109,7 @@ def _text_of(path: Path) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path.name} is not UTF-8 text ({_undecodable(error)}); save it as UTF-8") from error
-
-
-def _undecodable(error: UnicodeDecodeError) -> str:
-    return f"byte 0x{error.object[error.start]:02x} at {error.start}"
+        raise ConfigError(f"{path.name} is not UTF-8 text ({undecodable(error)}); save it as UTF-8") from error
 
 
 def _toml(text: str) -> Any:
@@ -141,20 +136,6 @@ def _without_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 # -- many cases ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A line of the table: what its cells say, by column; or why they cannot be read."""
-
-    line: int
-    values: Mapping[str, Any]
-    problem: str | None = None
-
-    @property
-    def case_id(self) -> str | None:
-        case_id: str | None = self.values.get("case_id")
-        return case_id
-
-
 def read_cases(path: str | Path) -> Iterator[Case | ConfigError]:
     """Read a table of cases one by one, see the module for its columns.
 
@@ -166,7 +147,7 @@ def read_cases(path: str | Path) -> Iterator[Case | ConfigError]:
     Yields
     ------
     Case or ConfigError
-        A row that cannot be used fails its case: the error, not raised, names the line.
+        A row that cannot be used fails its case, or both that it may be of: the error, not raised, names the line.
 
     Raises
     ------
@@ -175,128 +156,53 @@ def read_cases(path: str | Path) -> Iterator[Case | ConfigError]:
     """
     path = Path(path)
     with _opened(path) as file:
-        lines = _lines(file)
-        header = next(lines, None)
-        if header is None:
-            raise ConfigError(f"{path.name} is empty; expected the names of columns, then one row a node")
-        columns, delimiter = _header(header[1], path.name)
         seen: set[str] = set()
-        for rows in _by_case(_row(number, raw, columns, delimiter) for number, raw in lines):
-            yield _case(rows, path.name, seen)
-        if not seen:
+        is_empty = True
+        for case_id, rows in _by_case(read_rows(file, path.name)):
+            is_empty = False
+            yield _case(case_id, rows, path.name, seen)
+        if is_empty:
             raise ConfigError(f"{path.name} holds no case below its header; expected one row a node")
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Lines with their numbers; of one that is too long only the beginning, longer than any that is not."""
-    number = 0
-    while raw := file.readline(_LONGEST_LINE + 1):
-        number += 1
-        yield number, raw
-        while len(raw) > _LONGEST_LINE and not raw.endswith(b"\n"):
-            raw = file.readline(_LONGEST_LINE + 1)
-
-
-def _header(raw: bytes, name: str) -> tuple[list[Column], str]:
-    """Columns of the table in its own order, and what separates them."""
-    try:
-        text = raw.decode("utf-8-sig").rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{name} is not UTF-8 text ({_undecodable(error)}); save it as CSV in UTF-8") from error
-    delimiter = ";" if ";" in text and "," not in text else ","
-    try:
-        names = [cell.strip() for cell in next(csv.reader([text], delimiter=delimiter, strict=True), [])]
-    except csv.Error as error:
-        raise ConfigError(f"{name}, line 1: {error}; expected the names of columns, with commas between") from error
-    for column in names:
-        if column not in BY_NAME:
-            raise ConfigError(f"{name}, line 1: {_unknown(column)}")
-        if names.count(column) > 1:
-            raise ConfigError(f"{name}, line 1: the column {column} stands there twice")
-    if "case_id" not in names:
-        raise ConfigError(f"{name}, line 1: no column case_id; expected the names of columns, case_id among them")
-    return [BY_NAME[column] for column in names], delimiter
-
-
-def _unknown(column: str) -> str:
-    if not column:
-        return "a column has no name; name it or delete it"
-    near = get_close_matches(column, list(BY_NAME), n=1, cutoff=0.4)
-    advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(BY_NAME)}"
-    return f"unknown column {column[:40]!r}; {advice}"
-
-
-def _row(number: int, raw: bytes, columns: Sequence[Column], delimiter: str) -> _Row | None:
-    """One line on its own, so that an open quote costs its own row and no other; None for an empty one."""
-    if len(raw) > _LONGEST_LINE:
-        return _unreadable(number, raw, columns, delimiter, f"longer than {_LONGEST_LINE} bytes")
-    try:
-        text = raw.decode("utf-8").rstrip("\r\n")
-        cells = next(csv.reader((text,), delimiter=delimiter, strict=True), [])
-    except UnicodeDecodeError as error:
-        return _unreadable(number, raw, columns, delimiter, f"not UTF-8 text ({_undecodable(error)})")
-    except csv.Error as error:
-        return _unreadable(number, raw, columns, delimiter, f"{error}; a cell and its quotes end on their line")
-    if len(cells) != len(columns):
-        if not "".join(cells).strip():
-            return None
-        problem = f"found {len(cells)} cells, expected {len(columns)} as in the header"
-        return _unreadable(number, raw, columns, delimiter, problem)
-    values: dict[str, Any] = {}
-    for column, cell in zip(columns, cells, strict=True):
-        if not cell:  # most of them
-            continue
-        stated = cell.strip()
-        if stated and (stated != "unknown" or column.name in _NAMES):
-            try:
-                values[column.name] = column.read(stated)
-            except ConfigError as error:
-                return _unreadable(number, raw, columns, delimiter, f"{column.name} {error}")
-    if not values and not "".join(cells).strip():
-        return None
-    return _Row(number, values, None if "case_id" in values else "no case_id; it stands in each row of a case")
-
-
-def _unreadable(number: int, raw: bytes, columns: Sequence[Column], delimiter: str, problem: str) -> _Row:
-    """A row that fails its case; whose it is, is read as well as can be."""
-    lenient = raw[:_LONGEST_LINE].decode("utf-8", "replace").replace("\r", "").rstrip("\n")
-    cells = next(csv.reader((lenient,), delimiter=delimiter), [])
-    place = next(place for place, column in enumerate(columns) if column.name == "case_id")
-    case_id = cells[place].strip() if place < len(cells) else ""
-    return _Row(number, {"case_id": case_id} if case_id else {}, problem)
-
-
-def _by_case(rows: Iterable[_Row | None]) -> Iterator[list[_Row]]:
-    """Rows that follow each other and have one case_id; a row without one may be of the case before it."""
-    group: list[_Row] = []
+def _by_case(rows: Iterable[Row]) -> Iterator[tuple[str | None, list[Row]]]:
+    """Rows that follow each other and have one case_id; a row without one belongs to the cases on both sides."""
+    case_id: str | None = None
+    group: list[Row] = []
+    stray: Row | None = None
     for row in rows:
-        if row is None:
-            continue
-        if group and row.case_id not in (None, group[0].case_id):
-            yield group
-            group = []
+        if row.case_id is None:
+            if stray is not None:  # one of them tells enough
+                continue
+            stray = row
+        elif case_id is None or row.case_id == case_id:
+            case_id, stray = row.case_id, None
+        else:
+            yield case_id, group
+            case_id, group, stray = row.case_id, ([] if stray is None else [stray]), None
         if len(group) <= _MOST_ROWS:
             group.append(row)
     if group:
-        yield group
+        yield case_id, group
 
 
-def _case(rows: Sequence[_Row], name: str, seen: set[str]) -> Case | ConfigError:
+def _case(case_id: str | None, rows: Sequence[Row], name: str, seen: set[str]) -> Case | ConfigError:
     """The case of some rows, or why there is none."""
-    case_id = rows[0].case_id
     place = f"{name}, line {rows[0].line}"
     is_apart = case_id in seen
-    seen.add(case_id or "")
+    wrong = next((row for row in rows if row.problem is not None), None)
+    if case_id is not None:
+        seen.add(case_id)
     if is_apart:
         return ConfigError(
-            f"{place}: case {case_id} has rows further up, which were read without these; "
+            f"{place}: case {short_name(case_id)} has rows further up, which were read without these; "
             "the rows of a case stand together"
         )
-    if len(rows) > _MOST_ROWS:
-        return ConfigError(f"{place}: case {case_id} has more than {_MOST_ROWS} rows")
-    wrong = next((row for row in rows if row.problem is not None), None)
     if wrong is not None:
-        return _error(name, wrong, case_id, wrong.problem or "")
+        whose = "" if case_id is None or wrong.case_id else "; the row may be of this case"
+        return _error(name, wrong, case_id, f"{wrong.problem}{whose}")
+    if len(rows) > _MOST_ROWS:
+        return ConfigError(f"{place}: case {short_name(case_id)} has more than {_MOST_ROWS} rows")
     try:
         content = _content(rows, name)
     except ConfigError as error:
@@ -307,12 +213,12 @@ def _case(rows: Sequence[_Row], name: str, seen: set[str]) -> Case | ConfigError
         return _located(rows, name, str(error).removeprefix(f"{place}: "))
 
 
-def _error(name: str, row: _Row, case_id: str | None, problem: str) -> ConfigError:
-    whose = "" if case_id is None else f"case {case_id}: "
+def _error(name: str, row: Row, case_id: str | None, problem: str) -> ConfigError:
+    whose = "" if case_id is None else f"case {short_name(case_id)}: "
     return ConfigError(f"{name}, line {row.line}: {whose}{_PLACE.sub('', problem, count=1)}")
 
 
-def _located(rows: Sequence[_Row], name: str, problem: str) -> ConfigError:
+def _located(rows: Sequence[Row], name: str, problem: str) -> ConfigError:
     """What the records refuse, with the first line that is refused on its own too; else with the case's first."""
     for row in rows:
         try:
@@ -322,7 +228,7 @@ def _located(rows: Sequence[_Row], name: str, problem: str) -> ConfigError:
     return _error(name, rows[0], rows[0].case_id, problem)
 
 
-def _content(rows: Sequence[_Row], name: str) -> dict[str, Any]:
+def _content(rows: Sequence[Row], name: str) -> dict[str, Any]:
     """The nested tables of a case, as a case file has them.
 
     Raises
@@ -355,9 +261,12 @@ def _content(rows: Sequence[_Row], name: str) -> dict[str, Any]:
     return content
 
 
-def _unlike(column: str, value: Any, first: _Row) -> str:
+def _unlike(column: str, value: Any, first: Row) -> str:
     before = first.values.get(column, "nothing")
-    return f"{column} is {value} here and {before} in line {first.line}; leave it empty or state the same"
+    return (
+        f"{column} is {short_name(value)} here and {short_name(before)} in line {first.line}; "
+        "leave it empty or state the same"
+    )
 
 
 def _add_node(
@@ -370,10 +279,11 @@ def _add_node(
     known = nodes.setdefault(node_id, node)
     if known is not node:
         if not slide:
-            return f"node {node_id} is listed twice; a further row of a node adds a slide"
+            return f"node {short_name(node_id)} is listed twice; a further row of a node adds a slide"
         for key, value in node.items():
             if known.get(key) != value:
-                return f"node {node_id}: {key} is not as in the node's first row; leave it empty or state the same"
+                problem = f"{key} is not as in the node's first row; leave it empty or state the same"
+                return f"node {short_name(node_id)}: {problem}"
     if slide:
         known.setdefault("slides", []).append(slide)
     return None

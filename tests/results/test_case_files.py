@@ -451,15 +451,7 @@ WRONG_ROWS = {
         "A,1,0.9,,,itc",
         "line 3: case A: node 1: found more than one of category, size_mm with cells, and slides; give one",
     ),
-    "too few cells": ("A,1,0.9", "line 3: case A: found 3 cells, expected 6 as in the header"),
-    "too many cells": ("A,1,0.9,,,,", "line 3: case A: found 7 cells, expected 6 as in the header"),
-    "open quote": ('A,1,"0.9,,,', "line 3: case A: unexpected end of data; a cell and its quotes end on their line"),
-    "text after a quote": (
-        'A,1,"0.9"mm,,,',
-        "line 3: case A: ',' expected after '\"'; a cell and its quotes end on their line",
-    ),
     "not UTF-8": (b"A,1,0.9,,,it\xe7", "line 3: case A: not UTF-8 text (byte 0xe7 at 12)"),
-    "endless": ("A,1," + "0" * 200_000 + ",,,", "line 3: case A: longer than 100000 bytes"),
     "endless name": (
         "A," + "1" * 201 + ",,,,",
         f"line 3: case A: node_id must be one line of 1 to 200 characters, found '{'1' * 40}'",
@@ -475,6 +467,116 @@ def test_a_wrong_row_fails_its_case_and_no_other(tmp_path, row, line):
     assert a == f"cases.csv, {line}"
     assert (b.case_id, b.nodes[0].size_mm) == ("B", 0.9)
     assert (c.case_id, c.nodes[0].category) == ("C", "itc")
+
+
+DAMAGED_ROWS = {
+    "too few cells": ("A,1,0.9", "found 3 cells, expected 6 as in the header, in 'A,1,0.9'"),
+    "too many cells": ("A,1,0.9,,,,", "found 7 cells, expected 6 as in the header, in 'A,1,0.9,,,,'"),
+    "another separator": ("A;1;0.9;;;itc", "found 1 cells, expected 6 as in the header, in 'A;1;0.9;;;itc'"),
+    "open quote": (
+        'A,1,"0.9,,,',
+        "a quote is not closed; a cell and its quotes end on their line, in 'A,1,\"0.9,,,'",
+    ),
+    "quote within a cell": (
+        'A,1",0.9,,,',
+        "a quote is not closed; a cell and its quotes end on their line, in 'A,1\",0.9,,,'",
+    ),
+    "text after a quote": (
+        'A,1,"0.9"mm,,,',
+        "',' expected after '\"'; a cell and its quotes end on their line, in 'A,1,\"0.9\"mm,,,'",
+    ),
+    "line break in a cell": (
+        'A,"1\n1",,,,itc',
+        "a cell goes on over 2 lines; a cell and its quotes end on their line, in 'A,\"1\\n1\",,,,itc'",
+    ),
+    "endless": ("A,1," + "0" * 200_000 + ",,,", f"longer than 100000 bytes, in 'A,1,{'0' * 36}'"),
+    "a name that is not UTF-8": (b"\xc4,1,,,,itc", "not UTF-8 text (byte 0xc4 at 0)"),
+    "no name": (",1,,,,itc", "no case_id; it stands in each row of a case"),
+}
+
+
+@pytest.mark.parametrize(("row", "problem"), DAMAGED_ROWS.values(), ids=DAMAGED_ROWS)
+def test_a_damaged_row_may_be_of_the_case_before_or_after(tmp_path, row, problem):
+    """Both fail, with a line each, for neither may be staged without it; no case is made up, and no other fails."""
+    raw = row if isinstance(row, bytes) else row.encode()
+    header = b"case_id,node_id,size_mm,cells,sentinel,category\n"
+    entries = cases_of(tmp_path, header + b"A,1,,,,itc\nB,1,,,,itc\n" + raw + b"\nC,1,,,,itc\nD,1,,,,itc\n")
+    a, *failed, d = entries
+    assert (a.case_id, d.case_id) == ("A", "D")
+    assert failed == [f"cases.csv, line 4: case {name}: {problem}; the row may be of this case" for name in "BC"]
+
+
+@pytest.mark.parametrize(("row", "problem"), DAMAGED_ROWS.values(), ids=DAMAGED_ROWS)
+def test_a_damaged_row_among_those_of_a_case_fails_that_case_alone(tmp_path, row, problem):
+    raw = row if isinstance(row, bytes) else row.encode()
+    header = b"case_id,node_id,size_mm,cells,sentinel,category\n"
+    text = header + b"B,1,,,,itc\nA,1,,,,itc\n" + raw + b"\n" + raw + b"\nA,2,,,,itc\nC,1,,,,itc\n"
+    b, a, c = cases_of(tmp_path, text)
+    assert (b.case_id, c.case_id) == ("B", "C")
+    assert a == f"cases.csv, line 4: case A: {problem}; the row may be of this case"
+
+
+@pytest.mark.parametrize(
+    ("text", "failed"),
+    [
+        ("case_id,node_id,category\nA,1,negative\nA;2;macro\n", "A"),
+        ('case_id,node_id,category\nA,1,negative\n"A,2,macro\n', "A"),
+        ("node_id,category,case_id\n1,negative,P\n1,macro\n2,negative,A\n", "PA"),
+        ("case_id,node_id,category\n1,1,negative\n2,macro\n2,1,negative\n", "12"),
+        ('case_id,histology,node_id,category\nP,x,1,negative\n"A\nB",y,1,macro\n', "P"),
+        ('case_id,histology,node_id,category\nP,x,1,negative\n"A\nB",y,1,macro\nB,y,2,negative\n', "PB"),
+        ('case_id,category\nP,itc\n"A\nB,itc\nC,itc\nD,itc\nE",itc\nQ,itc\n', "PQ"),
+        ('case_id,category\nP,itc\n"A,itc\nB,itc\nC,itc\nD,itc\n', "PB"),
+        ('case_id,category\nP,itc\nA",itc\nB,itc\nC,itc\nD,itc\n"E,itc\n', "PBD"),
+    ],
+)
+def test_no_case_is_staged_without_its_damaged_row_and_none_is_made_up(tmp_path, text, failed):
+    entries = cases_of(tmp_path, text)
+    told = [entry for entry in entries if isinstance(entry, str)]
+    assert [entry.split(": ")[1] for entry in told] == [f"case {name}" for name in failed]
+    assert {entry.case_id for entry in entries if isinstance(entry, Case)} <= set("PQBCD") - set(failed)
+
+
+def test_damage_alone_is_told_without_a_case(tmp_path):
+    assert cases_of(tmp_path, "case_id,category\nA\nB\n") == [
+        "cases.csv, line 2: found 1 cells, expected 2 as in the header, in 'A'"
+    ]
+
+
+def test_an_open_quote_is_looked_after_in_bounded_memory(tmp_path):
+    path = written(tmp_path, "cases.csv", 'case_id,category\n"A,itc\n' + "".join(f"{n},itc\n" for n in range(50_000)))
+    tracemalloc.start()
+    try:
+        failed = [str(entry) for entry in read_cases(path) if isinstance(entry, ConfigError)]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [line.split(": ")[1] for line in failed] == ["case 0"]
+    assert peak < 8_000_000  # the names of the cases take most of it
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "{0},1,maybe,,\n",
+        "{0},1,,,\n{0},1,,,\n",
+        "A,1,,,\nB,1,,,\nA,2,,,\n{0},1,,,\n{1},1,,,\n{0},1,,,\n",
+        "A,{0},,itc,\nA,{0},,itc,\n",
+        "A,{0},,itc,s1\nA,{0},,macro,s2\n",
+        "A,1,,itc,\nA,2,,itc,{0}\n",
+        "A,1,,{0},\n",
+        "A,1,{0},,\n",
+        "A,1,,itc,\n{0};2\nB,1,,itc,\n",
+    ],
+)
+@pytest.mark.parametrize("column", ["result", "histology", "pt"])
+def test_what_is_repeated_of_a_table_is_short(tmp_path, rows, column):
+    entries = cases_of(
+        tmp_path, f"case_id,node_id,sentinel,category,{column}\n" + rows.format("x" * 40_000, "y" * 40_000)
+    )
+    told = [entry for entry in entries if isinstance(entry, str)]
+    assert told
+    assert max(map(len, told)) < 400
 
 
 WRONG_CASES = {
@@ -506,7 +608,6 @@ WRONG_CASES = {
         "A,,1,itc,\nA,,,negative,\n",
         "line 3: case A: no node_id; name each node of a case, or none",
     ),
-    "row without case": ("A,,1,itc,\n,,2,macro,\n", "line 3: case A: no case_id; it stands in each row of a case"),
     "primary": ("A,4,1,itc,\n", "line 2: case A: primary.grade must be 1 to 3; found 4"),
 }
 
