@@ -380,7 +380,7 @@ def _analysed_slide(name: str, home: Path, results: str | Path | None) -> Analys
     from micromet_path.results.reviews import read_review
 
     places = ([] if results is None else [Path(results) / name]) + [home / name]
-    folder = next((place for place in places if (place / "result.json").is_file()), None)
+    folder = next((place for place in places if os.path.isfile(place / "result.json")), None)  # a name of any length
     if folder is None:
         raise ResultError(
             f"there is no result {name!r} (looked for {' and '.join(str(place) for place in places)}); analyse the "

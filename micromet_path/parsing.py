@@ -8,14 +8,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from datetime import date, time
 from difflib import get_close_matches
 from functools import cache
+from numbers import Real
+from pathlib import PurePath
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from micromet_path.errors import ConfigError
 
-__all__ = ["parse_record", "short", "short_name"]
+__all__ = ["is_number", "parse_record", "short", "short_name"]
 
 _Record = TypeVar("_Record")
 
@@ -49,16 +52,23 @@ def parse_record(
         _refuse_wrong_tables(record, content, source)
         # Through JSON, whose strict reading takes a list for a tuple and a text for an enumeration,
         # and neither a text nor a truth value for a number.
-        made: _Record = _adapter(record).validate_json(json.dumps(content, default=str), strict=True)
+        made: _Record = _adapter(record).validate_json(json.dumps(content, default=_as_text), strict=True)
     except RecursionError as error:
         raise ConfigError(f"{source}: nested too deeply; expected tables in lists in tables") from error
     except ConfigError:
         raise
     except (TypeError, ValueError, OverflowError) as error:
         if not isinstance(error, ValidationError):  # numbers with thousands of digits
-            raise ConfigError(f"{source}: a value is no text or number that can be read: {error}") from error
+            raise ConfigError(f"{source}: a value cannot be read: {short_name(str(error))}") from error
         raise _told(error, source) from error
     return made
+
+
+def _as_text(value: Any) -> str:
+    """The dates and times of TOML, and the paths that stand for their names."""
+    if isinstance(value, date | time | PurePath):
+        return str(value)
+    raise TypeError(f"found an object of type {type(value).__name__}, expected text, numbers, lists and tables")
 
 
 def _told(error: Any, source: str) -> ConfigError:
@@ -102,6 +112,17 @@ def _where(location: tuple[int | str, ...]) -> str:
         elif step.isidentifier() and step not in ("float", "int", "str", "bool", "tuple", "literal", "nullable"):
             parts.append(f".{step}" if parts else step)
     return "".join(parts)
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a real number, of Python or of numpy; a truth value is none.
+
+    Examples
+    --------
+    >>> [is_number(value) for value in (1, 0.5, "1", True, None)]
+    [True, True, False, False, False]
+    """
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def short(value: Any) -> str:

@@ -461,3 +461,17 @@ def test_five_slides_become_a_page(tmp_path):
 def micromet(*words):
     command = "from micromet_path.apps.cli import main; main()"
     subprocess.run([sys.executable, "-c", command, *map(str, words)], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("wrong", ["é" * 300, "é" * 300 + ".toml", None, 1, b"case.toml", [], object()], ids=type)
+def test_what_is_no_case_is_refused_in_one_line(wrong):
+    with pytest.raises(ConfigError) as raised:
+        mp.stage(wrong)
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 300
+
+
+def test_a_result_with_a_name_longer_than_names_can_be_is_not_there():
+    slide = {"result": "é" * 200}
+    with pytest.raises(ResultError, match="there is no result"):
+        mp.stage({"case_id": "A", "nodes": [{"node_id": "1", "slides": [slide]}]})

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from micromet_path.clinical.tnm import m_value, n_value, prefix_of, t_value
 from micromet_path.errors import ConfigError
-from micromet_path.parsing import parse_record
+from micromet_path.parsing import parse_record, short
 
 __all__ = [
     "AXILLARY_STATIONS",
@@ -42,7 +42,9 @@ Station = Literal[
     "contralateral",
     "unknown",
 ]
-NodeWord = Literal["negative", "itc", "micrometastasis", "macrometastasis", "positive", "not_assessable"]
+NodeWord = Literal[
+    "negative", "itc", "micro", "macro", "micrometastasis", "macrometastasis", "positive", "not_assessable"
+]
 Receptor = Literal["positive", "negative", "unknown"]
 Her2 = Literal["positive", "negative", "equivocal-after-ish", "unknown"]
 
@@ -61,7 +63,7 @@ _TNM_FIELDS = (
     ("cm", m_value, ("", "c", "p")),
     ("m", m_value, ("", "c", "p")),
 )
-_ABBREVIATIONS = {"micro": "micrometastasis", "macro": "macrometastasis"}
+_IN_FULL = {"micro": "micrometastasis", "macro": "macrometastasis"}
 _NAMES = {"case_id", "node_id", "result"}
 
 
@@ -120,7 +122,7 @@ class Primary:
                 if prefix_of(text) not in prefixes:
                     allowed = " or ".join(prefix for prefix in prefixes if prefix)
                     raise ConfigError(
-                        f"primary.{name}: {text!r} is of another kind; write {allowed} before it, or nothing"
+                        f"primary.{name}: {short(text)} is of another kind; write {allowed} before it, or nothing"
                     )
         _within("primary.size_mm", self.size_mm, 0, _LARGEST_PRIMARY_MM, "in millimetres", is_low_allowed=False)
         _within("primary.grade", self.grade, 1, 3)
@@ -203,7 +205,8 @@ class Node:
         Where it lay; axillary level I where nothing is said.
     sentinel, clinically_detected : bool or None
     category : str or None
-        What a pathologist says; ``"positive"`` is a metastasis whose size is not stated.
+        What a pathologist says; ``"positive"`` is a metastasis whose size is not stated. ``"micro"`` and
+        ``"macro"`` are kept in full.
     size_mm, cells : float, int or None
         Largest contiguous focus of the worst section in millimetres, and tumour cells on that section.
     slides : tuple of SlideReference
@@ -230,6 +233,8 @@ class Node:
 
     def __post_init__(self) -> None:
         _require_text("node_id", self.node_id)
+        if self.category in _IN_FULL:
+            object.__setattr__(self, "category", _IN_FULL[self.category])
         _within(f"node {self.node_id}: size_mm", self.size_mm, 0, _LARGEST_NODE_MM, "in millimetres")
         _within(f"node {self.node_id}: cells", self.cells, 0, 10_000_000)
         _within(f"node {self.node_id}: osna_copies_per_ul", self.osna_copies_per_ul, 0, 1e12)
@@ -267,7 +272,9 @@ class Case:
         _within("expected_slides", self.expected_slides, 0, 10_000)
         pt = self.primary.pt
         if pt is not None and prefix_of(pt) == "yp" and not self.procedure.neoadjuvant:
-            raise ConfigError(f"primary.pt {pt!r} is after treatment; state procedure.neoadjuvant = true, or write pT")
+            raise ConfigError(
+                f"primary.pt {short(pt)} is after treatment; state procedure.neoadjuvant = true, or write pT"
+            )
         seen: set[str] = set()
         for node in self.nodes:
             if node.node_id in seen:
@@ -312,15 +319,12 @@ def parse_procedure(content: Mapping[str, Any] | Procedure | None) -> Procedure:
 
 
 def _without_unknown(content: Any) -> Any:
-    """The same tables without what is stated to be unknown, and with the short words for categories spelled out.
-
-    A station that is unknown stays, to be told.
-    """
+    """The same tables without what is stated to be unknown; a station that is unknown stays, to be told."""
+    if isinstance(content, str | float | int):  # most of it; to ask for a mapping takes longer
+        return content
     if isinstance(content, Mapping):
         return {
-            key: _ABBREVIATIONS.get(value, value)
-            if key == "category" and isinstance(value, str)
-            else _without_unknown(value)
+            key: _without_unknown(value)
             for key, value in content.items()
             if key in _NAMES
             or not (value is None or (isinstance(value, str) and value == "unknown" and key != "station"))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from micromet_path.clinical.tnm import m_value, n_group, t_group
 from micromet_path.errors import ConfigError
+from micromet_path.parsing import is_number, short, short_name
 
 __all__ = [
     "PrognosticTable",
@@ -29,6 +30,7 @@ _RECEPTOR = {"positive": "positive", "negative": "negative", "equivocal-after-is
 _ONCOTYPE_LIMIT = 11
 _STAGES = ("0", "IA", "IB", "IIA", "IIB", "IIIA", "IIIB", "IIIC", "IV")
 _COLUMNS = ("kind", "bucket", "grade", "her2", "er", "pr", "stage")
+_LARGEST_TABLE = 1_000_000
 _Key = tuple[str, str, int, str, str, str]
 
 
@@ -48,12 +50,18 @@ class PrognosticTable:
         ConfigError
             If it cannot be read, or a cell is missing, repeated, of no known kind, or holds no stage group.
         """
+        name = short_name(path.name)
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            with path.open("rb") as file:
+                raw = file.read(_LARGEST_TABLE + 1)
+            if len(raw) > _LARGEST_TABLE:
+                raise ConfigError(f"{name} is no prognostic table: larger than 1 MB, for 240 cells")
+            cells = _cells(raw.decode("utf-8-sig"), name)
         except (OSError, UnicodeDecodeError) as error:
             why = "there is no such file" if isinstance(error, FileNotFoundError) else getattr(error, "strerror", None)
-            raise ConfigError(f"{path.name} is no readable prognostic table: {why or 'not UTF-8 text'}") from error
-        cells = _cells(text, path.name)
+            raise ConfigError(f"{name} is no readable prognostic table: {why or 'not UTF-8 text'}") from error
+        except csv.Error as error:
+            raise ConfigError(f"{name} is no readable prognostic table: {error}") from error
         content = hashlib.sha256(repr(sorted(cells.items())).encode()).hexdigest()[:12]
         return cls(f"{path.stem} (SHA-256 of its cells {content})", cells)
 
@@ -61,7 +69,7 @@ class PrognosticTable:
 def _cells(text: str, name: str) -> dict[_Key, str]:
     reader = csv.DictReader(text.splitlines())
     if tuple(reader.fieldnames or ()) != _COLUMNS:
-        raise ConfigError(f"{name}: expected the columns {', '.join(_COLUMNS)}, found {reader.fieldnames}")
+        raise ConfigError(f"{name}: expected the columns {', '.join(_COLUMNS)}, found {short(reader.fieldnames)}")
     cells: dict[_Key, str] = {}
     for number, row in enumerate(reader, start=2):
         key = _key(row, f"{name}, line {number}")
@@ -69,7 +77,7 @@ def _cells(text: str, name: str) -> dict[_Key, str]:
             raise ConfigError(f"{name}, line {number}: the cell {', '.join(map(str, key))} stands there twice")
         if row["stage"] not in _STAGES:
             raise ConfigError(
-                f"{name}, line {number}: stage must be one of {', '.join(_STAGES)}; found {row['stage']!r}"
+                f"{name}, line {number}: stage must be one of {', '.join(_STAGES)}; found {short(row['stage'])}"
             )
         cells[key] = row["stage"]
     if len(cells) != 240:
@@ -88,7 +96,7 @@ def _key(row: Mapping[str, str | None], place: str) -> _Key:
     }
     for column, values in allowed.items():
         if row[column] not in values:
-            raise ConfigError(f"{place}: {column} must be one of {', '.join(values)}; found {row[column]!r}")
+            raise ConfigError(f"{place}: {column} must be one of {', '.join(values)}; found {short(row[column])}")
     return (
         str(row["kind"]),
         str(row["bucket"]),
@@ -174,11 +182,11 @@ def prognostic_group(
     """
     t, n, m = t_group(tnm[0]), n_group(tnm[1]), m_value(tnm[2])
     if kind not in _KINDS:
-        raise ConfigError(f"the prognostic stage is clinical or pathological, found {kind!r}")
-    if oncotype_score is not None and not 0 <= oncotype_score <= 100:
-        raise ConfigError(f"the Oncotype DX score must be 0 to 100, found {oncotype_score!r}")
-    if grade not in (None, 1, 2, 3) or isinstance(grade, bool):
-        raise ConfigError(f"grade must be 1, 2, 3 or unknown, found {grade!r}")
+        raise ConfigError(f"the prognostic stage is clinical or pathological, found {short(kind)}")
+    if oncotype_score is not None and not (is_number(oncotype_score) and 0 <= oncotype_score <= 100):
+        raise ConfigError(f"the Oncotype DX score must be 0 to 100, found {short(oncotype_score)}")
+    if grade is not None and not (is_number(grade) and grade in (1, 2, 3)):
+        raise ConfigError(f"grade must be 1, 2, 3 or unknown, found {short(grade)}")
     her2, er, pr = (_receptor(name, value) for name, value in zip(("her2", "er", "pr"), receptors, strict=True))
     if m == "M1":
         return "IV"
@@ -212,6 +220,6 @@ def missing_facts(grade: int | None, her2: str, er: str, pr: str) -> list[str]:
 
 
 def _receptor(name: str, value: str) -> str | None:
-    if value not in _RECEPTOR or (value == "equivocal-after-ish" and name != "her2"):
-        raise ConfigError(f"{name} must be positive, negative or unknown, found {value!r}")
+    if not isinstance(value, str) or value not in _RECEPTOR or (value == "equivocal-after-ish" and name != "her2"):
+        raise ConfigError(f"{name} must be positive, negative or unknown, found {short(value)}")
     return _RECEPTOR[value]

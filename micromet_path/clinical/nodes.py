@@ -16,6 +16,7 @@ from micromet_path.clinical.reasons import Caution, Reason
 from micromet_path.clinical.wording import millimetres
 from micromet_path.errors import ConfigError
 from micromet_path.model import Category, CellEstimate, Finding
+from micromet_path.parsing import is_number, short
 
 __all__ = ["FocusEvidence", "NodeCounts", "NodeFinding", "SectionFinding", "judge_node", "node_category"]
 
@@ -60,9 +61,11 @@ def node_category(size_mm: float | None, cells: int | None) -> Category:
     >>> node_category(0.2, 200).value, node_category(0.2, 201).value
     ('itc', 'micrometastasis')
     """
-    size, count = size_mm or 0.0, cells or 0
-    if not (0 <= size < inf and 0 <= count < inf):
-        raise ConfigError(f"a node's size and cells must be 0 or more, found {size} mm and {count} cells")
+    size, count = 0.0 if size_mm is None else size_mm, 0 if cells is None else cells
+    if not (is_number(size) and 0 <= size < inf and is_number(count) and 0 <= count < inf):
+        raise ConfigError(
+            f"a node's size and cells must be numbers, 0 or more; found {short(size)} mm and {short(count)} cells"
+        )
     if size > _MICRO_MM:
         return Category.MACROMETASTASIS
     if size > _ITC_MM or count > _CELLS:
@@ -208,11 +211,14 @@ class NodeCounts:
     listed, examined : int
     with_macro, with_micro, with_itc : int
         Nodes whose worst finding this is; a metastasis without a size counts as macro.
-    sentinel_examined, sentinel_positive : int
+    sentinel_examined, sentinel_positive : int or None
+        Of the nodes that are stated to be sentinel nodes; None where this is stated of no node.
     largest_mm : float or None
         Largest deposit that was measured, ITC included.
     slides_expected, slides_read : int or None
         Slides there should be, and those that could be assessed; None where no slide is named.
+    sentinel_not_stated : int
+        Nodes of which it is not stated whether they are sentinel nodes.
     """
 
     listed: int
@@ -220,11 +226,12 @@ class NodeCounts:
     with_macro: int
     with_micro: int
     with_itc: int
-    sentinel_examined: int
-    sentinel_positive: int
+    sentinel_examined: int | None
+    sentinel_positive: int | None
     largest_mm: float | None
     slides_expected: int | None = None
     slides_read: int | None = None
+    sentinel_not_stated: int = 0
 
 
 def judge_node(node: Node, sections: Sequence[SectionFinding] = ()) -> NodeFinding:

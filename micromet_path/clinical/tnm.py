@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from micromet_path.errors import ConfigError
+from micromet_path.parsing import is_number, short
 
 __all__ = [
     "M_VALUES",
@@ -32,12 +34,20 @@ _IN_SITU = re.compile(r"^Tis ?\((?:DCIS|Paget)\)$", re.IGNORECASE)  # lobular ca
 _T_LIMITS_MM = ((1.0, "T1mi"), (5.0, "T1a"), (10.0, "T1b"), (20.0, "T1c"), (50.0, "T2"))
 
 
-def _value(text: str, known: tuple[str, ...], letter: str) -> str:
+@lru_cache(maxsize=1024)  # the same few in every case of a table
+def _found(text: str, known: tuple[str, ...]) -> str | None:
     bare = _IN_SITU.sub("Tis", _SUFFIX.sub("", _PREFIX.sub("", text.strip())))
     for value in known:
         if bare.casefold() == value.casefold():
             return value
-    raise ConfigError(f"{text!r} is no {letter} category; allowed are {', '.join(known)}")
+    return None
+
+
+def _value(text: str, known: tuple[str, ...], letter: str) -> str:
+    value = _found(text, known) if isinstance(text, str) else None
+    if value is None:
+        raise ConfigError(f"{short(text)} is no {letter} category; allowed are {', '.join(known)}")
+    return value
 
 
 def prefix_of(text: str) -> str:
@@ -87,9 +97,10 @@ def m_value(text: str) -> str:
     >>> m_value("cM0(i+)"), m_value("pM1")
     ('M0(i+)', 'M1')
     """
-    bare = text.strip()
-    if re.match(r"y?pM0", bare):
-        raise ConfigError(f"{bare!r} does not exist: that nothing is found elsewhere is clinical; write 'cM0'")
+    if isinstance(text, str) and re.match(r"\s*y?pM0", text):
+        raise ConfigError(
+            f"{short(text.strip())} does not exist: that nothing is found elsewhere is clinical; write 'cM0'"
+        )
     return _value(text, M_VALUES, "M")
 
 
@@ -111,13 +122,13 @@ def t_from_size(size_mm: float) -> str:
     Raises
     ------
     ConfigError
-        If the size is not above 0.
+        If the size is no number above 0.
 
     Examples
     --------
     >>> [t_from_size(size) for size in (1.0, 1.01, 20.0, 20.1, 50.0, 51.0)]
     ['T1mi', 'T1a', 'T1c', 'T2', 'T2', 'T3']
     """
-    if not 0 < size_mm < float("inf"):
-        raise ConfigError(f"the size of an invasive primary must be above 0 mm, found {size_mm:g}")
+    if not is_number(size_mm) or not 0 < size_mm < float("inf"):
+        raise ConfigError(f"the size of an invasive primary must be a number above 0 mm, found {short(size_mm)}")
     return next((t for limit, t in _T_LIMITS_MM if size_mm <= limit), "T3")

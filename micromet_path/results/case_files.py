@@ -18,6 +18,7 @@ before and after it.
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,7 +27,7 @@ from typing import Any, BinaryIO
 
 from micromet_path.clinical.case import Case, parse_case
 from micromet_path.errors import ConfigError
-from micromet_path.parsing import short_name
+from micromet_path.parsing import short, short_name
 from micromet_path.results.case_columns import BY_NAME
 from micromet_path.results.case_rows import Row, read_rows, undecodable
 from micromet_path.results.packaged import packaged_schema
@@ -81,12 +82,12 @@ def case_file_schema() -> dict[str, Any]:
 
 def _no_case_file(path: Path) -> str:
     """What a path is that does not end as the file of one case does."""
-    if path.is_dir():
+    if os.path.isdir(path):  # no error where the name is longer than a name can be
         return f"{path} is a folder, expected a case file"
     if path.suffix.lower() == ".csv":
         return f"{path.name} is a table of cases, expected one case as .toml or .json"
-    found = f"ends in {path.suffix!r}" if path.suffix else "has no suffix"
-    return f"{path.name} {found}; expected .toml or .json for one case, .csv for many"
+    found = f"ends in {short(path.suffix)}" if path.suffix else "has no suffix"
+    return f"{short_name(path.name)} {found}; expected .toml or .json for one case, .csv for many"
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -97,7 +98,8 @@ def _opened(path: Path) -> BinaryIO:
     except IsADirectoryError as error:
         raise ConfigError(f"{path} is a folder, expected a case file") from error
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{short_name(path.name)} cannot be opened: {why}") from error
 
 
 def _text_of(path: Path) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -190,6 +193,46 @@ def test_limits_of_a_size_are_inside(content, value):
 )
 def test_short_words_for_categories(short, long):
     assert parse_case(nodes(category=short)).nodes[0].category == long
+    assert records.Node("1", category=short) == records.Node("1", category=long)
+
+
+class TwoLines:
+    def __repr__(self):
+        return "two\nlines"
+
+
+@pytest.mark.parametrize("value", [object(), TwoLines(), b"A", {1, 2}, 1j, np.array(["A"]), lambda: "A"], ids=type)
+@pytest.mark.parametrize(
+    "place", [lambda value: value, lambda value: case(case_id=value), lambda value: nodes(er=value)]
+)
+def test_what_no_file_can_hold_is_refused_in_one_line(place, value):
+    with pytest.raises(ConfigError) as raised:
+        parse_case(place(value))
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 200
+
+
+def test_dates_of_toml_and_paths_are_their_text():
+    content = tomllib.loads("case_id = 2024-05-01\n[primary]\nhistology = 07:30:00\n")
+    read = parse_case(content | {"nodes": [{"node_id": "1", "slides": [{"result": Path("out") / "a"}]}]})
+    assert (read.case_id, read.primary.histology) == ("2024-05-01", "07:30:00")
+    assert read.nodes[0].slides[0].result == str(Path("out") / "a")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        primary(pt="x" * 90_000),
+        primary(pt=" " * 90_000 + "cT1"),
+        primary(m="pM0" + "x" * 90_000),
+        case(primary={"pt": "ypT1" + " " * 90_000}),
+        nodes(category="x" * 90_000),
+    ],
+)
+def test_what_is_repeated_is_short(content):
+    with pytest.raises(ConfigError) as raised:
+        parse_case(content)
+    assert len(str(raised.value)) < 400
 
 
 def test_literals_are_those_that_the_rules_know():

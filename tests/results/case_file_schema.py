@@ -17,7 +17,6 @@ import micromet_path.results
 from micromet_path.clinical import case
 
 SHIPPED = Path(micromet_path.results.__file__).with_name("case_file.schema.json")
-NODE_WORDS = ("micro", "macro")  # short for two of the categories, see `case.parse_case`
 
 
 def make() -> dict[str, Any]:
@@ -53,8 +52,6 @@ def field_schema(name: str, made: dict[str, Any]) -> dict[str, Any]:
     forms = [plain(form) for form in schema.pop("anyOf", [])]
     if not forms:
         return plain(schema)
-    if name == "category":
-        forms[0]["enum"] = [*forms[0]["enum"], *NODE_WORDS]
     if not any(form == {"type": "string"} for form in forms):
         forms.append({"const": "unknown"})
     return {"anyOf": forms, **schema}

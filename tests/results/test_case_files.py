@@ -209,6 +209,10 @@ def test_what_is_no_file_is_refused(tmp_path):
     assert refusal(tmp_path / "cases.csv") == "cases.csv is a table of cases, expected one case as .toml or .json"
     assert refusal(tmp_path) == f"{tmp_path} is a folder, expected a case file"
     assert "cannot be opened" in refusal(tmp_path / "nul\0.toml")
+    for suffix in ("", ".toml", "." + "é" * 300):
+        line = refusal("é" * 300 + suffix)
+        assert "expected .toml or .json" in line or "cannot be opened: File name too long" in line
+        assert len(line) < 300
 
 
 def test_the_schema_of_case_files_is_what_the_records_give():
@@ -444,8 +448,8 @@ WRONG_ROWS = {
     ),
     "category": (
         "A,1,,,,large",
-        "line 3: case A: category: Input should be 'negative', 'itc', 'micrometastasis', 'macrometastasis', "
-        "'positive' or 'not_assessable'; found 'large'",
+        "line 3: case A: category: Input should be 'negative', 'itc', 'micro', 'macro', 'micrometastasis', "
+        "'macrometastasis', 'positive' or 'not_assessable'; found 'large'",
     ),
     "described twice": (
         "A,1,0.9,,,itc",
