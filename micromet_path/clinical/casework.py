@@ -146,6 +146,8 @@ def _counts(case: Case, found: Sequence[NodeFinding]) -> NodeCounts:
         )
     }
     sentinel = [finding for finding in examined if finding.node.sentinel]
+    n_unstated = sum(finding.node.sentinel is None for finding in regional)
+    is_unknown = bool(regional) and n_unstated == len(regional)
     named = {reference.result for node in case.nodes for reference in node.slides}
     unread = {one.fingerprint for finding in found for one in finding.sections if one.problem is not None}
     known = {one.fingerprint for finding in found for one in finding.sections}
@@ -156,11 +158,12 @@ def _counts(case: Case, found: Sequence[NodeFinding]) -> NodeCounts:
         with_macro=by_category["macro"],
         with_micro=by_category["micro"],
         with_itc=by_category["itc"],
-        sentinel_examined=len(sentinel),
-        sentinel_positive=sum(_is_positive(finding.category) for finding in sentinel),
+        sentinel_examined=None if is_unknown else len(sentinel),
+        sentinel_positive=None if is_unknown else sum(_is_positive(finding.category) for finding in sentinel),
         largest_mm=max((finding.size_mm for finding in examined if finding.size_mm), default=None),
         slides_expected=max(case.expected_slides or 0, len(known) + wanting) if named else None,
         slides_read=len(known - unread) if named else None,
+        sentinel_not_stated=n_unstated,
     )
 
 
@@ -336,7 +339,7 @@ def _case_warnings(case: Case, found: Sequence[NodeFinding]) -> Iterator[Caution
     sized_by_program = [one for one in found if one.deciding is not None and not one.is_confirmed]
     if any(one.category not in (None, "negative") for one in sized_by_program):
         yield _unseen(case.procedure)
-    if case.procedure.extranodal_extension not in (None, "absent"):
+    if case.procedure.extranodal_extension not in (None, "absent", 0):  # 0 mm
         yield Caution("extranodal_extension", "extranodal extension is stated; it does not change pN by itself")
 
 
@@ -401,10 +404,21 @@ def _other_values(found: Sequence[NodeFinding], procedure: Procedure, assigned: 
             finding.fact(_worse(finding.category, finding.if_all_counted)) for finding in found
         ],
     }
+    undetected = sorted(fact.node_id for fact in stated if _is_detection_unknown(fact))
+    if undetected:
+        conditions[f"{_nodes(undetected)} had been clinically detected"] = [
+            replace(fact, clinically_detected=True) if _is_detection_unknown(fact) else fact for fact in stated
+        ]
     for condition, facts in conditions.items():
         other = assigned if facts == stated else assign_pn(facts, procedure)
         if other.pn != assigned.pn:
             yield other, condition
+
+
+def _is_detection_unknown(fact: NodeFact) -> bool:
+    """Whether it matters, and is not stated, that a node was clinically detected."""
+    is_mammary = fact.station == "internal-mammary" and _is_positive(fact.category)
+    return is_mammary and fact.clinically_detected is None
 
 
 def _worse(category: str | None, other: str | None) -> str | None:

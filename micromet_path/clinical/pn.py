@@ -86,6 +86,7 @@ class _Counts:
     im_clinical: int
     im_other: int
     im_not_stated: bool
+    im_detection_unknown: bool
 
     @property
     def n(self) -> int:
@@ -125,12 +126,18 @@ def _macro_wanting(counts: _Counts) -> Iterator[Caution]:
         )
 
 
-def _sentinel_unstated(counts: _Counts) -> Iterator[Caution]:
+def _detection_unstated(counts: _Counts) -> Iterator[Caution]:
     if counts.im_not_stated:
         yield Caution(
             "im_detection_unknown",
             "a positive internal mammary node is neither stated to be a sentinel node nor clinically detected; "
             "it is read as found by sentinel biopsy",
+        )
+    elif counts.im_detection_unknown:
+        yield Caution(
+            "im_detection_unknown",
+            "whether a positive internal mammary sentinel node was clinically detected is not stated; "
+            "it is read as not detected",
         )
 
 
@@ -140,16 +147,18 @@ def _undefined(counts: _Counts) -> Iterator[Caution]:
         "micrometastases in axillary nodes with a positive internal mammary sentinel node have no subcategory in the "
         "8th edition; registries code pN1c",
     )
-    yield from _sentinel_unstated(counts)
+    yield from _detection_unstated(counts)
 
 
 def _n3a_fits(counts: _Counts) -> Iterator[Caution]:
     if counts.n >= 10:
         yield Caution("pn3a_fits_too", "with ten or more positive axillary nodes pN3a fits as well as pN3b")
-    yield from _sentinel_unstated(counts)
+    yield from _detection_unstated(counts)
 
 
 def _n3b_fits(counts: _Counts) -> Iterator[Caution]:
+    if counts.im_detection_unknown:  # stated to be detected it would be pN3b
+        yield from _detection_unstated(counts)
     if counts.im_other and counts.has_macro and counts.n >= 4:
         yield Caution(
             "pn3b_fits_too",
@@ -189,7 +198,7 @@ _TABLE = (
         lambda c: c.im_other > 0 and c.n == 0,
         "N1b",
         lambda c: f"an internal mammary sentinel node holds a metastasis; {c.axilla}",
-        _sentinel_unstated,
+        _detection_unstated,
     ),
     _Row(
         "pN row 4",
@@ -203,7 +212,7 @@ _TABLE = (
         lambda c: c.im_other > 0 and c.n <= 3,
         "N1c",
         lambda c: f"an internal mammary sentinel node holds a metastasis, with {c.axilla}",
-        _sentinel_unstated,
+        _detection_unstated,
     ),
     _Row(
         "pN row 4",
@@ -290,6 +299,7 @@ def _count(regional: Sequence[NodeFact]) -> _Counts:
         im_clinical=len(clinical),
         im_other=len(mammary) - len(clinical),
         im_not_stated=not any(node.sentinel for node in mammary),
+        im_detection_unknown=any(node.clinically_detected is None for node in mammary),
     )
 
 

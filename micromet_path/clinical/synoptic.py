@@ -233,13 +233,12 @@ def _examined(stage: Staged) -> str:
 
 
 def _sentinel_examined(stage: Staged) -> str:
-    nodes = list(_regional(stage))
-    n_unstated = sum(one.node.sentinel is None for one in nodes)
-    if nodes and n_unstated == len(nodes):
+    counts = stage.counts
+    if counts.sentinel_examined is None:
         return _NOT_STATED
-    remarks = [f"{stage.counts.sentinel_positive} with metastasis"] if stage.counts.sentinel_positive else []
-    remarks += [f"not stated of {_of_nodes(n_unstated)}"] if n_unstated else []
-    return _count(stage, stage.counts.sentinel_examined, ", ".join(remarks))
+    remarks = [f"{counts.sentinel_positive} with metastasis"] if counts.sentinel_positive else []
+    remarks += [f"not stated of {_of_nodes(counts.sentinel_not_stated)}"] if counts.sentinel_not_stated else []
+    return _count(stage, counts.sentinel_examined, ", ".join(remarks))
 
 
 def _m(stage: Staged) -> str:

@@ -32,7 +32,7 @@ _COLUMNS: tuple[tuple[str, str, _Cell], ...] = (
     ("nodes_macro", "with a macrometastasis, or a metastasis without a size", lambda s: s.counts.with_macro),
     ("nodes_micro", "with a micrometastasis at most", lambda s: s.counts.with_micro),
     ("nodes_itc", "with isolated tumour cells at most", lambda s: s.counts.with_itc),
-    ("sentinel_examined", "sentinel nodes examined", lambda s: s.counts.sentinel_examined),
+    ("sentinel_examined", "sentinel nodes examined; empty where no node says", lambda s: s.counts.sentinel_examined),
     ("sentinel_positive", "of them with a micro- or macrometastasis", lambda s: s.counts.sentinel_positive),
     ("largest_mm", "largest deposit that was measured", lambda s: s.counts.largest_mm),
     ("slides_expected", "slides there should be; empty where no slide is named", lambda s: s.counts.slides_expected),

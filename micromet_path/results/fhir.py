@@ -12,6 +12,7 @@ receiver has to know:
   as well, as a node turns out worse, have a note.
 - The patient is an identifier alone (a logical reference), and so is no resource: nothing personal is written,
   and mCODE's demands on a patient (name, gender) are met where the patient is known. The tumour is a display.
+- A number of sentinel nodes has the comparator, too, where it is not stated of each node whether it is one.
 - Absent values are left out; pN and the stage groups say instead why they are absent.
 - Ids follow from the case id and the kind of resource, so that a case staged again keeps them.
 """
@@ -68,16 +69,29 @@ class _Counted:
     kind: str
     code: str
     text: str
-    of: Callable[[NodeCounts], int]
+    of: Callable[[NodeCounts], int | None]
     can_fall: bool = False
+    is_of_sentinel: bool = False
 
 
 _COUNTED = (
     _Counted("nodes-with-macrometastases", "85343-2", "Nodes with macrometastases", lambda c: c.with_macro),
     _Counted("nodes-with-micrometastases", "85344-0", "Nodes with micrometastases", lambda c: c.with_micro, True),
     _Counted("nodes-with-itc", "85352-3", "Nodes with isolated tumour cells only", lambda c: c.with_itc, True),
-    _Counted("sentinel-nodes-examined", "85347-3", "Sentinel nodes examined", lambda c: c.sentinel_examined),
-    _Counted("sentinel-nodes-positive", "92832-5", "Sentinel nodes with metastasis", lambda c: c.sentinel_positive),
+    _Counted(
+        "sentinel-nodes-examined",
+        "85347-3",
+        "Sentinel nodes examined",
+        lambda c: c.sentinel_examined,
+        is_of_sentinel=True,
+    ),
+    _Counted(
+        "sentinel-nodes-positive",
+        "92832-5",
+        "Sentinel nodes with metastasis",
+        lambda c: c.sentinel_positive,
+        is_of_sentinel=True,
+    ),
     _Counted("nodes-examined", "92833-3", "Nodes examined", lambda c: c.examined),
     _Counted("nodes-positive", "92831-7", "Nodes with metastasis", lambda c: c.with_macro + c.with_micro),
 )
@@ -223,7 +237,12 @@ def _counts(stage: CaseStage) -> Iterator[_Json]:
     """Numbers of nodes, and the largest deposit where one was measured."""
     is_open = stage.status == "incomplete"
     for counted in _COUNTED:
-        value = _quantity(counted.of(stage.counts), "nodes", "1", is_minimum=is_open and not counted.can_fall)
+        number = counted.of(stage.counts)
+        if number is None:
+            continue
+        is_partly_stated = counted.is_of_sentinel and stage.counts.sentinel_not_stated > 0
+        is_minimum = (is_open and not counted.can_fall) or is_partly_stated
+        value = _quantity(number, "nodes", "1", is_minimum=is_minimum)
         notes = (_SO_FAR,) if is_open and counted.can_fall else ()
         yield _observation(stage, counted.kind, _coded(counted.text, _LOINC, counted.code), value, notes=notes)
     largest_mm = stage.counts.largest_mm

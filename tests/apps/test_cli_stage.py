@@ -142,6 +142,42 @@ def test_studies_only_for_those_who_ask(micromet: Callable[..., Ran], tmp_path: 
     assert "IBCSG 23-01" in told("--context")
 
 
+@pytest.mark.parametrize(
+    ("stated", "words", "numbers", "comparator"),
+    [
+        ((None, None), "not stated", (None, None), None),
+        ((True, None), "1 examined, 1 positive; not stated of 1", (1, 1), ">="),
+        ((False, None), "0 examined, 0 positive; not stated of 1", (0, 0), ">="),
+        ((True, False), "1 examined, 1 positive", (1, 1), None),
+        ((), "0 examined, 0 positive", (0, 0), None),
+    ],
+)
+def test_sentinel_nodes_that_are_not_stated_are_not_none(
+    micromet: Callable[..., Ran], tmp_path: Path, stated: tuple[Any, ...], words: str, numbers: Any, comparator: Any
+) -> None:
+    """What is not known is not 0, in any form of output."""
+    nodes = [{"node_id": str(n), "category": "macro", "sentinel": said} for n, said in enumerate(stated)]
+    case = written(tmp_path / "case.json", primary={"pt": "T1"}, procedure={"sentinel": True}, nodes=nodes)
+    assert f"sentinel nodes                 {words}\n" in micromet(case).out
+    (content,) = json_lines(micromet(case, "--json").out)
+    counts = content["counts"]
+    assert (counts["sentinel_examined"], counts["sentinel_positive"]) == numbers
+    (row,) = rows(micromet(case, "--csv").out)
+    printed = tuple("" if number is None else str(number) for number in numbers)
+    assert (row["sentinel_examined"], row["sentinel_positive"]) == printed
+    told = [line for line in micromet(case, "--synoptic").out.splitlines() if line.startswith("Sentinel nodes")]
+    assert ("not stated" in told[0]) == ("not stated" in words)
+    entries = json.loads(micromet(case, "--fhir").out)["entry"]
+    found = {code["code"]: one["resource"] for one in entries for code in one["resource"]["code"].get("coding", ())}
+    quantities = [found[code]["valueQuantity"] for code in ("85347-3", "92832-5") if code in found]
+    assert [one["value"] for one in quantities] == [number for number in numbers if number is not None]
+    assert {one.get("comparator") for one in quantities} == (set() if None in numbers else {comparator})
+    assert micromet(case, "--html", tmp_path / "case.html").status == 0
+    page = (tmp_path / "case.html").read_text(encoding="utf-8")
+    on_page = words.replace(" examined, ", ", ").replace(" positive", " of them positive")
+    assert f"<dt>Sentinel nodes examined</dt><dd>{on_page}</dd>" in page
+
+
 def test_a_table_of_ones_own_is_used(micromet: Callable[..., Ran], tmp_path: Path) -> None:
     shipped = Path(sys.modules["micromet_path.clinical"].__file__ or "").parent / "tables" / "prognostic_8th.csv"
     text = shipped.read_text(encoding="utf-8")
@@ -152,6 +188,10 @@ def test_a_table_of_ones_own_is_used(micromet: Callable[..., Ran], tmp_path: Pat
     assert "ours-1" in content["rules_version"]
     own.write_text(text.replace(",IA\n", ",stage 1\n"), encoding="utf-8")
     assert "stage must be one of 0, IA" in micromet(MICRO, "--json", "--prognostic-table", own).err
+    own.write_text(text + "x" * 200_000, encoding="utf-8")
+    ran = micromet(MICRO, "--prognostic-table", own)
+    assert (ran.status, ran.out) == (1, "")
+    assert is_one_line(ran.err)
     own.write_text(text.splitlines()[0], encoding="utf-8")
     ran = micromet(TABLE, MICRO, "--json", "--prognostic-table", own)
     assert (ran.status, ran.out) == (1, "")

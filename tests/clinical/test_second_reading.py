@@ -185,6 +185,16 @@ def any_t_n3(answer: Answer, case: Mapping[str, Any]) -> Answer:
     return changed
 
 
+def detection_not_stated_is_doubt(answer: Answer, case: Mapping[str, Any]) -> Answer:
+    """A positive internal mammary node whose detection is not stated may be one of row 3, and pN3b in row 2."""
+    positive = second_reading._positive(case["nodes"])
+    detected = [node.get("clinically_detected") for node in second_reading._at(positive, "internal-mammary")]
+    is_decided = True in detected or bool(second_reading._at(positive, "supraclavicular"))
+    if is_decided or all(stated is False for stated in detected):
+        return answer
+    return answer | {"warnings": answer["warnings"] | {"im-not-stated-as-sentinel"}}
+
+
 def undefined_subcategory_is_printed_before_the_suffix(answer: Answer, case: Mapping[str, Any]) -> Answer:
     """The suffix belongs to what was done, not to the registries' code."""
     if not answer["is_undefined"] or answer["pn_category"] is None:
@@ -208,6 +218,7 @@ DECIDING: tuple[Ruling, ...] = (
     needle_confirms_a_metastasis,
     nothing_examined_has_no_suffix,
     any_t_n3,
+    detection_not_stated_is_doubt,
 )
 PRINTING: tuple[Ruling, ...] = (undefined_subcategory_is_printed_before_the_suffix, incomplete_is_a_minimum)
 

@@ -252,7 +252,7 @@ def test_cells_of_mimics_and_of_other_pieces_are_not_counted():
         assert from_slides([one]).nodes[0].category == ITC.value
 
 
-@pytest.mark.parametrize("extent", ["present", 0.0, 3.5])
+@pytest.mark.parametrize("extent", ["present", 3.5])
 def test_extranodal_extension_does_not_change_pn(extent):
     nodes = [{"category": "micro"}]
     plain, extended = (
@@ -260,6 +260,7 @@ def test_extranodal_extension_does_not_change_pn(extent):
     )
     assert extended.pn == plain.pn == "pN1mi"
     assert codes(extended) - codes(plain) == {"extranodal_extension"}
+    assert codes(case_of(nodes, procedure={"extranodal_extension": 0.0})) == codes(plain)
     assert "extranodal_extension" not in codes(case_of(nodes, procedure={"extranodal_extension": "absent"}))
 
 
@@ -528,7 +529,9 @@ def many(category: str, number: int = 1, station: str = "axillary-1", **facts: A
     return [{"category": category, "station": station, **facts}] * number
 
 
-SENTINEL_IM = {"station": "internal-mammary", "sentinel": True}
+FOUND_IM = {"station": "internal-mammary", "sentinel": True}  # whether clinically detected is not stated
+SENTINEL_IM = {**FOUND_IM, "clinically_detected": False}
+FOUND = many("micro", 1, **FOUND_IM)
 CLINICAL_IM = {"station": "internal-mammary", "clinically_detected": True}
 LEVEL_3_AND_IM = many("micro", 1, **SENTINEL_IM) + many("macro", 1, "axillary-3")
 PN = [
@@ -665,6 +668,12 @@ def test_the_reason_tells_the_counts(nodes, says):
         rule("row 4: ten fit pN3a, too", many("micro", 1, **SENTINEL_IM) + many("macro", 10), {"pn3a_fits_too"}),
         rule("row 4: nine axillary do not", many("micro", 1, **SENTINEL_IM) + many("macro", 9), set()),
         rule("row 4: neither sentinel nor clinical", many("micro", 1, "internal-mammary"), {"im_detection_unknown"}),
+        rule("row 4: detection not stated", FOUND, {"im_detection_unknown"}),
+        rule("row 4: of one of two", FOUND + many("micro", 1, **SENTINEL_IM), {"im_detection_unknown"}),
+        rule("row 4: detection of ITC plays no part", many("itc", 1, **FOUND_IM) + many("macro"), set()),
+        rule("row 3: detection of another is stated", FOUND + many("macro", 1, **CLINICAL_IM), set()),
+        rule("row 2: detection not stated", FOUND + many("macro", 1, "axillary-3"), {"im_detection_unknown"}),
+        rule("row 1: detection plays no part", FOUND + many("macro", 1, "supraclavicular"), set()),
         rule("row 2: pN3b fits, too", LEVEL_3_AND_IM + many("macro", 4), {"pn3b_fits_too"}),
         rule("row 2: three do not", LEVEL_3_AND_IM + many("macro", 3), set()),
         rule("a station that is not known is axillary", many("micro", 2, "unknown"), {"station_unknown"}),
@@ -676,6 +685,25 @@ def test_the_reason_tells_the_counts(nodes, says):
 def test_what_pn_warns_of(nodes, expected):
     assert codes(pathologic_n(nodes, {"sentinel": True})) == expected
     assert expected <= codes(case_of(nodes))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "pn", "change"),
+    [
+        rule("row 4 to row 3", FOUND, "pN1b", "pN2b"),
+        rule("row 4 with axillary nodes to row 3", FOUND + many("macro"), "pN1c", "pN3b"),
+        rule("neither sentinel nor clinical", many("micro", 1, "internal-mammary"), "pN1b", "pN2b"),
+        rule("row 2", FOUND + many("macro", 1, "axillary-3"), "pN3a", "pN3b"),
+        rule("stated", many("micro", 1, **SENTINEL_IM), "pN1b", None),
+        rule("ITC", many("itc", 1, **FOUND_IM), "pN0(i+)", None),
+        rule("row 1", FOUND + many("macro", 1, "supraclavicular"), "pN3c", None),
+    ],
+)
+def test_what_clinical_detection_would_change(nodes, pn, change):
+    staged = case_of(nodes, primary=RESECTED)
+    assert staged.pn == pn
+    expected = [] if change is None else [(change, "node 1 had been clinically detected")]
+    assert [(one.pn, one.condition) for one in staged.changes] == expected
 
 
 def test_a_needle_does_not_show_that_a_node_is_free():
@@ -1184,13 +1212,20 @@ LINES = PACKAGED.splitlines(keepends=True)
         rule("other columns", PACKAGED.replace("her2", "HER2", 1), "expected the columns kind, bucket"),
         rule("no stage", PACKAGED.replace(",IA\n", ",\n", 1), "stage must be one of 0, IA"),
         rule("nothing", "", "expected the columns"),
+        rule("an endless cell", PACKAGED + "x" * 200_000, "field larger than field limit"),
+        rule("an endless name", "x" * 100_000 + PACKAGED, "expected the columns"),
+        rule("an endless stage", PACKAGED.replace(",IA\n", f",{'x' * 90_000}\n", 1), "stage must be one of 0, IA"),
+        rule("an endless grade", PACKAGED.replace("A,1,", f"A,{'1' * 90_000},", 1), "grade must be one of 1, 2, 3"),
+        rule("an endless file", PACKAGED * 1000, "larger than 1 MB, for 240 cells"),
     ],
 )
 def test_a_replaced_table_is_whole(tmp_path: Path, text, says):
     own = tmp_path / "own.csv"
     own.write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError, match=rf"^own\.csv.*{says}"):
+    with pytest.raises(ConfigError, match=rf"^own\.csv.*{says}") as raised:
         PrognosticTable.read(own)
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 400
 
 
 # --- CAMELYON17 --------------------------------------------------------------------------------------

@@ -568,7 +568,7 @@ def test_counts_of_typed_nodes():
     words = Page(render_case(typed(*nodes))).words
     assert (
         "Nodes with macrometastases 2 Nodes with micrometastases 1 Nodes with isolated tumour cells only 1 "
-        "Largest deposit 2.0004 mm Nodes examined 4 of 5 listed Sentinel nodes examined 0, 0 of them positive "
+        "Largest deposit 2.0004 mm Nodes examined 4 of 5 listed Sentinel nodes examined not stated "
         "Contralateral"
     ) in words
 

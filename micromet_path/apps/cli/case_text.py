@@ -14,7 +14,7 @@ from rich.text import Text
 from micromet_path.apps.cli.words import printable
 from micromet_path.clinical.case_stage import CaseStage
 from micromet_path.clinical.context import StudyMatch, context_text
-from micromet_path.clinical.nodes import NodeFinding, SectionFinding
+from micromet_path.clinical.nodes import NodeCounts, NodeFinding, SectionFinding
 from micromet_path.clinical.synoptic import printed_group
 from micromet_path.clinical.wording import millimetres, readable
 from micromet_path.results.case_json import RESEARCH_USE_ONLY
@@ -84,13 +84,20 @@ def _facts(stage: CaseStage) -> Iterator[tuple[str, str]]:
     counts = stage.counts
     by_category = f"macrometastasis {counts.with_macro}, micrometastasis {counts.with_micro}, ITC {counts.with_itc}"
     yield "nodes", f"{counts.examined} of {counts.listed} examined: {by_category}"
-    yield "sentinel nodes", f"{counts.sentinel_examined} examined, {counts.sentinel_positive} positive"
+    yield "sentinel nodes", _sentinel(counts)
     if counts.slides_expected is not None:
         yield "slides", f"{counts.slides_read} of {counts.slides_expected} read"
     if stage.osna is not None:
         by_node = ", ".join(f"node {node_id} {of_node}" for node_id, of_node in stage.osna.by_node)
         yield "OSNA", f"{stage.osna.total_copies_per_ul:g} copies/uL in all: {by_node}"
     yield "rules", stage.rules_version
+
+
+def _sentinel(counts: NodeCounts) -> str:
+    if counts.sentinel_examined is None:
+        return "not stated"
+    text = f"{counts.sentinel_examined} examined, {counts.sentinel_positive} positive"
+    return f"{text}; not stated of {counts.sentinel_not_stated}" if counts.sentinel_not_stated else text
 
 
 def _nodes(nodes: Sequence[NodeFinding]) -> Table:
