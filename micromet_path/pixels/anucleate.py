@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing
 from micromet_path.pixels.examine_params import ExamineParams, all_of, ramp
+from micromet_path.pixels.hue import density_and_dyes
 from micromet_path.pixels.shape import distance_um, smoothed
-from micromet_path.pixels.stain import StainModel, optical_density, unmix
+from micromet_path.pixels.stain import StainModel
 
 __all__ = ["ANUCLEATE_FLAGS", "Bareness", "anucleate_flags", "with_faint_stain"]
 
@@ -33,7 +34,7 @@ class Bareness:
     Parameters
     ----------
     area_um2 : float
-        Stained or filled area that was looked at, whichever is larger.
+        Stained or filled area, whichever is larger; taken from the windows that were looked at.
     has_nucleus : bool
         Whether anything in it may be one.
     bare_share : float
@@ -70,7 +71,7 @@ def with_faint_stain(
     model : StainModel
     spacing : PixelSpacing
     """
-    chromogen = unmix(optical_density(rgb, model.white.rgb), model)[..., 1]
+    chromogen = density_and_dyes(rgb, model)[1][..., 1]
     level = max(_FAINTEST_OD, _FAINT_SHARE * float(np.median(chromogen[stained])))
     faint = smoothed(chromogen, 0.5, spacing) >= level
     return np.asarray(stained | (faint & (distance_um(~stained, spacing) <= _FAINT_REACH_UM)))

@@ -195,22 +195,22 @@ def _plasma(found: Evidence, params: ExamineParams) -> float:
 
 def _haze(found: Evidence, params: ExamineParams) -> float:
     """A weak deposit without cells and without rims: a broad one, a strip at the border, a patch of background."""
-    facts, high_od, area_um2 = found.around, found.chromogen_high_od, found.strokes.area_um2
+    facts, high_od = found.around, found.chromogen_high_od
     drop = 0.0 if facts.rim_drop is None else facts.rim_drop
     towards_glass = 0.0 if facts.glass_gradient is None else ramp(facts.glass_gradient, params.haze_glass)
-    broad = all_of(
-        params.haze_without_glass + (1 - params.haze_without_glass) * towards_glass,
-        ramp(area_um2, params.haze_area_um2),
-        ramp(drop, params.haze_drop),
-        ramp(facts.contrast, params.haze_contrast),
-        ramp(high_od, params.haze_od),
-    )
-    border = all_of(
-        float(found.is_at_border),
-        ramp(area_um2, params.haze_area_um2),
-        ramp(drop, params.border_drop),
-        ramp(facts.contrast, params.border_contrast),
-        ramp(high_od, params.border_od),
+    limit = params.haze_without_glass + (1 - params.haze_without_glass) * towards_glass
+    broad, border = (
+        all_of(
+            place,
+            ramp(found.strokes.area_um2, params.haze_area_um2),
+            ramp(drop, drops),
+            ramp(facts.contrast, contrasts),
+            ramp(high_od, ods),
+        )
+        for place, drops, contrasts, ods in (
+            (limit, params.haze_drop, params.haze_contrast, params.haze_od),
+            (float(found.is_at_border), params.border_drop, params.border_contrast, params.border_od),
+        )
     )
     patch = 0.0
     if facts.chromogen_ratio is not None:

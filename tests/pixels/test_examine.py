@@ -272,32 +272,31 @@ def precipitate(rng):
     return scene, grown(where, 1.0)
 
 
-def plasma_cell(rng):
-    """A cap of moderate stain on one side of a round nucleus."""
+def eccentric_cell(rng, radii_um, wobble, stretch, offset_um, nucleus_um):
+    """A small cell whose nucleus lies to one side: the scene, the cell without it, and how far each pixel is across."""
     scene = Scene(rng)
     x, y = scene.centre
     turn = rng.uniform(0, 2 * np.pi)
-    body = scene.disc(x, y, rng.uniform(4.8, 5.8), 0.04, 1.1)
+    body = scene.disc(x, y, rng.uniform(*radii_um), wobble, stretch)
     scene.tissue(keep_out=grown(body, 5.0))
-    px, py = x - 2.4 * np.cos(turn), y - 2.4 * np.sin(turn)
-    nucleus = np.hypot(scene.x - px, scene.y - py) < 3.0
-    cap = body & ~nucleus & ((scene.x - px) * np.cos(turn) + (scene.y - py) * np.sin(turn) > 0)
-    scene.nucleus(px, py, 3.0, 0.65)
+    px, py = x - offset_um * np.cos(turn), y - offset_um * np.sin(turn)
+    scene.nucleus(px, py, nucleus_um, 0.65)
+    cytoplasm = body & (np.hypot(scene.x - px, scene.y - py) >= nucleus_um)
+    return scene, body, cytoplasm, (scene.x - px) * np.cos(turn) + (scene.y - py) * np.sin(turn)
+
+
+def plasma_cell(rng):
+    """A cap of moderate stain on one side of a round nucleus."""
+    scene, _, cytoplasm, across = eccentric_cell(rng, (4.8, 5.8), 0.04, 1.1, 2.4, 3.0)
+    cap = cytoplasm & (across > 0)
     scene.stain(cap, rng.uniform(0.35, 0.55))
     return scene, grown(cap, 1.0)
 
 
 def weak_plasma_cell(rng):
     """A round weak cell whose small nucleus lies to one side."""
-    scene = Scene(rng)
-    x, y = scene.centre
-    turn = rng.uniform(0, 2 * np.pi)
-    body = scene.disc(x, y, rng.uniform(5.0, 5.6), 0.03, 1.05)
-    scene.tissue(keep_out=grown(body, 5.0))
-    px, py = x - 2.0 * np.cos(turn), y - 2.0 * np.sin(turn)
-    nucleus = np.hypot(scene.x - px, scene.y - py) < 2.7
-    scene.nucleus(px, py, 2.7, 0.65)
-    scene.stain(body & ~nucleus, rng.uniform(0.3, 0.38))
+    scene, body, cytoplasm, _ = eccentric_cell(rng, (5.0, 5.6), 0.03, 1.05, 2.0, 2.7)
+    scene.stain(cytoplasm, rng.uniform(0.3, 0.38))
     return scene, grown(body, 1.0)
 
 
