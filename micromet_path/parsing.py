@@ -49,7 +49,6 @@ def parse_record(
     try:
         _refuse_unknown_keys(record, content, source)
         content = prepare(content)
-        _refuse_wrong_tables(record, content, source)
         # Through JSON, whose strict reading takes a list for a tuple and a text for an enumeration,
         # and neither a text nor a truth value for a number.
         made: _Record = _adapter(record).validate_json(json.dumps(content, default=_as_text), strict=True)
@@ -58,6 +57,7 @@ def parse_record(
     except ConfigError:
         raise
     except (TypeError, ValueError, OverflowError) as error:
+        _refuse_wrong_tables(record, content, source)  # where that is the reason, it says more than the checker
         if not isinstance(error, ValidationError):  # numbers with thousands of digits
             raise ConfigError(f"{source}: a value cannot be read: {short_name(str(error))}") from error
         raise _told(error, source) from error
@@ -152,11 +152,11 @@ def _refuse_unknown_keys(record: Any, content: Any, source: str, prefix: str = "
     if not isinstance(content, Mapping):
         return
     known = _hints(record)
-    for key in content:
-        if key not in known:
-            near = get_close_matches(str(key), list(known), n=1, cutoff=0.4)
-            advice = f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(sorted(known))}"
-            raise ConfigError(f"{source}: unknown key {prefix}{short_name(key)}; {advice}")
+    if not known.keys() >= content.keys():
+        key = next(key for key in content if key not in known)
+        near = get_close_matches(str(key), list(known), n=1, cutoff=0.4)
+        advice = f"did you mean {prefix}{near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+        raise ConfigError(f"{source}: unknown key {prefix}{short_name(key)}; {advice}")
     for inner, value, place in _inner(record, content, prefix):
         _refuse_unknown_keys(inner, value, source, f"{place}.")
 

@@ -65,6 +65,7 @@ _TNM_FIELDS = (
 )
 _IN_FULL = {"micro": "micrometastasis", "macro": "macrometastasis"}
 _NAMES = {"case_id", "node_id", "result"}
+_PLAIN = frozenset({str, float, int, bool})  # most of a file; to ask for a mapping takes longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,14 +321,13 @@ def parse_procedure(content: Mapping[str, Any] | Procedure | None) -> Procedure:
 
 def _without_unknown(content: Any) -> Any:
     """The same tables without what is stated to be unknown; a station that is unknown stays, to be told."""
-    if isinstance(content, str | float | int):  # most of it; to ask for a mapping takes longer
+    if type(content) in _PLAIN:
         return content
     if isinstance(content, Mapping):
         return {
-            key: _without_unknown(value)
+            key: value if type(value) in _PLAIN else _without_unknown(value)
             for key, value in content.items()
-            if key in _NAMES
-            or not (value is None or (isinstance(value, str) and value == "unknown" and key != "station"))
+            if key in _NAMES or not (value is None or (value == "unknown" and key != "station"))
         }
     if isinstance(content, list | tuple):
         return [_without_unknown(entry) for entry in content]

