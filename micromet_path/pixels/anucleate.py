@@ -47,6 +47,8 @@ class Bareness:
         90th percentile of chromogen.
     is_at_border : bool
         Whether it lies on the border of the tissue.
+    glass_share : float
+        Share of bare glass in what lies next to it.
     """
 
     area_um2: float
@@ -56,6 +58,7 @@ class Bareness:
     nuclear_share_around: float
     high_od: float = 0.0
     is_at_border: bool = False
+    glass_share: float = 0.0
 
 
 def with_faint_stain(
@@ -81,8 +84,8 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
     """Strength of each of `ANUCLEATE_FLAGS`.
 
     ``no_nuclei`` is a sheet that should show some, or less surely a small piece that shows none; ``deposit`` such a
-    piece beside which no nucleus lies either; ``ink`` a sheet at the border through which nuclei would show: marking
-    ink leaves it there.
+    piece beside which no nucleus lies either; ``ink`` is what marking ink leaves on the border: a sheet through which
+    nuclei would show, or a smaller or less bare one that lies on glass for the most part.
 
     Examples
     --------
@@ -93,8 +96,14 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
     sharp = ramp(bare.rim_um, params.bare_rim_um)
     sheet = all_of(sharp, ramp(bare.area_um2, params.bare_sheet_um2), ramp(bare.bare_share, params.bare_share))
     piece = 0.0 if bare.has_nucleus else all_of(sharp, ramp(bare.area_um2, params.bare_piece_um2))
+    flake = all_of(
+        sharp,
+        ramp(bare.bare_share, params.flake_bare),
+        ramp(bare.glass_share, params.flake_glass),
+        max(float(not bare.has_nucleus), ramp(bare.area_um2, params.bare_sheet_um2)),
+    )
     return {
         "no_nuclei": max(sheet, params.bare_piece * piece),
         "deposit": all_of(piece, ramp(bare.nuclear_share_around, params.alone)),
-        "ink": all_of(sheet, ramp(bare.high_od, params.clear_od), float(bare.is_at_border)),
+        "ink": all_of(max(sheet, flake), ramp(bare.high_od, params.clear_od), float(bare.is_at_border)),
     }

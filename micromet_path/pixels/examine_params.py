@@ -146,6 +146,9 @@ class ExamineParams:
         Area from which a section must show one: a sheet of seven to thirteen cells.
     clear_od : Ramp
         90th percentile of chromogen, falling, up to which nuclei show through it.
+    flake_bare, flake_glass : Ramp
+        Share of a stain on the border without a nucleus, and share of bare glass next to it, from which it is a flake
+        of ink: a focus that reaches the border has tissue on its other side, and nuclei.
     bare_rim_um : Ramp
         Rim width, falling: where a rim is as wide as a nucleus, none could be seen.
     bare_piece_um2 : Ramp
@@ -237,6 +240,8 @@ class ExamineParams:
     bare_share: Ramp = (0.5, 0.7)
     bare_sheet_um2: Ramp = (800.0, 1600.0)
     clear_od: Ramp = (1.5, 1.1)
+    flake_bare: Ramp = (0.40, 0.55)
+    flake_glass: Ramp = (0.30, 0.42)
     bare_rim_um: Ramp = (2.5, 1.5)
     bare_piece_um2: Ramp = (900.0, 600.0)
     bare_piece: float = 0.6

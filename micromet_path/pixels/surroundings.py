@@ -17,6 +17,7 @@ Map = NDArray[np.float64]
 
 _GLASS_OD = 0.05  # mean density below which nothing lies on the glass; the palest stroma has 0.07
 _DEEP_UM = 10.0  # one large cell: what lies deeper inside shows no rim
+_NEXT_UM = 6.0  # a lymphocyte: what lies next to a stain in tissue
 _APART_UM = 4.0  # the blur of thick sections and of colour compression ends here
 _NUCLEUS_UM2 = (16.0, 60.0)  # 4.5 to 8.7 um across
 
@@ -37,6 +38,8 @@ class Around:
         where no rim towards tissue is in view.
     glass_gradient : float or None
         Minus the correlation of chromogen with the distance from bare glass, in tissue; None without glass.
+    glass_share : float
+        Share of bare glass in what lies within 6 um of the stain.
     tissue_area_um2 : float
         Tissue beside the stain.
     chromogen_around_od, haematoxylin_around_od : float or None
@@ -51,6 +54,7 @@ class Around:
     contrast: float
     rim_drop: float | None
     glass_gradient: float | None
+    glass_share: float
     tissue_area_um2: float
     chromogen_around_od: float | None
     haematoxylin_around_od: float | None
@@ -82,6 +86,7 @@ def around(od: Map, dyes: Map, stained: Mask, spacing: PixelSpacing) -> Around:
         contrast=_contrast(chromogen, inside, pitch),
         rim_drop=_rim_drop(chromogen, sheet, tissue, pitch),
         glass_gradient=_glass_gradient(chromogen, density, pitch),
+        glass_share=_glass_share(density, share, pitch),
         tissue_area_um2=float(np.count_nonzero(apart)) * pitch.pixel_area_um2,
         chromogen_around_od=ratios[0],
         haematoxylin_around_od=ratios[1],
@@ -126,6 +131,14 @@ def _glass_gradient(chromogen: Map, density: Map, pitch: PixelSpacing) -> float 
     level, distance = level - level.mean(), distance - distance.mean()
     spread = float(np.sqrt((level**2).sum() * (distance**2).sum()))
     return -float((level * distance).sum()) / spread if spread > 1e-9 else None
+
+
+def _glass_share(density: Map, share: Map, pitch: PixelSpacing) -> float:
+    """How much of what is next to the stain is bare glass, in gaps of the stain too; 0 where nothing is beside it."""
+    stain = share >= 0.25
+    beside = ~stain & (distance_um(~stain, pitch) <= _NEXT_UM)
+    bare = smoothed(density, 0.5, pitch) < _GLASS_OD
+    return float(bare[beside].mean()) if beside.any() else 0.0
 
 
 def _ratios(

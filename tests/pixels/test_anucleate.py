@@ -10,6 +10,7 @@ from micromet_path.pixels.anucleate import (
     anucleate_flags,
     with_faint_stain,
 )
+from micromet_path.pixels.evidence import evidence
 from micromet_path.pixels.examine_params import ExamineParams
 from micromet_path.pixels.nuclei import NucleiParams, tally_nuclei
 from micromet_path.pixels.stain import StainModel, StainParams, WhitePoint
@@ -19,8 +20,9 @@ PARAMS = ExamineParams()
 HALF = PixelSpacing(0.5, 0.5)
 
 
-def bare(area_um2=60.0, has_nucleus=False, bare_share=1.0, rim_um=0.8, around=0.4, high_od=0.6, is_at_border=False):
-    return Bareness(area_um2, has_nucleus, bare_share, rim_um, around, high_od, is_at_border)
+def bare(**facts):
+    plain = {"area_um2": 60.0, "has_nucleus": False, "bare_share": 1.0, "rim_um": 0.8, "nuclear_share_around": 0.4}
+    return Bareness(**{**plain, "high_od": 0.6, **facts})
 
 
 def flags(**facts):
@@ -31,7 +33,7 @@ def flags(**facts):
 def test_a_nucleus_clears_a_piece_of_every_flag(seed):
     rng = np.random.default_rng(seed)
     area, rim, around = rng.uniform(1, 1200), rng.uniform(0, 4), rng.uniform(0, 0.1)
-    found = flags(area_um2=area, has_nucleus=True, rim_um=rim, around=around, bare_share=0.4)
+    found = flags(area_um2=area, has_nucleus=True, rim_um=rim, nuclear_share_around=around, bare_share=0.4)
     assert found == dict.fromkeys(ANUCLEATE_FLAGS, 0.0)
 
 
@@ -42,21 +44,23 @@ def test_no_flag_falls_when_its_evidence_grows(seed):
         "area_um2": rng.uniform(20, 3000),
         "bare_share": rng.uniform(0, 1),
         "rim_um": rng.uniform(0, 3),
-        "around": rng.uniform(0.01, 0.05),
+        "nuclear_share_around": rng.uniform(0.01, 0.05),
+        "glass_share": rng.uniform(0, 0.6),
+        "is_at_border": bool(rng.integers(2)),
     }
     before = flags(**facts)
-    for name, by in (("bare_share", 0.1), ("rim_um", -0.2), ("around", -0.01)):
+    for name, by in (("bare_share", 0.1), ("rim_um", -0.2), ("nuclear_share_around", -0.01), ("glass_share", 0.1)):
         after = flags(**{**facts, name: facts[name] + by})
         assert all(after[flag] >= before[flag] for flag in ANUCLEATE_FLAGS), name
 
 
 def test_a_piece_without_a_nucleus_is_doubtful_and_with_none_around_a_deposit():
     assert flags(area_um2=150.0) == {"no_nuclei": 0.6, "deposit": 0.0, "ink": 0.0}
-    assert flags(area_um2=300.0, around=0.0)["deposit"] == 1.0  # on bare glass
+    assert flags(area_um2=300.0, nuclear_share_around=0.0)["deposit"] == 1.0  # on bare glass
 
 
 def test_where_rims_are_as_soft_as_nuclei_nothing_is_said():
-    assert flags(rim_um=2.6, around=0.0) == dict.fromkeys(ANUCLEATE_FLAGS, 0.0)
+    assert flags(rim_um=2.6, nuclear_share_around=0.0) == dict.fromkeys(ANUCLEATE_FLAGS, 0.0)
 
 
 def test_a_bare_sheet_at_the_border_is_ink_unless_it_is_too_dark_to_show_nuclei():
@@ -65,6 +69,17 @@ def test_a_bare_sheet_at_the_border_is_ink_unless_it_is_too_dark_to_show_nuclei(
     assert flags(area_um2=3000.0, is_at_border=True, high_od=1.6)["ink"] == 0.0
     assert flags(area_um2=3000.0, is_at_border=True, has_nucleus=True, bare_share=0.3)["ink"] == 0.0
     assert flags(area_um2=150.0, is_at_border=True)["ink"] == 0.0
+
+
+def test_what_lies_on_glass_at_the_border_is_a_flake_of_ink_unless_it_holds_nuclei():
+    outside = {"is_at_border": True, "glass_share": 0.5}
+    assert flags(area_um2=3000.0, bare_share=0.58, **outside)["ink"] == 1.0
+    assert flags(area_um2=150.0, **outside)["ink"] == 1.0
+    assert flags(area_um2=150.0, has_nucleus=True, bare_share=0.7, **outside)["ink"] == 0.0
+    assert flags(area_um2=3000.0, has_nucleus=True, bare_share=0.35, **outside)["ink"] == 0.0
+    assert flags(area_um2=150.0, is_at_border=True, glass_share=0.25)["ink"] == 0.0  # tissue on its other side
+    assert flags(area_um2=150.0, glass_share=0.5)["ink"] == 0.0  # a tear within tissue
+    assert flags(area_um2=3000.0, bare_share=0.58, high_od=1.6, **outside)["ink"] == 0.0  # nuclei could not show
 
 
 def test_a_large_sheet_must_show_nuclei():
@@ -115,3 +130,19 @@ def test_faint_stain_ends_a_cell_away():
     wider = with_faint_stain(rgb, stained, model, HALF)
     rows, columns = np.nonzero(wider)
     assert 12.0 <= (np.hypot(rows - 59.5, columns - 59.5).max() - 2.9 + 1) * 0.5 <= 13.0
+
+
+@pytest.mark.parametrize("spacing_um", [0.25, 0.5])
+def test_glass_next_to_a_stain_is_measured(spacing_um):
+    """A disc in tissue has none; one on the edge has its share of the circle; one beside tissue is all on glass."""
+    shares = {}
+    for name, edge_um in (("in tissue", 0.0), ("on the edge", 45.0), ("on glass", 62.0)):
+        scene = Scene(np.random.default_rng(3), 90.0)
+        scene.tissue(ground=0.14, mask=scene.x > edge_um)
+        disc = scene.disc(*scene.centre, 8.0, 0.03)
+        scene.stain(disc, 0.6)
+        view = scene.view(disc, spacing_um=spacing_um)
+        shares[name] = evidence(view, MODEL).around.glass_share
+    assert shares["in tissue"] < 0.05
+    assert 0.35 < shares["on the edge"] < 0.6
+    assert shares["on glass"] > 0.9
