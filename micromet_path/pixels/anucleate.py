@@ -85,7 +85,7 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
 
     ``no_nuclei`` is a sheet that should show some, or less surely a small piece that shows none; ``deposit`` such a
     piece beside which no nucleus lies either; ``ink`` is what marking ink leaves on the border: a sheet through which
-    nuclei would show, or a smaller or less bare one that lies on glass for the most part.
+    nuclei would show, or a smaller and less bare one that lies on glass for the most part.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
         sharp,
         ramp(bare.bare_share, params.flake_bare),
         ramp(bare.glass_share, params.flake_glass),
-        max(float(not bare.has_nucleus), ramp(bare.area_um2, params.bare_sheet_um2)),
+        ramp(bare.area_um2, params.flake_um2),
     )
     return {
         "no_nuclei": max(sheet, params.bare_piece * piece),

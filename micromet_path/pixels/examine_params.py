@@ -146,9 +146,10 @@ class ExamineParams:
         Area from which a section must show one: a sheet of seven to thirteen cells.
     clear_od : Ramp
         90th percentile of chromogen, falling, up to which nuclei show through it.
-    flake_bare, flake_glass : Ramp
-        Share of a stain on the border without a nucleus, and share of bare glass next to it, from which it is a flake
-        of ink: a focus that reaches the border has tissue on its other side, and nuclei.
+    flake_um2, flake_bare, flake_glass : Ramp
+        Area of a stain on the border, share of it without a nucleus, and share of bare glass next to it, from which
+        it is a flake of ink: a focus that reaches the border has tissue on its other side, and nuclei. A cell of loose
+        tissue lies on glass as well, so less than a handful of cells is no flake.
     bare_rim_um : Ramp
         Rim width, falling: where a rim is as wide as a nucleus, none could be seen.
     bare_piece_um2 : Ramp
@@ -232,7 +233,7 @@ class ExamineParams:
     haze_glass: Ramp = (0.2, 0.6)
     haze_without_glass: float = 0.75
     patch_chromogen: Ramp = (4.0, 3.0)
-    patch_od: Ramp = (0.50, 0.38)
+    patch_od: Ramp = (0.40, 0.34)
     patch_drop: Ramp = (0.58, 0.45)
     border_contrast: Ramp = (0.38, 0.28)
     border_od: Ramp = (0.50, 0.38)
@@ -240,6 +241,7 @@ class ExamineParams:
     bare_share: Ramp = (0.5, 0.7)
     bare_sheet_um2: Ramp = (800.0, 1600.0)
     clear_od: Ramp = (1.5, 1.1)
+    flake_um2: Ramp = (400.0, 700.0)
     flake_bare: Ramp = (0.40, 0.55)
     flake_glass: Ramp = (0.30, 0.42)
     bare_rim_um: Ramp = (2.5, 1.5)

@@ -74,11 +74,11 @@ def test_a_bare_sheet_at_the_border_is_ink_unless_it_is_too_dark_to_show_nuclei(
 def test_what_lies_on_glass_at_the_border_is_a_flake_of_ink_unless_it_holds_nuclei():
     outside = {"is_at_border": True, "glass_share": 0.5}
     assert flags(area_um2=3000.0, bare_share=0.58, **outside)["ink"] == 1.0
-    assert flags(area_um2=150.0, **outside)["ink"] == 1.0
-    assert flags(area_um2=150.0, has_nucleus=True, bare_share=0.7, **outside)["ink"] == 0.0
+    assert flags(area_um2=800.0, **outside)["ink"] == 1.0
+    assert flags(area_um2=150.0, **outside)["ink"] == 0.0  # a cell of loose tissue
     assert flags(area_um2=3000.0, has_nucleus=True, bare_share=0.35, **outside)["ink"] == 0.0
-    assert flags(area_um2=150.0, is_at_border=True, glass_share=0.25)["ink"] == 0.0  # tissue on its other side
-    assert flags(area_um2=150.0, glass_share=0.5)["ink"] == 0.0  # a tear within tissue
+    assert flags(area_um2=800.0, is_at_border=True, glass_share=0.25)["ink"] == 0.0  # tissue on its other side
+    assert flags(area_um2=800.0, glass_share=0.5)["ink"] == 0.0  # a tear within tissue
     assert flags(area_um2=3000.0, bare_share=0.58, high_od=1.6, **outside)["ink"] == 0.0  # nuclei could not show
 
 
