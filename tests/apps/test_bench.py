@@ -535,6 +535,10 @@ def test_agreement_of_slides_and_nodes() -> None:
     outcomes = [outcome_of(nodes=nodes), outcome_of(truth_category="negative", found_category="negative")]
 
     assert value(outcomes, "slide category, kappa") == (1.0, 2)
+    batch = outcome_of(is_negative_batch=True, truth_category="negative", found_category="itc")
+    assert value([*outcomes, batch], "slide category, kappa") == (1.0, 2)
+    assert value([*outcomes, batch], "slide category, agreement, with the negative batch") == (pytest.approx(2 / 3), 3)
+    assert value([*outcomes, batch], "slide category, kappa, with the negative batch")[0] == pytest.approx(0.4)
     assert value(outcomes, "node category, agreement") == (0.5, 2)
     assert value(outcomes, "node category, kappa") == (0.0, 2)
 

@@ -270,8 +270,14 @@ def _cells(outcomes: Outcomes) -> Iterator[Measure]:
 def _agreements(outcomes: Outcomes) -> Iterator[Measure]:
     """Category of slides and nodes; weighted kappas only of what both call assessable, for that is no step."""
     slides = [_slide_ranks(outcome) for outcome in outcomes]
-    yield _measure("slide category, agreement", _agreement(slides))
-    yield from _kappas("slide category", slides)
+    of_profiles = [
+        ranks for outcome, ranks in zip(outcomes, slides, strict=True) if not outcome.slide.is_negative_batch
+    ]
+    yield _measure("slide category, agreement", _agreement(of_profiles))
+    yield from _kappas("slide category", of_profiles)
+    # Half of the batch holds every kind of mimic at once, and what is doubtful counts: it is told apart.
+    yield _measure("slide category, agreement, with the negative batch", _agreement(slides))
+    yield _measure("slide category, kappa, with the negative batch", bootstrap_over_slides(slides, _kappa), "kappa")
     nodes = [_node_ranks(outcome.nodes) for outcome in outcomes]
     yield _measure("node category, agreement", _agreement(nodes))
     yield from _kappas("node category", nodes)
