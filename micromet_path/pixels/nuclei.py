@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing
 from micromet_path.pixels.nuclei_spots import NucleiParams, Spots, View, filled_pieces, find_spots, reduced
+from micromet_path.pixels.shape import distance_um
 from micromet_path.pixels.stain import StainModel
 
 __all__ = [
@@ -267,19 +268,17 @@ def _far_from_nuclei(
     Cells lie as far apart as the nuclei that show; what is farther than that from any of them is somebody
     else's, and so is the half cell around it.
     """
-    from scipy import ndimage
-
     apart = _apart_um(nuclei, trust, view, params)
     none_here = np.ones(pieces.shape, bool)
     none_here[tuple(nuclei.centres.astype(np.intp).T)] = False
     candidate = (pieces > 0) & ~is_bare[pieces]
-    void = candidate & (ndimage.distance_transform_edt(none_here, view.um) > 0.95 * apart)
+    void = candidate & (distance_um(none_here, view.spacing) > 0.95 * apart)
     if void.any():  # a nucleus keeps off the outline, so that a margin without any is not a cell
-        deep = ndimage.distance_transform_edt(np.pad(candidate, 1), view.um)[1:-1, 1:-1]
+        deep = distance_um(np.pad(candidate, 1), view.spacing)[1:-1, 1:-1]
         void &= deep > 0.3 * apart
     if not void.any():
         return 0
-    around = ndimage.distance_transform_edt(~void, view.um) <= 0.45 * apart
+    around = distance_um(~void, view.spacing) <= 0.45 * apart
     return int(np.count_nonzero(around & candidate & inside))
 
 

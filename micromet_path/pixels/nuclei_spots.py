@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
+from micromet_path.pixels.shape import distance_um, smoothed
 from micromet_path.pixels.stain import StainModel, optical_density
 
 __all__ = ["NucleiParams", "Spots", "View", "filled_pieces", "find_spots", "reduced"]
 
 Mask = NDArray[np.bool_]
 Plane = NDArray[np.float32]
+Map = NDArray[np.float64]
 Labels = NDArray[np.int32]
 Points = NDArray[np.float64]
 
@@ -117,6 +119,11 @@ class View:
     factor: tuple[int, int]
     um: tuple[float, float]
 
+    @property
+    def spacing(self) -> PixelSpacing:
+        """The same with its names."""
+        return PixelSpacing(x_um=self.um[1], y_um=self.um[0])
+
 
 @dataclass(frozen=True, slots=True)
 class Spots:
@@ -171,8 +178,8 @@ def filled_pieces(view: View, params: NucleiParams) -> Labels:
 
     reach = [ceil(_BRIDGE_UM / um) + 1 for um in view.um]
     padded = np.pad(view.stained, [(size, size) for size in reach])
-    grown = ndimage.distance_transform_edt(~padded, view.um) <= _BRIDGE_UM if padded.any() else padded
-    shrunk = ndimage.distance_transform_edt(grown, view.um) > _BRIDGE_UM
+    grown = distance_um(~padded, view.spacing) <= _BRIDGE_UM
+    shrunk = distance_um(grown, view.spacing) > _BRIDGE_UM
     stain = shrunk[reach[0] : -reach[0], reach[1] : -reach[1]] | view.stained
     holes, n = ndimage.label(~stain)
     area = np.bincount(holes.ravel(), minlength=n + 1) * (view.um[0] * view.um[1])
@@ -190,8 +197,8 @@ def find_spots(view: View, pieces: Labels, params: NucleiParams) -> Spots:
     spots = Spots(
         at.astype(np.float64),
         contrast,
-        radius[*at.T].astype(np.float64),
-        haem[*at.T].astype(np.float64),
+        radius[*at.T],
+        haem[*at.T],
         pieces[*at.T].astype(np.int64),
     )
     return _without_doubles(_blue_enough(_enclosed(spots, view, pieces, params)), view)
@@ -204,44 +211,40 @@ def _blue_enough(spots: Spots) -> Spots:
     return spots.where(spots.haem >= max(_LEAST_HAEM_OD, _LEAST_HAEM_SHARE * float(np.quantile(spots.haem, 0.75))))
 
 
-def _responses(view: View, params: NucleiParams) -> tuple[Plane, Plane, Plane]:
+def _responses(view: View, params: NucleiParams) -> tuple[Map, Map, Map]:
     """Contrast of the best disc at every pixel, that disc's radius in microns, and haematoxylin around.
 
     A difference of Gaussians of widths s and sqrt(2) s answers a disc of radius 1.665 s with a quarter of its
     contrast, and smaller or larger ones with less.
     """
-    from scipy import ndimage
-
     radii = [params.smallest_um / 2 * sqrt(2.0)]
     while radii[-1] * sqrt(2.0) <= params.largest_um / 2 * 1.1:
         radii.append(radii[-1] * sqrt(2.0))
     widths = [radius / 1.665 for radius in (*radii, radii[-1] * sqrt(2.0))]
-    smooth, before = view.blue, 0.0
+    smooth, before = view.blue.astype(np.float64), 0.0
     layers = []
     for width in widths:  # each from the one before: variances add
         step = sqrt(width**2 - before**2)
-        smooth = ndimage.gaussian_filter(smooth, (step / view.um[0], step / view.um[1]), truncate=3.0, mode="nearest")
+        smooth = smoothed(smooth, step, view.spacing)
         layers.append(smooth)
         before = width
-    response = np.full(view.blue.shape, -np.inf, np.float32)
-    radius = np.zeros(view.blue.shape, np.float32)
+    response = np.full(view.blue.shape, -np.inf)
+    radius = np.zeros(view.blue.shape)
     for (fine, coarse), size in zip(pairwise(layers), radii, strict=True):
         layer = 4 * min(1.0, sqrt(size / _SURE_RADIUS_UM)) * (fine - coarse)
         better = layer > response
         response[better], radius[better] = layer[better], size
-    width = radii[0] / 1.665
-    haem = ndimage.gaussian_filter(view.haem, (width / view.um[0], width / view.um[1]), truncate=3.0, mode="nearest")
-    return response, radius, haem
+    return response, radius, smoothed(view.haem, widths[0], view.spacing)
 
 
-def _peaks(response: Plane, view: View, params: NucleiParams) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _peaks(response: Map, view: View, params: NucleiParams) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Highest points of the response, at least a small nucleus apart; strongest first."""
     from scipy import ndimage
 
     size = tuple(max(3, 2 * round(params.smallest_um / 2 / um) + 1) for um in view.um)
     high = (response >= ndimage.maximum_filter(response, size)) & (response >= 0.5 * params.least_contrast)
     row, column = np.nonzero(high)
-    contrast = response[row, column].astype(np.float64)
+    contrast = response[row, column]
     order = np.argsort(-contrast, kind="stable")
     return np.column_stack([row, column])[order], contrast[order]
 
@@ -287,8 +290,7 @@ def _without_doubles(spots: Spots, view: View) -> Spots:
     larger = np.maximum(size[pairs[:, 0]], size[pairs[:, 1]])
     along = np.linspace(0, 1, 9)[:, None, None]
     points = spots.centres[pairs[:, 0]] * (1 - along) + spots.centres[pairs[:, 1]] * along
-    width = _DIP_UM / np.asarray(view.um)
-    profile = ndimage.map_coordinates(ndimage.gaussian_filter(view.blue, width), points.transpose(2, 0, 1), order=1)
+    profile = ndimage.map_coordinates(smoothed(view.blue, _DIP_UM, view.spacing), points.transpose(2, 0, 1), order=1)
     dip = np.minimum(profile[0], profile[-1]) - profile.min(axis=0)
     flat = dip < _DIP_SHARE * spots.contrast[pairs[:, 1]]
     same = (apart < np.maximum(larger, 1.4 * typical)) | ((apart < 2 * larger) & flat)
