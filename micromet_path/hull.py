@@ -23,20 +23,25 @@ __all__ = [
 ]
 
 
-@njit(cache=True, nogil=True)
 def convex_hull(points: NDArray[np.int64]) -> NDArray[np.int64]:
     """Vertices of the convex hull of (N, 2) integer points, in lexicographic-first ring order.
 
     Andrew's monotone chain (1979). Collinear points are left out; one or two distinct points give
     one or two vertices. Exact while coordinates stay below 2^30.
     """
-    n = points.shape[0]
-    order = np.argsort(points[:, 1], kind="mergesort")
-    order = order[np.argsort(points[order, 0], kind="mergesort")]
-    ring = np.empty((2 * n + 1, 2), np.int64)
+    # Sorting stays outside of the compiled part: compiling numba's sorts takes longer than all of the rest.
+    in_order = points[np.lexsort((points[:, 1], points[:, 0]))]
+    ring = np.empty((2 * len(points) + 1, 2), np.int64)
+    size: int = _chain(in_order, 0, len(points), ring)
+    return ring[:size].copy()
+
+
+@njit(cache=True, nogil=True)
+def _chain(points: Any, begin: Any, end: Any, ring: Any) -> Any:
+    """Put the hull of some sorted points into a ring with room for it; the number of its vertices."""
     size = 0
-    for i in range(n):
-        x, y = points[order[i], 0], points[order[i], 1]
+    for i in range(begin, end):
+        x, y = points[i, 0], points[i, 1]
         if size > 0 and ring[size - 1, 0] == x and ring[size - 1, 1] == y:
             continue
         while size >= 2 and _turn(ring, size, x, y) <= 0:
@@ -44,17 +49,17 @@ def convex_hull(points: NDArray[np.int64]) -> NDArray[np.int64]:
         ring[size, 0], ring[size, 1] = x, y
         size += 1
     if size == 1:
-        return ring[:size].copy()
+        return size
     lower = size
-    for k in range(n - 2, -1, -1):
-        x, y = points[order[k], 0], points[order[k], 1]
+    for i in range(end - 2, begin - 1, -1):
+        x, y = points[i, 0], points[i, 1]
         if ring[size - 1, 0] == x and ring[size - 1, 1] == y:
             continue
         while size > lower and _turn(ring, size, x, y) <= 0:
             size -= 1
         ring[size, 0], ring[size, 1] = x, y
         size += 1
-    return ring[: size - 1].copy()
+    return size - 1
 
 
 @njit(cache=True, nogil=True)
@@ -130,7 +135,6 @@ def bounding_circle_um(points: NDArray[np.int64], x_um: float, y_um: float) -> f
     return diameter
 
 
-@njit(cache=True, nogil=True)
 def ragged_hulls(
     points: NDArray[np.int64], set_of: NDArray[np.int64], n_sets: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -147,28 +151,31 @@ def ragged_hulls(
     points, offsets
         The hulls in ragged form.
     """
-    counts = np.zeros(n_sets + 1, np.int64)
-    for s in set_of:
-        if s >= 0:
-            counts[s + 1] += 1
-    starts = np.cumsum(counts)
-    cursor = starts[:-1].copy()
-    grouped = np.empty((starts[-1], 2), np.int64)
-    for i in range(points.shape[0]):
-        s = set_of[i]
-        if s >= 0:
-            grouped[cursor[s], 0], grouped[cursor[s], 1] = points[i, 0], points[i, 1]
-            cursor[s] += 1
+    order = np.lexsort((points[:, 1], points[:, 0], set_of))
+    order = order[np.count_nonzero(set_of < 0) :]
+    starts = np.searchsorted(set_of[order], np.arange(n_sets + 1))
+    hulls, offsets = _hulls(points[order], starts)
+    return hulls[: offsets[-1]].copy(), offsets
+
+
+@njit(cache=True, nogil=True)
+def _hulls(points: Any, starts: Any) -> Any:
+    """Hulls of sets of sorted points, one after the other in the place of these."""
+    n_sets = starts.shape[0] - 1
     offsets = np.zeros(n_sets + 1, np.int64)
+    most = 0
+    for s in range(n_sets):
+        most = max(most, starts[s + 1] - starts[s])
+    ring = np.empty((2 * most + 1, 2), np.int64)
     for s in range(n_sets):
         size = 0
         if starts[s + 1] > starts[s]:
-            ring = convex_hull(grouped[starts[s] : starts[s + 1]])
-            size = ring.shape[0]
-            # A hull has no more vertices than its set has points, so it fits where they were.
-            grouped[offsets[s] : offsets[s] + size] = ring
+            size = _chain(points, starts[s], starts[s + 1], ring)
+        # A hull has no more vertices than its set has points, so it fits where they were.
+        for k in range(size):
+            points[offsets[s] + k, 0], points[offsets[s] + k, 1] = ring[k, 0], ring[k, 1]
         offsets[s + 1] = offsets[s] + size
-    return grouped[: offsets[n_sets]].copy(), offsets
+    return points, offsets
 
 
 @njit(cache=True, nogil=True)

@@ -161,7 +161,8 @@ def _border_parts(row: Any, start: Any, stop: Any, fragment: Any) -> Any:
 def _grown(values: Any, room: Any) -> Any:
     """The same values in a longer array."""
     longer = np.empty(room, values.dtype)
-    longer[: values.shape[0]] = values
+    for i in range(values.shape[0]):
+        longer[i] = values[i]
     return longer
 
 
@@ -207,7 +208,10 @@ def _near_pairs(
 ) -> Any:
     """Nearest fragments of every two components that meet in neighbouring cells within the radius."""
     cell_w, cell_h = int(radius / x_um) + 1, int(radius / y_um) + 1
-    n_cells = int(stop.max()) // cell_w + 3  # one empty column of cells at either side
+    farthest = 0
+    for column in stop:
+        farthest = max(farthest, column)
+    n_cells = farthest // cell_w + 3  # one empty column of cells at either side
     first, second = np.empty(1024, np.int64), np.empty(1024, np.int64)
     gap = np.empty(1024, np.float64)
     size = 0
@@ -240,13 +244,15 @@ def _near_pairs(
                     first[size], second[size], gap[size] = min(a, b), max(a, b), distance
                     size += 1
         previous = groups
-        mono[0], mono[1] = mono[1].copy(), mono[2].copy()
+        for cell in range(n_cells):
+            mono[0, cell], mono[1, cell] = mono[1, cell], mono[2, cell]
         current_band += 1
         begin, end = end, next_end
         if begin == end and begin < n:  # rows without parts: jump to the next band that has some
             current_band = row[begin] // cell_h
             end = _band_end(row, begin, current_band, cell_h)
-            mono[0] = -1
+            for cell in range(n_cells):
+                mono[0, cell] = -1
             _fill_mono(mono[1], start, stop, fragment, component, begin, end, cell_w)
             previous = _no_groups(n_cells)
     return first[:size].copy(), second[:size].copy(), gap[:size].copy()
@@ -279,7 +285,8 @@ def _fill_mono(
     mono: Any, start: Any, stop: Any, fragment: Any, component: Any, begin: Any, end: Any, cell_w: Any
 ) -> None:
     """Which cells of a band hold one component only."""
-    mono[:] = -1
+    for cell in range(mono.shape[0]):
+        mono[cell] = -1
     for i in range(begin, end):
         c = component[fragment[i]]
         for cell in range(start[i] // cell_w + 1, (stop[i] - 1) // cell_w + 2):
@@ -320,8 +327,7 @@ def _group(
             if interesting[cell]:
                 keys[size], parts[size] = cell * np.int64(component.shape[0]) + component[fragment[i]], i
                 size += 1
-    order = np.argsort(keys)
-    keys, parts = keys[order], parts[order]
+    _sort_together(keys, parts)
     n_groups = 0
     for k in range(size):
         n_groups += k == 0 or keys[k] != keys[k - 1]
@@ -343,6 +349,24 @@ def _group(
         boxes[g, 1], boxes[g, 3] = min(boxes[g, 1], row[i]), max(boxes[g, 3], row[i] + 1)
         offsets[g + 1] = k + 1
     return cells, components, boxes, np.cumsum(first_of_cell), parts, offsets
+
+
+@njit(cache=True, nogil=True)
+def _sort_together(keys: Any, values: Any) -> None:
+    """Sort keys, each with its value, in place (Shell 1959); numba's own sorts take seconds to compile."""
+    n = keys.shape[0]
+    step = 1
+    while step < n // 3:
+        step = 3 * step + 1
+    while step > 0:
+        for i in range(step, n):
+            key, value = keys[i], values[i]
+            k = i
+            while k >= step and keys[k - step] > key:
+                keys[k], values[k] = keys[k - step], values[k - step]
+                k -= step
+            keys[k], values[k] = key, value
+        step //= 3
 
 
 @njit(cache=True, nogil=True)

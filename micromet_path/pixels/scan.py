@@ -172,7 +172,8 @@ def _find_runs(rgb: Any, rows: Any, dyes: Any, blue_line: Any, limits: Any) -> A
                 if not in_mid:
                     row[n_mid], start[n_mid], low_of_run[n_mid] = r, c, n_low
                     high_start[n_mid], high_stop[n_mid], strongest[n_mid] = c, c, 0
-                    sums[n_mid] = 0
+                    for k in range(7):
+                        sums[n_mid, k] = 0
                     in_mid = True
                 sums[n_mid, 0] += red
                 sums[n_mid, 1] += green
@@ -300,10 +301,10 @@ def _row_hulls(row: Any, start: Any, stop: Any, piece: Any, n_pieces: Any) -> An
                 n_left = _chain(left, n_left, x0, corner_y, 1)
                 n_right = _chain(right, n_right, x1, corner_y, -1)
         for k in range(n_left):
-            points[size] = left[k]
+            points[size, 0], points[size, 1] = left[k, 0], left[k, 1]
             size += 1
         for k in range(n_right):
-            points[size] = right[k]
+            points[size, 0], points[size, 1] = right[k, 0], right[k, 1]
             size += 1
         offsets[p + 1] = size
     return points[:size].copy(), offsets

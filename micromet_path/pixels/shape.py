@@ -166,9 +166,8 @@ def _convolved(values: Any, down: Any, across: Any) -> Any:
     result = np.zeros((rows, columns))
     line = np.empty(columns + 2 * reach_x)
     for row in range(rows):
-        line[:reach_x] = upright[row, 0]
-        line[reach_x : reach_x + columns] = upright[row]
-        line[reach_x + columns :] = upright[row, columns - 1]
+        for column in range(columns + 2 * reach_x):
+            line[column] = upright[row, min(max(column - reach_x, 0), columns - 1)]
         for k in range(len(across)):
             weight = across[k]
             for column in range(columns):
