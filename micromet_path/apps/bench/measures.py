@@ -278,7 +278,7 @@ def _agreements(outcomes: Outcomes) -> Iterator[Measure]:
     # Half of the batch holds every kind of mimic at once, and what is doubtful counts: it is told apart.
     yield _measure("slide category, agreement, with the negative batch", _agreement(slides))
     yield _measure("slide category, kappa, with the negative batch", bootstrap_over_slides(slides, _kappa), "kappa")
-    nodes = [_node_ranks(outcome.nodes) for outcome in outcomes]
+    nodes = [_node_ranks(outcome.nodes) for outcome in outcomes if not outcome.slide.is_negative_batch]
     yield _measure("node category, agreement", _agreement(nodes))
     yield from _kappas("node category", nodes)
 
