@@ -23,7 +23,7 @@ from micromet_path.config import Config, load_config
 from micromet_path.errors import MicrometError, MissingScaleError, ResultError
 from micromet_path.geometry import PixelSpacing
 from micromet_path.model import Analysis, Clusters, Finding, Picture, Piece, Provenance, Runs, ScanSummary, SlideRecord
-from micromet_path.pipeline import Progress, Task, analyze_slide, recut, settings_fingerprint, settings_of
+from micromet_path.pipeline import Progress, StepDone, Task, analyze_slide, recut, settings_fingerprint, settings_of
 from micromet_path.pixels.area import Area
 from micromet_path.results.encode import as_text
 from micromet_path.results.qupath import Origin
@@ -78,6 +78,8 @@ class AnalyzeOptions:
         Corner from which ``clusters.geojson`` counts; auto is what QuPath uses for the slide.
     progress : callable or None
         Called with (blocks done, blocks in all).
+    on_step : callable or None
+        Called with the name of each step of the pipeline when it is done.
     """
 
     spacing: PixelSpacing | None = None
@@ -87,6 +89,7 @@ class AnalyzeOptions:
     hash_all: bool = False
     origin: Origin = "auto"
     progress: Progress | None = None
+    on_step: StepDone | None = None
 
     @property
     def area(self) -> Area:
@@ -466,6 +469,7 @@ def _fingerprint(source: str | Path | NDArray[np.uint8] | Slide, slide: Slide, o
 
 def _analyzed(slide: Slide, config: Config, options: AnalyzeOptions, slide_id: str, fingerprint: str) -> SlideResult:
     task = Task(slide_id=slide_id, fingerprint=fingerprint, area=options.area, workers=options.workers)
+    task = task if options.on_step is None else replace(task, on_step=options.on_step)
     outcome = analyze_slide(slide, config, task, options.progress)
     # A file's name may hold bytes that are no characters; here as in the files it is told in characters.
     slide_record = replace(outcome.analysis.slide, name=as_text(outcome.analysis.slide.name))

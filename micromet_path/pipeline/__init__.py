@@ -5,8 +5,8 @@ is decided of the whole slide, `reading` walks the pixels in threads, `gathering
 was found, `judging` makes clusters and the finding of these, `pictures` cuts what the report shows.
 """
 
-from micromet_path.pipeline.flow import Outcome, Task, analyze_slide, settings_of
+from micromet_path.pipeline.flow import Outcome, StepDone, Task, analyze_slide, settings_of
 from micromet_path.pipeline.judging import recut, settings_fingerprint
 from micromet_path.pipeline.scanning import Progress
 
-__all__ = ["Outcome", "Progress", "Task", "analyze_slide", "recut", "settings_fingerprint", "settings_of"]
+__all__ = ["Outcome", "Progress", "StepDone", "Task", "analyze_slide", "recut", "settings_fingerprint", "settings_of"]

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -56,7 +56,14 @@ from micromet_path.pixels.link import contiguity_tree
 from micromet_path.slides.base import Slide
 from micromet_path.slides.colour import in_srgb
 
-__all__ = ["Outcome", "Task", "analyze_slide", "settings_of", "slide_record"]
+__all__ = ["Outcome", "StepDone", "Task", "analyze_slide", "settings_of", "slide_record"]
+
+StepDone = Callable[[str], None]
+"""Called with the name of a step when it is done, from the thread that called the analysis."""
+
+
+def _unheard(step: str) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,8 @@ class Task:
         Threads.
     blocks : tuple of Region or None
         Blocks to walk; whole stored tiles by default.
+    on_step : callable
+        Told of every step that is done; ``"open"`` comes first, when the slide is there.
     """
 
     slide_id: str
@@ -82,6 +91,7 @@ class Task:
     area: Area = field(default_factory=Area)
     workers: int = 1
     blocks: tuple[Region, ...] | None = None
+    on_step: StepDone = _unheard
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +124,25 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     started, clock = datetime.now(UTC), time.perf_counter()
     slide = in_srgb(slide) if config.scan.icc == "to_srgb" else slide
     spacing, seed = slide.info.spacing, _seed(task)
+    task.on_step("open")
     glass = look(slide, config, task.area, task.workers)
+    task.on_step("glass")
     tables = stain.make_tables(glass.model, glass.stain_params)
     scan = scan_slide(slide, tables, config, task.area, task.workers, progress, task.blocks, seed)
     glass = glass.without(scan.unread)
+    task.on_step("scan")
     focus = measure_focus(slide, glass.overview, glass.tissue, glass.model.white, config.focus, task.workers, seed)
+    task.on_step("focus")
     gathered = gather_fragments(scan, spacing, config)
+    task.on_step("gather")
     with ThreadPoolExecutor(max_workers=1) as pool:  # compiled code; meanwhile the overview says where things lie
         linkable = linkable_runs(gathered.fragments, gathered.runs)
         tree_to_be = pool.submit(contiguity_tree, linkable, len(gathered.fragments), spacing)
         fragments, stained, pieces = _place(gathered, glass, config)
         tree = tree_to_be.result()
+    task.on_step("link")
     fragments = examine_candidates(slide, glass.model, fragments, tree, gathered.runs, config, task.workers)
+    task.on_step("examine")
     evidence = Evidence(
         fragments=fragments,
         tree=tree,
@@ -147,8 +164,10 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     settings = settings_of(config, task.area)
     measured = judge_clusters(evidence, config.clusters.gap_um, config)
     finding = make_finding(evidence, measured, config)
+    task.on_step("judge")
     brownest = find_brownest(measured, scan.pieces, gathered.piece_of_fragment, spacing)
     pictures = take_pictures(slide, measured, brownest, task.workers)
+    task.on_step("pictures")
     analysis = Analysis(
         slide=slide_record(slide, task),
         scan=replace(

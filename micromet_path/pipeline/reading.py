@@ -22,7 +22,7 @@ from micromet_path.pixels.stain import StainTables
 from micromet_path.pixels.tissue import Overview
 from micromet_path.slides.base import Slide
 
-__all__ = ["Block", "BlockOutcome", "BlockReader", "in_threads", "read_overview"]
+__all__ = ["Block", "BlockOutcome", "BlockReader", "Buffers", "in_threads", "read_overview"]
 
 _Job = TypeVar("_Job")
 _Done = TypeVar("_Done")
@@ -60,7 +60,7 @@ def _overview_in_parts(slide: Slide, spacing: PixelSpacing) -> tuple[NDArray[np.
     return rgb, read
 
 
-class _Buffers(threading.local):
+class Buffers(threading.local):
     """One reused block of pixels a thread: allocating per block costs a third of the decoding."""
 
     pixels: NDArray[np.uint8] | None = None
@@ -104,7 +104,7 @@ class BlockReader:
         self._tables = tables
         self._fragments = config.fragments
         self._area = area
-        self._buffers = _Buffers()
+        self._buffers = Buffers()
 
     def __call__(self, block: Block) -> BlockOutcome:
         """Read, scan and sieve."""

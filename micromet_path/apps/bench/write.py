@@ -10,7 +10,7 @@ from micromet_path.apps.bench.plot import plot
 from micromet_path.apps.bench.tables import Report, csv_files, markdown
 from micromet_path.errors import ReaderError, ResultError
 
-__all__ = ["prepare", "write_report"]
+__all__ = ["prepare", "write_report", "write_whole"]
 
 
 def prepare(folder: Path) -> None:
@@ -39,15 +39,15 @@ def write_report(folder: Path, report: Report) -> str | None:
     """
     texts = {**csv_files(report), "accuracy.md": markdown(report)}
     for name, text in texts.items():
-        _whole(folder / name, lambda part, text=text: part.write_text(text, encoding="utf-8", newline="\n"))  # type: ignore[misc]
+        write_whole(folder / name, lambda part, text=text: part.write_text(text, encoding="utf-8", newline="\n"))  # type: ignore[misc]
     try:
-        _whole(folder / "accuracy.png", lambda part: plot(report, part))
+        write_whole(folder / "accuracy.png", lambda part: plot(report, part))
     except ReaderError as error:
         return str(error)
     return None
 
 
-def _whole(path: Path, write: Callable[[Path], object]) -> None:
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file under another name and rename it."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:

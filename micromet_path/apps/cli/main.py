@@ -11,31 +11,12 @@ import click
 
 from micromet_path import __version__
 from micromet_path.apps.cli.bench import bench
+from micromet_path.apps.cli.spacing import SpacingType
 from micromet_path.errors import MicrometError
 
 __all__ = ["cli", "main"]
 
 _FILE = click.Path(path_type=Path)
-
-
-class _Spacing(click.ParamType[Any]):
-    """Microns per pixel: ``X`` or ``X,Y``."""
-
-    name = "X[,Y]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from micromet_path.geometry import PixelSpacing
-
-        if isinstance(value, PixelSpacing):
-            return value
-        parts = str(value).split(",")
-        try:
-            sizes = [float(part) for part in parts]
-        except ValueError:
-            sizes = []
-        if len(sizes) not in (1, 2) or len(sizes) != len(parts) or not all(0 < size < float("inf") for size in sizes):
-            self.fail(f"{value!r} is not a scale; expected microns per pixel such as 0.25 or 0.2501,0.2499", param, ctx)
-        return PixelSpacing(sizes[0], sizes[-1])
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,7 +32,7 @@ def cli() -> None:
 @click.argument("slides", nargs=-1, required=True, metavar="SLIDE...")
 @click.option("-o", "--out", type=_FILE, required=True, help="Folder that receives one folder a slide.")
 @click.option("-c", "--config", type=_FILE, help="Settings as a TOML file; see `micromet config`.")
-@click.option("--mpp", "spacing", type=_Spacing(), help="Microns per pixel of level 0; overrules the file.")
+@click.option("--mpp", "spacing", type=SpacingType(), help="Microns per pixel of level 0; overrules the file.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Threads; all processors by default.")
 @click.option("--region", type=_FILE, help="GeoJSON outlines: only what lies inside is analysed.")
 @click.option("--exclude", type=_FILE, help="GeoJSON outlines: what lies inside is left out.")
