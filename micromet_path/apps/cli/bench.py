@@ -1,4 +1,4 @@
-"""``micromet bench``: draw slides whose truth is known, analyse them, and say how well that went."""
+"""``micromet bench``: how well slides whose truth is known are analysed, and how fast."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Any
 import click
 
 from micromet_path.apps.bench import DEFAULT_SLIDES, FIRST_SEED
+from micromet_path.apps.bench.speed import DEFAULT_SIDES, DEFAULT_THREADS, LEAST_REPEATS
+from micromet_path.apps.cli.spacing import SpacingType
 
-__all__ = ["AccuracyCommand", "bench", "run_accuracy"]
+__all__ = ["AccuracyCommand", "SpeedCommand", "bench", "run_accuracy", "run_speed"]
 
 _FILE = click.Path(path_type=Path)
 
@@ -99,6 +101,90 @@ def _show(command: AccuracyCommand, report: Any) -> None:
         no_picture = write_report(command.out, report)
         if no_picture is not None:
             complain(no_picture)
+    if command.as_json:
+        click.echo(json.dumps(to_json(report), allow_nan=False, separators=(",", ":")))
+        return
+    click.echo(plain(report))
+    if command.out is not None:
+        click.echo(f"written to {command.out}")
+
+
+@bench.command()
+@click.argument("slides", nargs=-1, metavar="[SLIDE]...", type=_FILE)
+@click.option(
+    "--side", "sides_px", type=int, multiple=True, default=DEFAULT_SIDES, show_default=True,
+    help="Pixels a side of a slide to draw where no SLIDE is given; may be given several times.",
+)  # fmt: skip
+@click.option("--profile", default="default", show_default=True, help="Kind of the slides that are drawn.")
+@click.option("--mpp", "spacing", type=SpacingType(), help="Microns per pixel of level 0 of the given slides.")
+@click.option("--threads", type=click.IntRange(1, 256), default=DEFAULT_THREADS, show_default=True, help="Threads.")
+@click.option(
+    "--repeats", type=click.IntRange(1), default=LEAST_REPEATS, show_default=True,
+    help="Rounds, each of every measurement once.",
+)  # fmt: skip
+@click.option("--peers", is_flag=True, help="Measure other programs too, as far as they are installed.")
+@click.option("--peers-python", type=_FILE, help="Interpreter of the environment that holds them; our own by default.")
+@click.option(
+    "--peer-limit", "peer_limit_s", type=click.FloatRange(1), default=300.0, show_default=True,
+    help="Seconds after which another program is stopped.",
+)  # fmt: skip
+@click.option("--no-empty-cache", is_flag=True, help="Leave out the run that compiles everything: a minute or more.")
+@click.option("--out", type=_FILE, help="Folder for the tables; without it they are only printed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+def speed(**options: Any) -> None:
+    """Find out how fast slides are analysed: against decoding alone, against OpenSlide and other programs.
+
+    Without SLIDE, sample slides are drawn into a temporary folder. Every measurement runs in a process of its own, in
+    rounds, so that seconds are those of this machine and ratios hold on others. That a figure falls short of what is
+    asked is a result, not an error.
+    """
+    run_speed(SpeedCommand(**options))
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedCommand:
+    """What the command line asked for."""
+
+    slides: tuple[Path, ...]
+    sides_px: tuple[int, ...]
+    profile: str
+    spacing: Any
+    threads: int
+    repeats: int
+    peers: bool
+    peers_python: Path | None
+    peer_limit_s: float
+    no_empty_cache: bool
+    out: Path | None
+    as_json: bool
+    quiet: bool
+
+    def __post_init__(self) -> None:
+        if self.spacing is not None and not self.slides:
+            raise click.UsageError("--mpp is the scale of given slides; name one, drawn ones have their own")
+
+
+def run_speed(command: SpeedCommand) -> None:
+    """Measure, print and write."""
+    from micromet_path.apps.bench.speed.peers import PeerOptions
+    from micromet_path.apps.bench.speed.running import Request, run
+    from micromet_path.apps.bench.speed.tables import plain, to_json
+    from micromet_path.apps.bench.speed.write import write_speed
+    from micromet_path.apps.bench.write import prepare
+    from micromet_path.apps.cli.console import progress_bar
+
+    if command.out is not None:
+        prepare(command.out)
+    python = str(command.peers_python or sys.executable)
+    peers = PeerOptions(python, command.peer_limit_s) if command.peers or command.peers_python else None
+    request = Request(
+        command.slides, command.sides_px, command.profile, command.spacing, command.threads, command.repeats,
+        peers, not command.no_empty_cache,
+    )  # fmt: skip
+    report = run(request, lambda title: progress_bar(title, shown=not command.quiet))
+    if command.out is not None:
+        write_speed(command.out, report)
     if command.as_json:
         click.echo(json.dumps(to_json(report), allow_nan=False, separators=(",", ":")))
         return
