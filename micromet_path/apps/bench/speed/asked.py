@@ -11,6 +11,8 @@ __all__ = ["TARGETS", "Figure", "Target", "Unit"]
 
 Unit = Literal["times", "s", "MiB", "exponent", "yes"]
 
+_ENDINGS: dict[str, str] = {"MiB": " MiB", "s": " s"}
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -37,8 +39,10 @@ class Target:
         """Whether it is asked of a slide of this side; None where there is no slide, or it was not drawn."""
         return self.side_px in (None, side_px) and self.threads in (None, threads)
 
-    def __str__(self) -> str:
-        return f"{self.asked}" if self.side_px is None else f"{self.asked} at {self.side_px}"
+    def text(self, unit: Unit) -> str:
+        """The limit in words, and on which slide."""
+        limit = "yes" if unit == "yes" else f"{self.asked}{_ENDINGS.get(unit, '')}"
+        return limit if self.side_px is None else f"{limit} at {self.side_px} px"
 
 
 def _most(limit: float, meaning: str, side_px: int | None = None, threads: int | None = 2) -> Target:
@@ -56,7 +60,7 @@ TARGETS: dict[str, Target] = {
     "scan, full / decode floor, CPU": _most(1.2, "on all threads together", 40000),
     "whole command, warm / decode floor, wall": _most(1.5, "a second look and all files cost no more", 40000),
     "clusters identical in both modes": _least(1.0, "candidates first changes no result", None, None),
-    "own reader / OpenSlide, Mpx per CPU second": _least(6.0, "tiles decode without detours", None, None),
+    "own reader (jpeg) / OpenSlide, Mpx per CPU second": _least(6.0, "tiles decode without detours", None, None),
     "scan, candidates first / OpenSlide reading level 0, wall": _most(0.5, "JPEG 2000 is passed over as well"),
     "two threads against one, scan, full": _least(1.7, "threads do not wait for each other", 40000),
     "HistomicsTK, positive pixel count / whole command": _least(

@@ -159,7 +159,8 @@ def _readers(slide: Measured, threads: int) -> Iterator[Figure]:
     """Our reader against OpenSlide, where both read the slide."""
     taken = slide.measurements
     if OPENSLIDE_READS in taken:
-        name, other = "own reader / OpenSlide, Mpx per CPU second", taken[OPENSLIDE_READS]
+        codec, other = slide.subject.reader.rpartition("/")[2], taken[OPENSLIDE_READS]
+        name = f"own reader ({codec}) / OpenSlide, Mpx per CPU second"
         if other.missing:
             yield _figure(name, slide, threads, None, note=f"OpenSlide: {other.missing}")
         else:

@@ -48,7 +48,7 @@ def _figure_rows(report: SpeedReport) -> list[list[str]]:
         # What belongs to no slide stands in the last column: growth is that of the largest against the others.
         values = [cells.get(slide, "") for slide in names[:-1]] + [cells.get("", cells.get(names[-1], ""))]
         target = figures[0].target
-        rows.append([name, *values, "" if target is None else str(target), _verdict(figures)])
+        rows.append([name, *values, "" if target is None else target.text(figures[0].unit), _verdict(figures)])
     return rows
 
 
@@ -183,7 +183,7 @@ def _escaped(cell: str) -> str:
 
 def _figure_dict(figure: Figure) -> dict[str, Any]:
     values = {key: value for key, value in asdict(figure).items() if key not in ("target", "is_asked", "note")}
-    target = None if figure.target is None else str(figure.target)
+    target = None if figure.target is None else figure.target.text(figure.unit)
     return {**values, "asked": target, "is_asked_here": figure.is_asked, "met": figure.is_met, "note": figure.note}
 
 
