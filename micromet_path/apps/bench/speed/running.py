@@ -25,6 +25,7 @@ from micromet_path.apps.bench.speed.plans import (
 )
 from micromet_path.apps.bench.speed.rounds import run_rounds
 from micromet_path.apps.bench.speed.subjects import Subject, draw, require_space, subject_of
+from micromet_path.apps.samples import SampleSpec
 from micromet_path.geometry import PixelSpacing
 
 __all__ = ["Request", "SpeedReport", "machine", "run"]
@@ -65,6 +66,10 @@ class Request:
     repeats: int = 5
     peers: PeerOptions | None = None
     with_empty_cache: bool = True
+
+    def __post_init__(self) -> None:
+        for side_px in () if self.slides else self.sides_px:
+            SampleSpec(profile=self.profile, side_px=side_px)  # says what is wrong before an hour is spent
 
 
 @dataclass(frozen=True)
