@@ -262,7 +262,7 @@ def test_steps_of_the_command_are_all_of_it(drawn: Drawn) -> None:
 
     assert list(names) == STEPS
     assert min(walls) >= 0
-    assert sum(walls) == pytest.approx(answer["wall_s"], rel=0.02, abs=0.02)
+    assert sum(walls) == pytest.approx(answer["wall_s"])
     assert answer["clusters"]["n"] >= 1
 
 
@@ -319,10 +319,11 @@ def test_what_is_not_installed_is_said(peer: Any, monkeypatch: pytest.MonkeyPatc
 
 def test_a_peer_finds_the_focus_and_one_that_fails_is_no_error(drawn: Drawn, tmp_path: Path) -> None:
     found = peer_script.measure("skimage-whole", str(drawn("itc").slide), SETTINGS)
-    truth = json.loads(drawn("itc").truth.read_text(encoding="utf-8"))["expected"]["max_diameter_um"]
+    foci = json.loads(drawn("itc").truth.read_text(encoding="utf-8"))["foci"]
     (tmp_path / "broken.svs").write_bytes(b"none")
 
-    assert found["largest_um"] == pytest.approx(truth, rel=0.1)
+    assert 1 <= found["objects"] <= len(foci)
+    assert min(abs(focus["max_diameter_um"] - found["largest_um"]) for focus in foci) < 3.0
     assert peer_script.measure("openslide-all", str(tmp_path / "broken.svs"), SETTINGS)["error"].startswith("failed: ")
 
 

@@ -30,10 +30,11 @@ Table = tuple[str, list[list[str]]]
 
 def tables(report: SpeedReport) -> list[Table]:
     """All tables of a run."""
-    measured = (*report.slides, report.beside)
+    small = f"start, and a small slide of {report.beside.subject.width_px} px: what it took (medians)"
     return [
         ("figures", _figure_rows(report)),
-        *((f"{slide.subject.name}: what it took (medians)", _measurement_rows(slide)) for slide in measured),
+        *((f"{slide.subject.name}: what it took (medians)", _measurement_rows(slide)) for slide in report.slides),
+        (small, _measurement_rows(report.beside)),
         *((f"{slide.subject.name}: the whole command, warm, by step", _step_rows(slide)) for slide in report.slides),
     ]
 

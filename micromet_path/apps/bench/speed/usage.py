@@ -26,8 +26,8 @@ class Stopwatch:
         self._start = self._last = _now()
 
     def total(self) -> Lap:
-        """Since the beginning."""
-        return _between(self._start, _now())
+        """From the beginning to the end of the last lap."""
+        return _between(self._start, self._last)
 
     def lap(self) -> Lap:
         """Since the last lap."""

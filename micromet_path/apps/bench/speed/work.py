@@ -30,7 +30,7 @@ from micromet_path.slides.tiff_reader import PositionedFile
 __all__ = ["WORK", "cluster_digest", "config_of"]
 
 Tell = Callable[[str], None]
-"""Called with the name of a step that is done."""
+"""Called with the name of a step that is done; the last one is the end of the job."""
 
 
 def config_of(job: Job, is_warm_up: bool = False) -> Config:
@@ -48,7 +48,7 @@ def decode(job: Job, config: Config, tell: Tell) -> dict[str, Any]:
     with open_slide(path, job.spacing) as slide:
         is_tiff = isinstance(slide, TiffSlide)
         if not is_tiff:
-            return _read_blocks(slide, job.threads, config)
+            return _read_blocks(slide, job.threads, config, tell)
     layout = read_layout(path)
     assert layout is not None, "the reader has just read it"
     tell("open")
@@ -72,15 +72,17 @@ def _decode_tiles(path: Path, level: TiffLevel, threads: int) -> None:
     file.close()
 
 
-def _read_blocks(slide: Slide, threads: int, config: Config) -> dict[str, Any]:
+def _read_blocks(slide: Slide, threads: int, config: Config, tell: Tell) -> dict[str, Any]:
     """Level 0 block by block through a reader that has no tiles to decode one by one."""
     buffers = Buffers()
+    tell("open")
 
     def block(region: Region) -> None:
         slide.read(region, out=buffers.of(region.shape))
 
     for _ in in_threads(block, slide.tiles.strips(config.scan.block_px**2), threads):
         pass
+    tell("decode")
     return {"floor": f"level 0 in blocks of whole tiles through the reader ({slide.info.reader})"}
 
 

@@ -39,7 +39,7 @@ def measure(job: Job) -> dict[str, Any]:
         steps.append((step, lap.wall_s, lap.cpu_s))
 
     facts = work(job, config, tell)
-    total = watch.total()
+    total = watch.total()  # up to the last step: what a job tidies up after itself is none of it
     return {"wall_s": total.wall_s, "cpu_s": total.cpu_s, "peak_bytes": peak_bytes(), "steps": steps, **facts}
 
 
