@@ -200,6 +200,20 @@ def test_every_figure_asked_for_is_one_that_can_come_out() -> None:
     assert set(TARGETS) <= made
 
 
+def test_a_long_reason_stands_below_the_table() -> None:
+    missing = {
+        PEERS[0].title: Measurement(PEERS[0].title, (), "not installed"),
+        PEERS[1].title: Measurement(PEERS[1].title, (), f"failed: {'no such thing, ' * 9}"),
+    }
+    report = report_of(measured(subject(), missing))
+    lines = plain(report).splitlines()
+
+    assert max(len(line) for line in lines if line.startswith("scikit-image")) < 120
+    assert any(line.startswith(f"a-40000.svs, {PEERS[1].title}: failed: no such thing") for line in lines)
+    assert [line for line in lines if line.startswith("HistomicsTK") and "not installed" in line]
+    assert "not measured" in plain(report)
+
+
 def test_tables_hold_the_same_in_every_form() -> None:
     report = report_of(measured(subject(20000)), measured(subject(40000)))
     rows = list(csv.DictReader(csv_text(report).splitlines()))

@@ -163,7 +163,8 @@ def histolab(path: str, settings: Settings) -> dict[str, Any]:
     n, dyes = 0, RgbToHed()
     with tempfile.TemporaryDirectory() as folder:
         slide = Slide(path, folder)
-        for x, y, width, height in tiles_of(*slide.dimensions):
+        columns, rows = slide.dimensions
+        for x, y, width, height in tiles_of(columns - 1, rows - 1):  # a box that ends at the border is refused
             box = CoordinatePair(x, y, x + width, y + height)
             image = slide.extract_tile(box, tile_size=(width, height), level=0).image.convert("RGB")
             hed = np.asarray(dyes(image))

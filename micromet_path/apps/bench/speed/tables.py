@@ -21,6 +21,9 @@ __all__ = ["SCHEMA", "csv_text", "markdown", "plain", "steps_of", "to_json"]
 
 SCHEMA = "micromet-bench-speed/1"
 
+_ROOM = 40
+"""Characters of a reason that stands in a column."""
+
 Table = tuple[str, list[list[str]]]
 """A title, and rows of cells of which the first is the header."""
 
@@ -56,7 +59,7 @@ def _figure_rows(report: SpeedReport) -> list[list[str]]:
 def _value(figure: Figure) -> str:
     """A figure with its range over the rounds, and what is to be said of it."""
     if figure.value is None:
-        return figure.note
+        return _short(figure.note)
     if figure.unit == "yes":
         text = "yes" if figure.value else "NO"
     else:
@@ -81,7 +84,7 @@ def _measurement_rows(slide: Measured) -> list[list[str]]:
     rows = [["measurement", "n", "wall s", "CPU s", "process s", "Mpx/s", "Mpx/CPU s", "peak MiB"]]
     for measurement in slide.measurements.values():
         if measurement.missing:
-            rows.append([measurement.name, "0", measurement.missing, "", "", "", "", ""])
+            rows.append([measurement.name, "0", _short(measurement.missing), "", "", "", "", ""])
             continue
         mpx = _megapixels(slide, measurement)
         peak = measurement.peak_mib
@@ -91,6 +94,21 @@ def _measurement_rows(slide: Measured) -> list[list[str]]:
             "" if peak is None else f"{peak:.0f}",
         ])  # fmt: skip
     return rows
+
+
+def _short(reason: str) -> str:
+    """Why there is no number, as far as a column has room; `_reasons` tells all of it."""
+    return reason if len(reason) <= _ROOM else "failed, see below"
+
+
+def _reasons(report: SpeedReport) -> list[str]:
+    """What has no room in a column."""
+    return [
+        f"{slide.subject.name}, {measurement.name}: {measurement.missing}."
+        for slide in report.slides
+        for measurement in slide.measurements.values()
+        if len(measurement.missing) > _ROOM
+    ]
 
 
 def _megapixels(slide: Measured, measurement: Measurement) -> float:
@@ -157,7 +175,7 @@ def plain(report: SpeedReport) -> str:
     """The lines for a terminal."""
     parts = [f"{title}\n{_aligned(rows)}" for title, rows in tables(report)]
     parts.insert(1, summary(report))
-    return "\n\n".join([*parts, *_floors(report), caption(report)])
+    return "\n\n".join([*parts, *_reasons(report), *_floors(report), caption(report)])
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
@@ -172,7 +190,7 @@ def markdown(report: SpeedReport) -> str:
     for title, (header, *rows) in tables(report):
         lines = [header, ["---"] * len(header), *rows]
         parts += [f"## {title}", "\n".join("| " + " | ".join(map(_escaped, line)) + " |" for line in lines)]
-    return "\n\n".join([*parts, summary(report), *_floors(report), caption(report)]) + "\n"
+    return "\n\n".join([*parts, summary(report), *_reasons(report), *_floors(report), caption(report)]) + "\n"
 
 
 def _escaped(cell: str) -> str:
