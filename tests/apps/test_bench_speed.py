@@ -325,10 +325,15 @@ def test_the_script_of_the_peers_needs_nothing_of_ours() -> None:
 
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.key)
 def test_what_is_not_installed_is_said(peer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in peer_script.WORK[peer.key][1]:
-        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setitem(sys.modules, peer_script.WORK[peer.key][1][0].partition(".")[0], None)
 
     assert peer_script.measure(peer.key, "a.svs", SETTINGS) == {"error": "not installed"}
+
+
+def test_what_is_installed_and_broken_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "skimage.measure", None)
+
+    assert peer_script.measure("skimage-tiles", "a.svs", SETTINGS)["error"].startswith("cannot be imported: ")
 
 
 def test_a_peer_finds_the_focus_and_one_that_fails_is_no_error(drawn: Drawn, tmp_path: Path) -> None:

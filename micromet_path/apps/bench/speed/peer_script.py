@@ -7,6 +7,7 @@ do to find stained objects on level 0 and to measure the largest; HistomicsTK on
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -216,11 +217,13 @@ def warm_up(settings: Settings) -> None:
 def measure(name: str, path: str, settings: Settings) -> dict[str, Any]:
     """What a program took, or why it did not come to that."""
     work, modules = WORK[name]
+    if any(importlib.util.find_spec(module.partition(".")[0]) is None for module in modules):
+        return {"error": "not installed"}
     try:
         for module in modules:
             importlib.import_module(module)
-    except ImportError:
-        return {"error": "not installed"}
+    except ImportError as error:
+        return {"error": f"cannot be imported: {error}"}
     if "skimage.measure" in modules:
         warm_up(settings)
     wall, cpu = time.perf_counter(), cpu_s()
