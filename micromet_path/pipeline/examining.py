@@ -42,7 +42,7 @@ __all__ = ["examine_candidates"]
 _GAP_UM = 7.0  # one small lymphocyte, whatever gap a result is cut at
 _OWN_HUE = SlideHue(haematoxylin=0.0, residual=0.0, is_known=True)
 _WITH_OWN_CHROMOGEN = ("estimated", "estimated: chromogen")
-_OF_ALL = ("rim_um", "around", "glass", "high_od", "nucleus")  # facts of windows that are judged together
+_OF_ALL = ("rim_um", "around", "glass", "deep", "high_od", "nucleus")  # facts of windows that are judged together
 _COARSE_UM = 0.5  # nuclei and processes of cells show at this scale; larger candidates are read at it
 
 
@@ -120,6 +120,7 @@ class _Eye:
             "rim_um": found.rim_width_um,
             "around": found.beside.nuclear_share_around,
             "glass": found.around.glass_share,
+            "deep": min(1.0, found.around.deep_area_um2 / found.strokes.area_um2),
             "high_od": found.chromogen_high_od,
             "nucleus": float(has_nucleus),
         }
@@ -130,7 +131,7 @@ class _Eye:
         area_px = int((candidate.stop - candidate.start).sum())
         seen_um2, factor = seen_px * self.slide.info.spacing.pixel_area_um2, area_px / seen_px
         filled_um2 = max(tally.shown_um2 + tally.hidden_um2, seen_um2)
-        rim_um, around, glass, high_od, nucleus = (facts.pop(name) for name in _OF_ALL)
+        rim_um, around, glass, deep, high_od, nucleus = (facts.pop(name) for name in _OF_ALL)
         bare = Bareness(
             area_um2=filled_um2 * factor,
             has_nucleus=nucleus > 0,
@@ -140,6 +141,7 @@ class _Eye:
             high_od=high_od,
             is_at_border=candidate.is_at_margin,
             glass_share=glass,
+            deep_share=deep,
         )
         for name, strength in anucleate_flags(bare, self.examine).items():
             facts[name] = max(facts.get(name, 0.0), strength)

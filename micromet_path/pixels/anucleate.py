@@ -49,6 +49,8 @@ class Bareness:
         Whether it lies on the border of the tissue.
     glass_share : float
         Share of bare glass in what lies next to it.
+    deep_share : float
+        Share of it that lies further than a large cell inside.
     """
 
     area_um2: float
@@ -59,6 +61,7 @@ class Bareness:
     high_od: float = 0.0
     is_at_border: bool = False
     glass_share: float = 0.0
+    deep_share: float = 1.0
 
 
 def with_faint_stain(
@@ -85,7 +88,8 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
 
     ``no_nuclei`` is a sheet that should show some, or less surely a small piece that shows none; ``deposit`` such a
     piece beside which no nucleus lies either; ``ink`` is what marking ink leaves on the border: a sheet through which
-    nuclei would show, or a smaller and less bare one that lies on glass for the most part.
+    nuclei would show, or a smaller and less bare one that lies on glass for the most part. Where it is too dark to show
+    any, it is ink if it is a coat: thin, with no nucleus around it either.
 
     Examples
     --------
@@ -102,8 +106,10 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
         ramp(bare.glass_share, params.flake_glass),
         ramp(bare.area_um2, params.flake_um2),
     )
+    alone = ramp(bare.nuclear_share_around, params.alone)
+    coat = all_of(alone, ramp(bare.deep_share, params.coat_deep), ramp(bare.glass_share, params.flake_glass))
     return {
         "no_nuclei": max(sheet, params.bare_piece * piece),
-        "deposit": all_of(piece, ramp(bare.nuclear_share_around, params.alone)),
-        "ink": all_of(max(sheet, flake), ramp(bare.high_od, params.clear_od), float(bare.is_at_border)),
+        "deposit": all_of(piece, alone),
+        "ink": all_of(max(sheet, flake), max(ramp(bare.high_od, params.clear_od), coat), float(bare.is_at_border)),
     }
