@@ -113,7 +113,7 @@ def hue_of(
     # part.
     trust = np.clip((1.3 - stain_od.max(axis=1)) / 0.4, 0.05, 1.0)
     weight = trust * total
-    brought = _residual_of_haematoxylin(dyes[~stained], slide.residual)
+    brought = _residual_of_haematoxylin(dyes, ~stained, slide.residual)
     chromogen = np.maximum(stain[:, 1], 0.05)
     residual = (stain[:, 2] - brought * np.maximum(stain[:, 0], 0.0)) / chromogen
     start, end = params.neutral_deg
@@ -132,9 +132,9 @@ def hue_of(
     )
 
 
-def _residual_of_haematoxylin(dyes: Floats, typical: float) -> float:
+def _residual_of_haematoxylin(dyes: Floats, beside: NDArray[np.bool_], typical: float) -> float:
     """Residual over haematoxylin of the blue pixels of a view; where there are few, towards that of the other dye."""
-    blue = dyes[(dyes[:, 0] > 0.2) & (dyes[:, 1] < 0.3 * dyes[:, 0])]
+    blue = dyes[beside & (dyes[..., 0] > 0.2) & (dyes[..., 1] < 0.3 * dyes[..., 0])]
     if not len(blue):
         return typical
     ratio = float(np.clip(np.median(blue[:, 2] / blue[:, 0]), -0.15, 0.15))
