@@ -6,14 +6,14 @@ Later versions may add columns at the end, never change or move one.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Iterable
-from typing import TextIO
 
 from micromet_path import __version__
 from micromet_path.clinical.case_stage import CaseStage
 from micromet_path.clinical.synoptic import printed_group
 
-__all__ = ["CASE_COLUMNS", "case_row", "case_table_as_markdown", "write_case_rows"]
+__all__ = ["CASE_COLUMNS", "case_line", "case_row", "case_table_as_markdown", "header_line"]
 
 _Cell = Callable[[CaseStage], object]
 
@@ -61,20 +61,20 @@ def case_row(stage: CaseStage) -> dict[str, str]:
     return {name: _printed(of(stage)) for name, _, of in _COLUMNS}
 
 
-def write_case_rows(file: TextIO, stages: Iterable[CaseStage]) -> None:
-    """Write one row a case, each as soon as the case is there, and the header before the first.
+def header_line() -> str:
+    """The names of the columns as a line of CSV."""
+    return _line(CASE_COLUMNS)
 
-    Parameters
-    ----------
-    file : text file
-        Opened with ``newline=""``, as the csv module asks for.
-    stages : iterable of CaseStage
-    """
-    writer = csv.DictWriter(file, CASE_COLUMNS, lineterminator="\n")
-    for number, stage in enumerate(stages):
-        if number == 0:  # a table of no case is no table
-            writer.writeheader()
-        writer.writerow(case_row(stage))
+
+def case_line(stage: CaseStage) -> str:
+    """The row of a case as a line of CSV."""
+    return _line(case_row(stage).values())
+
+
+def _line(cells: Iterable[str]) -> str:
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue()
 
 
 def case_table_as_markdown() -> str:

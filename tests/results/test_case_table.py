@@ -12,7 +12,7 @@ from micromet_path import __version__
 from micromet_path.clinical.case import parse_case
 from micromet_path.clinical.casework import stage_case
 from micromet_path.results.case_files import read_cases
-from micromet_path.results.case_table import CASE_COLUMNS, case_row, case_table_as_markdown, write_case_rows
+from micromet_path.results.case_table import CASE_COLUMNS, case_line, case_row, case_table_as_markdown, header_line
 from tests.results.many_cases import write_table
 
 CASES = Path(__file__).resolve().parents[2] / "configs" / "cases"
@@ -23,9 +23,7 @@ def staged(**content):
 
 
 def written(stages):
-    file = io.StringIO(newline="")
-    write_case_rows(file, stages)
-    return file.getvalue()
+    return header_line() + "".join(map(case_line, stages))
 
 
 def test_the_columns_are_frozen():
@@ -104,25 +102,6 @@ def test_a_table_is_read_back_row_by_row(tmp_path, seed):
         assert row["pn"] == stage.pn
         assert (float(row["largest_mm"]) if row["largest_mm"] else None) == stage.counts.largest_mm
         assert set(row["warnings"].split(";")) - {""} == {caution.code for caution in stage.cautions}
-
-
-def test_rows_are_written_as_they_come():
-    seen = []
-
-    class Lines:
-        write = staticmethod(seen.append)
-
-    def stages():
-        for number in range(3):
-            assert len(seen) == (1 + number if number else 0)
-            yield staged(nodes=[{"node_id": str(number), "category": "itc"}])
-
-    write_case_rows(Lines, stages())
-    assert len(seen) == 4
-
-
-def test_a_table_without_a_case_is_empty():
-    assert written([]) == ""
 
 
 FACTS = {"grade": 2, "er": "positive", "pr": "positive", "her2": "negative"}

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from micromet_path.api import stage
+from micromet_path.api import default_workers, stage
+from micromet_path.apps.cli.stage_forms import RENDER, print_texts, write_page
+from micromet_path.apps.cli.stage_pool import in_order, leave_if_run_again
 from micromet_path.apps.cli.words import complain
 from micromet_path.clinical.case import Case
 from micromet_path.clinical.case_stage import CaseStage
 from micromet_path.clinical.groups import PrognosticTable
-from micromet_path.errors import ConfigError, MicrometError, ResultError
-from micromet_path.results.case_files import read_cases
+from micromet_path.errors import MicrometError
+from micromet_path.results.case_files import read_case_rows
+from micromet_path.results.case_of_rows import CaseRows
+
+if TYPE_CHECKING:
+    from micromet_path.clinical.context import StudyMatch  # imported for those who ask
 
 __all__ = ["StageCommand", "run"]
 
 _WITH_CONTEXT = ("text", "json", "html")
 
-CASE_PAGE = b"micromet_path, page of a case"
-"""What the first lines of every page of a case hold."""
+_ALONE = 2000
+"""Cases that are staged before a second process is started: they take as long as it takes to start one."""
+
+_MOST_WORKERS = 6
+"""Of a case, a sixth of the work is to read its rows and to print it, which one process does for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +71,22 @@ class StageCommand:
 
 def run(command: StageCommand) -> int:
     """Stage the cases; the exit status."""
+    leave_if_run_again()
     own = command.prognostic_table
-    tally = _Tally(None if own is None else PrognosticTable.read(own))  # a wrong table is wrong for all cases
-    try:
-        _FORMS[command.form](command, _staged(command, tally))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has enough, as `head` has; what is left in the buffer must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    work = _Work(command, None if own is None else PrognosticTable.read(own))  # a wrong table is wrong for all cases
+    tally = _Tally()
+    with closing(in_order(work, _entries(command), _Entry.size, _workers(command), _ALONE)) as outcomes:
+        texts = _told(outcomes, tally)
+        try:
+            if command.html is None:
+                print_texts(command.form, texts)
+            else:
+                write_page(command.html, texts, [*command.cases, *([own] if own else [])])
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The reader has enough, as `head` has; what is left in the buffer must not complain at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
     if tally.failed == 0:
         return 0
     return 3 if tally.done else 1
@@ -79,9 +94,8 @@ def run(command: StageCommand) -> int:
 
 @dataclass(slots=True)
 class _Tally:
-    """Cases that were staged, and those that could not be, with the table that is used for all."""
+    """Cases that were staged, and those that could not be."""
 
-    table: PrognosticTable | None
     done: int = 0
     failed: int = 0
 
@@ -90,158 +104,102 @@ def _is_table(path: Path) -> bool:
     return path.suffix.lower() == ".csv"
 
 
-def _staged(command: StageCommand, tally: _Tally) -> Iterator[CaseStage]:
-    """Every case that can be staged, in order; why another cannot is said on stderr."""
+def _workers(command: StageCommand) -> int:
+    """Processes that may share the cases of tables; one for a pipe, whose cases are told as they come."""
+    tables = [path for path in command.cases if _is_table(path)]
+    if not tables or any(os.path.exists(path) and not os.path.isfile(path) for path in tables):
+        return 1
+    return min(default_workers(), _MOST_WORKERS)
+
+
+# -- in ------------------------------------------------------------------------------------------
+
+
+class _Entry(NamedTuple):
+    """A case as its file has it: the file, or rows of a table, or what keeps them from being read."""
+
+    path: Path
+    content: Path | CaseRows | MicrometError | OSError
+
+    def size(self) -> int:
+        """Rows, each of them a node or more to check, to stage and to tell of."""
+        return len(self.content.rows) if isinstance(self.content, CaseRows) else 1
+
+
+def _entries(command: StageCommand) -> Iterator[_Entry]:
+    """Every case of every file, in order."""
     for path in command.cases:
-        for name, case in _read(path):
-            try:
-                staged = _stage_one(command, tally.table, path, case)
-            except MicrometError as error:
-                tally.failed += 1
-                complain(str(error) if path.name in str(error) else f"{name}: {error}")
-            except OSError as error:
-                tally.failed += 1
-                complain(f"{name}: {error.filename or 'a file'}: {error.strerror or error}")
-            except Exception as error:
-                # A defect of the program: told in full, and the other cases are staged all the same.
-                tally.failed += 1
-                traceback.print_exception(error)
-                complain(f"{name}: this is a defect of micromet_path ({type(error).__name__}); please report it")
-            else:
-                tally.done += 1
-                yield staged
+        if not _is_table(path):
+            yield _Entry(path, path)
+            continue
+        try:
+            for rows in read_case_rows(path):
+                yield _Entry(path, rows)
+        except (MicrometError, OSError) as error:
+            yield _Entry(path, error)
 
 
-def _read(path: Path) -> Iterator[tuple[str, Path | Case | Exception]]:
-    """Each case of a file with its name for messages; what keeps it from being read stands in its place."""
-    if not _is_table(path):
-        yield path.name, path
-        return
-    try:
-        for entry in read_cases(path):
-            yield path.name if isinstance(entry, ConfigError) else f"{path.name}: case {entry.case_id}", entry
-    except (MicrometError, OSError) as error:
-        yield path.name, error
+# -- each, in whichever process ------------------------------------------------------------------
 
 
-def _stage_one(
-    command: StageCommand, table: PrognosticTable | None, path: Path, case: Path | Case | Exception
-) -> CaseStage:
-    """Stage a case; a row of a table names results from the table's folder, as a case file does from its own."""
-    if isinstance(case, Exception):
-        raise case
-    return stage(case, command.results, table, home=path.parent)
+class _Outcome(NamedTuple):
+    """What is to be told of a case: the text of its form, or why there is none."""
+
+    text: str | None = None
+    complaint: str = ""
+    trace: str = ""
 
 
-# -- forms of output -----------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is done with each case: plain data, which a process can be sent."""
+
+    command: StageCommand
+    table: PrognosticTable | None
+
+    def __call__(self, entry: _Entry) -> _Outcome:
+        name = entry.path.name
+        try:
+            case = self._case(entry)
+            if isinstance(case, Case):
+                name = f"{name}: case {case.case_id}"
+            # A row of a table names results from the table's folder, as a case file does from its own.
+            staged = stage(case, self.command.results, self.table, home=entry.path.parent)
+            return _Outcome(RENDER[self.command.form](staged, self._context(staged)))
+        except MicrometError as error:
+            return _Outcome(None, str(error) if entry.path.name in str(error) else f"{name}: {error}")
+        except OSError as error:
+            return _Outcome(None, f"{name}: {error.filename or 'a file'}: {error.strerror or error}")
+        except Exception as error:
+            # A defect of the program: told in full, and the other cases are staged all the same.
+            complaint = f"{name}: this is a defect of micromet_path ({type(error).__name__}); please report it"
+            return _Outcome(None, complaint, "".join(traceback.format_exception(error)))
+
+    @staticmethod
+    def _case(entry: _Entry) -> Path | Case:
+        if isinstance(entry.content, Exception):
+            raise entry.content
+        return entry.content.check() if isinstance(entry.content, CaseRows) else entry.content
+
+    def _context(self, staged: CaseStage) -> list[StudyMatch]:
+        """Studies beside the case: only for those who ask."""
+        if not self.command.context:
+            return []
+        from micromet_path.clinical.context import match_studies
+
+        return list(match_studies(staged))
 
 
-def _print_json(command: StageCommand, stages: Iterable[CaseStage]) -> None:
-    from micromet_path.results.case_json import encode_case
-
-    _print_lines(encode_case(staged, _context(command, staged)) for staged in stages)
+# -- out -----------------------------------------------------------------------------------------
 
 
-def _print_fhir(command: StageCommand, stages: Iterable[CaseStage]) -> None:
-    from micromet_path.results.fhir import case_bundle
-
-    _print_lines(case_bundle(staged) for staged in stages)
-
-
-def _print_lines(contents: Iterable[Mapping[str, Any]]) -> None:
-    """JSON lines. ASCII: pipes of Windows speak an encoding of their own."""
-    from pydantic_core import to_json  # five times as fast as the encoder of Python, which took a tenth of a stream
-
-    for content in contents:
-        sys.stdout.write(to_json(content, ensure_ascii=True).decode("ascii") + "\n")
-
-
-def _print_csv(command: StageCommand, stages: Iterable[CaseStage]) -> None:
-    from micromet_path.results.case_table import write_case_rows
-
-    write_case_rows(sys.stdout, stages)
-
-
-def _print_synoptic(command: StageCommand, stages: Iterable[CaseStage]) -> None:
-    for number, staged in enumerate(stages):
-        sys.stdout.write(("\n" if number else "") + staged.synoptic() + "\n")
-
-
-def _print_text(command: StageCommand, stages: Iterable[CaseStage]) -> None:
-    from micromet_path.apps.cli.case_text import print_case, terminal
-
-    screen = terminal()
-    for staged in stages:
-        print_case(screen, staged, _context(command, staged))
-
-
-def _write_html(command: StageCommand, stages: Iterable[CaseStage]) -> None:
-    from micromet_path.results.case_page import render_case
-
-    page = Path(command.html or "")
-    with _told_of(page):
-        target = _target(page, command)
-    for staged in stages:
-        text = render_case(staged, _context(command, staged))
-        with _told_of(page):
-            _replace(target, text)
-        click.echo(page)
-
-
-@contextmanager
-def _told_of(page: Path) -> Iterator[None]:
-    """Say of the page, not of a hidden file beside it, why it cannot be written."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError before Python 3.13
-        raise ResultError(f"{page} cannot be written: {getattr(error, 'strerror', None) or error}") from error
-
-
-def _target(page: Path, command: StageCommand) -> Path:
-    """The file that a page goes to, behind all links: one that is there is replaced, nothing else is."""
-    target = page.resolve()
-    if not target.parent.is_dir():
-        raise ResultError(f"there is no folder {page.parent} for {page.name}; make it first")
-    if target.is_dir():
-        raise ResultError(f"{page} is a folder; name a file for the page")
-    if not target.exists():
-        return target
-    if not target.is_file():
-        raise ConfigError(f"{page} is no ordinary file; name another for the page")
-    for given in (*command.cases, command.prognostic_table):
-        if given is not None and given.exists() and target.samefile(given):
-            raise ConfigError(f"--html {page} is the file {given} that is read; name another for the page")
-    with target.open("rb") as file:
-        if CASE_PAGE not in file.read(4096):
-            raise ConfigError(f"{page} is there and is no page of a case; name another file, or delete it first")
-    return target
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file aside and put it in place whole."""
-    new = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.new")
-    try:
-        new.write_text(text, encoding="utf-8", newline="\n")
-        new.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            new.unlink()
-
-
-def _context(command: StageCommand, staged: CaseStage) -> Sequence[Any]:
-    """Studies beside the case: only for those who ask."""
-    if not command.context:
-        return ()
-    from micromet_path.clinical.context import match_studies
-
-    return match_studies(staged)
-
-
-_FORMS: Mapping[str, Callable[[StageCommand, Iterable[CaseStage]], None]] = {
-    "text": _print_text,
-    "json": _print_json,
-    "fhir": _print_fhir,
-    "csv": _print_csv,
-    "synoptic": _print_synoptic,
-    "html": _write_html,
-}
+def _told(outcomes: Iterable[_Outcome], tally: _Tally) -> Iterator[str]:
+    """The text of every case that could be staged; why another could not is said on stderr."""
+    for outcome in outcomes:
+        if outcome.text is not None:
+            tally.done += 1
+            yield outcome.text
+            continue
+        tally.failed += 1
+        sys.stderr.write(outcome.trace)
+        complain(outcome.complaint)
