@@ -24,6 +24,8 @@ from tests.results.many_cases import write_table
 ROOT = Path(__file__).resolve().parents[2]
 MICRO = ROOT / "configs" / "cases" / "sentinel-micrometastasis.toml"
 SHARED = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started without
 from micromet_path.apps.cli import main, stage, stage_pool
 stage._ALONE, stage_pool._CHUNK, stage.default_workers = 50, 100, lambda: 2
 main()
