@@ -107,7 +107,12 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
         ramp(bare.area_um2, params.flake_um2),
     )
     alone = ramp(bare.nuclear_share_around, params.alone)
-    coat = all_of(alone, ramp(bare.deep_share, params.coat_deep), ramp(bare.glass_share, params.flake_glass))
+    coat = all_of(
+        alone,
+        ramp(bare.bare_share, params.coat_bare),
+        ramp(bare.deep_share, params.coat_deep),
+        ramp(bare.glass_share, params.flake_glass),
+    )
     return {
         "no_nuclei": max(sheet, params.bare_piece * piece),
         "deposit": all_of(piece, alone),

@@ -147,7 +147,7 @@ def smoothed(values: NDArray[Any], sigma_um: float, spacing: PixelSpacing) -> Ma
 def _gaussian(sigma_px: float) -> Map:
     """Weights of a Gaussian out to three widths."""
     reach = int(3.0 * sigma_px + 0.5)
-    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma_px) ** 2)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma_px, 1e-9)) ** 2)
     return np.asarray(weights / weights.sum())
 
 

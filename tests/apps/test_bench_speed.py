@@ -182,7 +182,8 @@ def test_growth_is_over_drawn_slides_with_the_small_one_subtracted() -> None:
     assert figures["growth of CPU time with pixels"].value == pytest.approx(1.0)
     assert figures["growth of peak memory, largest / smallest side"].value == pytest.approx(4.0)
     assert figures["growth of peak memory, largest / smallest side"].is_met is False
-    assert "growth of CPU time with pixels" not in {figure.name for figure in report_of(slides[0]).figures}
+    for too_few in (slides[:1], [slides[0], slide(2000, start_s, 10**8), slide(1024, start_s, 10**8)]):
+        assert "growth of CPU time with pixels" not in {figure.name for figure in report_of(*too_few).figures}
 
 
 def test_every_figure_asked_for_is_one_that_can_come_out() -> None:
@@ -426,3 +427,16 @@ def test_a_disk_without_room_is_told(micromet: Any, monkeypatch: pytest.MonkeyPa
 def test_an_interpreter_that_is_none_is_refused() -> None:
     with pytest.raises(MicrometError, match="there is no Python interpreter"):
         PeerOptions("nowhere/python")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("No module named 'x' (/home/anna/env/lib/x/__init__.py)", "No module named 'x' (__init__.py)"),
+        ("FileNotFoundError: '/data/2026/A-17.svs'", "FileNotFoundError: 'A-17.svs'"),
+        ("C:\\Users\\anna\\slide.svs: not a slide", "slide.svs: not a slide"),
+    ],
+)
+def test_why_a_program_failed_is_told_without_folders(said: str, told: str) -> None:
+    script = f"import sys; sys.exit({said!r})"
+    assert answer_of([sys.executable, "-c", script], 1) == Missing(told)

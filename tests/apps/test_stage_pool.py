@@ -128,8 +128,28 @@ def test_a_process_that_dies_takes_no_case_with_it(
     assert len(killed) == 2
     assert (ran.status, ran.out) == (expected.status, expected.out)
     told = [line for line in ran.err.splitlines(keepends=True) if line not in expected.err]
-    assert told == ["micromet: a process that stages cases could not start, or ended early; the others do its work\n"]
+    (line,) = told
+    assert (
+        line
+        == "micromet: a process that stages cases could not start, or ended early; its cases are staged all the same\n"
+    )
     assert ran.err.replace(told[0], "") == expected.err
+
+
+def test_the_processes_that_are_left_do_the_work_of_one_that_dies() -> None:
+    """Each item tells which process did it; one of two is killed, and this one does what it had in hand."""
+    done = []
+    items = ["(__import__('time').sleep(0.0005), __import__('os').getpid())[1]"] * 12_000
+    for number, pid in enumerate(stage_pool.in_order(eval, items, lambda item: 1, workers=2, alone=10)):
+        done.append(pid)
+        if number == 10:
+            (killed, left) = active_children()
+            killed.kill()
+    own = done.count(os.getpid())
+    assert len(done) == len(items)
+    assert set(done) <= {os.getpid(), killed.pid, left.pid}
+    assert 10 <= own <= 2010  # what it had in hand, and perhaps the one that was sent to it
+    assert done.count(left.pid) > 7000
 
 
 def test_a_process_that_cannot_start_is_not_missed(

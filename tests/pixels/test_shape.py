@@ -11,8 +11,10 @@ from micromet_path.pixels.shape import (
     closed_and_filled,
     coarse,
     distance_um,
+    gradient_per_um,
     opened,
     perimeter_um,
+    smoothed,
     strokes_of,
 )
 
@@ -27,6 +29,21 @@ def test_distances_are_those_of_scipy(seed):
     spacing = PixelSpacing(*rng.uniform(0.2, 1.0, 2))
     expected = ndimage.distance_transform_edt(mask, sampling=(spacing.y_um, spacing.x_um))
     assert_allclose(distance_um(mask, spacing), expected)
+
+
+@pytest.mark.parametrize("shape", [(40, 53), (1, 1), (1, 9), (12, 1)])
+@pytest.mark.parametrize("seed", range(3))
+def test_blurs_and_slopes_are_those_of_scipy_and_numpy(seed, shape):
+    rng = np.random.default_rng(seed)
+    values, spacing, sigma_um = rng.random(shape), PixelSpacing(*rng.uniform(0.2, 1.0, 2)), rng.uniform(0.3, 4.0)
+    sigma = (sigma_um / spacing.y_um, sigma_um / spacing.x_um)
+    expected = ndimage.gaussian_filter(values, sigma, mode="nearest", truncate=3.0)
+    for given in (values, np.asfortranarray(values), values.astype(np.float32)):
+        assert_allclose(smoothed(given, sigma_um, spacing), expected, atol=1e-6)
+    assert_allclose(smoothed(values, 0.0, spacing), values)
+    padded = np.pad(values, 1, mode="edge")
+    down, across = np.gradient(padded, spacing.y_um, spacing.x_um)
+    assert_allclose(gradient_per_um(values, spacing), np.hypot(down, across)[1:-1, 1:-1], atol=1e-12)
 
 
 def test_without_an_outside_everything_is_far():

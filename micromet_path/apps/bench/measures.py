@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.apps.bench.asked import ALL, ASKED, Measure
-from micromet_path.apps.bench.records import FocusRow, NodeRow, SlideOutcome
+from micromet_path.apps.bench.records import FocusRow, SlideOutcome
 from micromet_path.apps.bench.statistics import Estimate, bootstrap_over_slides, cohen_kappa, proportion
 from micromet_path.clinical.policy import DEFAULTS
 from micromet_path.model import Category, Counting
@@ -269,18 +269,15 @@ def _cells(outcomes: Outcomes) -> Iterator[Measure]:
 
 def _agreements(outcomes: Outcomes) -> Iterator[Measure]:
     """Category of slides and nodes; weighted kappas only of what both call assessable, for that is no step."""
-    slides = [_slide_ranks(outcome) for outcome in outcomes]
-    of_profiles = [
-        ranks for outcome, ranks in zip(outcomes, slides, strict=True) if not outcome.slide.is_negative_batch
-    ]
-    yield _measure("slide category, agreement", _agreement(of_profiles))
-    yield from _kappas("slide category", of_profiles)
-    # Half of the batch holds every kind of mimic at once, and what is doubtful counts: it is told apart.
-    yield _measure("slide category, agreement, with the negative batch", _agreement(slides))
-    yield _measure("slide category, kappa, with the negative batch", bootstrap_over_slides(slides, _kappa), "kappa")
-    nodes = [_node_ranks(outcome.nodes) for outcome in outcomes if not outcome.slide.is_negative_batch]
-    yield _measure("node category, agreement", _agreement(nodes))
-    yield from _kappas("node category", nodes)
+    of_profiles = [outcome for outcome in outcomes if not outcome.slide.is_negative_batch]
+    for name, ranks_of in (("slide category", _slide_ranks), ("node category", _node_ranks)):
+        ranks = [ranks_of(outcome) for outcome in of_profiles]
+        yield _measure(f"{name}, agreement", _agreement(ranks))
+        yield from _kappas(name, ranks)
+        # Half of the batch holds every kind of mimic at once, and what is doubtful counts: it is told apart.
+        ranks = [ranks_of(outcome) for outcome in outcomes]
+        yield _measure(f"{name}, agreement, with the negative batch", _agreement(ranks))
+        yield _measure(f"{name}, kappa, with the negative batch", bootstrap_over_slides(ranks, _kappa), "kappa")
 
 
 def _slide_ranks(outcome: SlideOutcome) -> NDArray[np.int64]:
@@ -289,8 +286,9 @@ def _slide_ranks(outcome: SlideOutcome) -> NDArray[np.int64]:
     return _ranks([] if slide.is_unclear else [(slide.truth_category, slide.found_category)])
 
 
-def _node_ranks(nodes: Sequence[NodeRow]) -> NDArray[np.int64]:
-    return _ranks([(row.truth_category, row.found_category) for row in nodes])
+def _node_ranks(outcome: SlideOutcome) -> NDArray[np.int64]:
+    """The pairs of its nodes."""
+    return _ranks([(row.truth_category, row.found_category) for row in outcome.nodes])
 
 
 def _ranks(pairs: Sequence[tuple[str, str]]) -> NDArray[np.int64]:

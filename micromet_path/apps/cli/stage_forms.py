@@ -39,7 +39,7 @@ def _json_line(content: Mapping[str, object]) -> str:
     """A line of JSON. ASCII: pipes of Windows speak an encoding of their own."""
     from pydantic_core import to_json  # five times as fast as the encoder of Python, which took a tenth of a stream
 
-    return to_json(content, ensure_ascii=True).decode("ascii") + "\n"
+    return to_json(content, ensure_ascii=True, inf_nan_mode="null").decode("ascii") + "\n"
 
 
 def _csv(staged: CaseStage, context: Sequence[StudyMatch]) -> str:

@@ -16,7 +16,8 @@ from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from multiprocessing import current_process, get_context, resource_tracker
 from multiprocessing.connection import Connection
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
+from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from micromet_path.apps.cli.words import complain
@@ -97,8 +98,10 @@ class _Helpers(Generic[_Item, _Done]):
         self._work = work
         self._threads = threads
         self._is_whole = True
-        self._idle: SimpleQueue[Connection] = SimpleQueue()
-        for pipe in pipes:
+        self._idle: SimpleQueue[Connection | None] = SimpleQueue()  # None when no process is left
+        alive: list[Connection | None] = list(pipes)
+        self._lock, self._n_alive = Lock(), len(alive)
+        for pipe in alive or [None]:
             self._idle.put(pipe)
 
     def ask(self, chunk: list[_Item]) -> Future[list[_Done]]:
@@ -107,20 +110,37 @@ class _Helpers(Generic[_Item, _Done]):
     def answer(self, chunk: list[_Item], asked: Future[list[_Done]]) -> list[_Done]:
         try:
             return asked.result()
-        except (EOFError, OSError, Empty):
+        except (EOFError, OSError):
             if self._is_whole:
-                complain("a process that stages cases could not start, or ended early; the others do its work")
+                complain(
+                    "a process that stages cases could not start, or ended early; its cases are staged all the same"
+                )
             self._is_whole = False
             return list(map(self._work, chunk))
 
     def _asked(self, chunk: list[_Item]) -> list[_Done]:
-        pipe = self._idle.get_nowait()  # there is one for each thread, unless a process could not start
+        pipe = self._idle.get()  # there is one for each thread, unless a process is lost: then others are waited for
+        if pipe is None:
+            self._idle.put(None)
+            raise EOFError
         try:
             pipe.send((self._work, chunk))
             done: list[_Done] = pipe.recv()
-            return done
-        finally:
+        except (EOFError, OSError):
+            self._lose()
+            raise
+        except BaseException:
             self._idle.put(pipe)
+            raise
+        self._idle.put(pipe)
+        return done
+
+    def _lose(self) -> None:
+        """One process less; who waits for the last one is told."""
+        with self._lock:
+            self._n_alive -= 1
+            if not self._n_alive:
+                self._idle.put(None)
 
 
 @contextmanager

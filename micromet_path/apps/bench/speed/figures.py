@@ -146,7 +146,8 @@ def _ratios(slide: Measured, threads: int) -> Iterator[Figure]:
     value_of_cold = (median(ratios), min(ratios), max(ratios))
     yield _figure(f"{plans.COLD} (process) / {plans.FLOOR}, wall", slide, threads, value_of_cold)
     name = "clusters identical in both modes"
-    yield _figure(name, slide, threads, float(not slide.difference), "yes", slide.difference or not_chosen)
+    identical = None if not_chosen and not slide.difference else float(not slide.difference)
+    yield _figure(name, slide, threads, identical, "yes", slide.difference or not_chosen)
     yield from _readers(slide, threads)
     if plans.ONE_THREAD in taken:
         ratio = ratio_of(taken[plans.ONE_THREAD], taken[plans.SCAN_FULL], wall)
@@ -192,8 +193,8 @@ def _memory(slide: Measured, threads: int) -> Iterator[Figure]:
 
 def _of_run(slides: Sequence[Measured], beside: Measured, threads: int) -> Iterator[Figure]:
     """Growth over drawn slides of one profile, and what does not depend on the slide."""
-    drawn = sorted((slide for slide in slides if slide.subject.profile), key=lambda slide: slide.subject.pixels)
-    taken = beside.measurements
+    larger = [one for one in slides if one.subject.profile and one.subject.pixels > beside.subject.pixels]
+    drawn, taken = sorted(larger, key=lambda slide: slide.subject.pixels), beside.measurements
     if len({slide.subject.pixels for slide in drawn}) > 1 and len({slide.subject.profile for slide in drawn}) == 1:
         start = (beside.subject.pixels, taken[plans.SMALL_WARM].cpu_s)
         pixels, warm = ([s.subject.pixels for s in drawn], [s.measurements[plans.WARM] for s in drawn])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -68,13 +69,19 @@ def answer_of(
     except subprocess.TimeoutExpired:
         return Missing(f"not finished in {limit_s:g} s")
     except OSError as error:
-        return Missing(f"{command[0]} cannot be run: {error.strerror or error}")
+        return Missing(f"{os.path.basename(command[0])} cannot be run: {error.strerror or error}")
     wall_s, after = time.perf_counter() - start, os.times()
     cpu_s = after.children_user - before.children_user + after.children_system - before.children_system
     answer = _last_object(done.stdout)
-    if answer is None or "error" in answer:
-        return Missing(str(answer["error"]) if answer else _last_line(done.stderr, done.returncode))
+    if answer is None or not answer.keys() >= {"wall_s", "cpu_s", "peak_bytes"}:
+        told = answer.get("error") if answer else None
+        return Missing(_without_folders(str(told or _last_line(done.stderr, done.returncode))))
     return Sample(answer.pop("wall_s"), answer.pop("cpu_s"), answer.pop("peak_bytes"), wall_s, cpu_s, answer)
+
+
+def _without_folders(text: str) -> str:
+    """One line of at most 200 characters in which paths are names: folders tell of a machine and its users."""
+    return re.sub(r"(?:[A-Za-z]:)?[/\\](?:[^\s/\\:'\"]+[/\\])+", "", " ".join(text.split()))[:200]
 
 
 def _last_object(text: str) -> dict[str, Any] | None:
