@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
-from micromet_path.pixels.shape import distance_um, smoothed
+from micromet_path.pixels.shape import closed, filled, smoothed
 from micromet_path.pixels.stain import StainModel, optical_density
 
 __all__ = ["NucleiParams", "Spots", "View", "filled_pieces", "find_spots", "reduced"]
@@ -178,16 +178,9 @@ def filled_pieces(view: View, params: NucleiParams) -> Labels:
 
     reach = [ceil(_BRIDGE_UM / um) + 1 for um in view.um]
     padded = np.pad(view.stained, [(size, size) for size in reach])
-    grown = distance_um(~padded, view.spacing) <= _BRIDGE_UM
-    shrunk = distance_um(grown, view.spacing) > _BRIDGE_UM
-    stain = shrunk[reach[0] : -reach[0], reach[1] : -reach[1]] | view.stained
-    holes, n = ndimage.label(~stain)
-    area = np.bincount(holes.ravel(), minlength=n + 1) * (view.um[0] * view.um[1])
-    fill = area <= params.hole_um2
-    fill[0] = True  # label 0 of the complement is the stain itself
-    for border in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
-        fill[border[border > 0]] = False
-    return ndimage.label(fill[holes], np.ones((3, 3), bool))[0].astype(np.int32, copy=False)
+    stain = closed(padded, 2 * _BRIDGE_UM, view.spacing)[reach[0] : -reach[0], reach[1] : -reach[1]]
+    form = filled(stain, params.hole_um2, view.spacing)
+    return ndimage.label(form, np.ones((3, 3), bool))[0].astype(np.int32, copy=False)
 
 
 def find_spots(view: View, pieces: Labels, params: NucleiParams) -> Spots:

@@ -14,10 +14,12 @@ from micromet_path.geometry import PixelSpacing
 __all__ = [
     "Strokes",
     "bounding_box",
+    "closed",
     "closed_and_filled",
     "coarse",
     "distance_um",
     "edge_widths_um",
+    "filled",
     "gradient_per_um",
     "opened",
     "perimeter_um",
@@ -123,19 +125,28 @@ def _reopened(inside_um: Map, radius_um: float, spacing: PixelSpacing) -> Mask:
     return (inside_um > 0) & (distance_um(inside_um < radius_um, spacing) < radius_um)
 
 
-def closed_and_filled(mask: Mask, gap_um: float, hole_um2: float, spacing: PixelSpacing) -> Mask:
-    """A mask with gaps up to a width bridged, and holes up to an area filled: a membrane becomes its cell."""
+def closed(mask: Mask, gap_um: float, spacing: PixelSpacing) -> Mask:
+    """A mask with gaps up to a width bridged."""
+    near = distance_um(~mask, spacing) <= gap_um / 2
+    return np.asarray(mask | (distance_um(near, spacing) > gap_um / 2))
+
+
+def filled(mask: Mask, hole_um2: float, spacing: PixelSpacing) -> Mask:
+    """A mask with holes up to an area filled; what reaches the picture's border is no hole."""
     from scipy import ndimage
 
-    near = distance_um(~mask, spacing) <= gap_um / 2
-    closed = mask | (distance_um(near, spacing) > gap_um / 2)
-    holes, n = ndimage.label(~closed)
+    holes, n = ndimage.label(~mask)
     area_um2 = np.bincount(holes.ravel(), minlength=n + 1) * spacing.pixel_area_um2
     small = area_um2 <= hole_um2
     border = np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])
     small[border] = False
     small[0] = True
     return np.asarray(small[holes])
+
+
+def closed_and_filled(mask: Mask, gap_um: float, hole_um2: float, spacing: PixelSpacing) -> Mask:
+    """Gaps bridged, then holes filled: a membrane becomes its cell."""
+    return filled(closed(mask, gap_um, spacing), hole_um2, spacing)
 
 
 def smoothed(values: NDArray[Any], sigma_um: float, spacing: PixelSpacing) -> Map:
@@ -182,6 +193,7 @@ def gradient_per_um(values: Map, spacing: PixelSpacing) -> Map:
 
 @njit(cache=True, nogil=True)
 def _slope(values: Any, step_y: Any, step_x: Any) -> Any:
+    """Both differences of each pixel, without a padded copy; the border's value goes on outside."""
     rows, columns = values.shape
     result = np.empty((rows, columns))
     for row in range(rows):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing
-from micromet_path.pixels.shape import bounding_box, coarse, distance_um, perimeter_um, smoothed
+from micromet_path.pixels.shape import bounding_box, closed, coarse, distance_um, perimeter_um, smoothed
 
 __all__ = ["Around", "Beside", "around", "beside"]
 
@@ -75,7 +75,7 @@ def around(od: Map, dyes: Map, stained: Mask, spacing: PixelSpacing) -> Around:
     maps = (od[..., 0] + od[..., 1] + od[..., 2], dyes[..., 0], dyes[..., 1], stained)
     (density, pitch), *others = (coarse(values, spacing) for values in maps)
     density, (haematoxylin, chromogen, share) = density / 3, (values for values, _ in others)
-    sheet = _closed(share >= 0.25, 6.0, pitch)
+    sheet = closed(share >= 0.25, 6.0, pitch)
     tissue = (smoothed(density, 2.0, pitch) >= _GLASS_OD) & ~sheet
     apart = tissue & (distance_um(~sheet, pitch) >= _APART_UM)
     deep = distance_um(sheet, pitch) >= _DEEP_UM
@@ -94,12 +94,6 @@ def around(od: Map, dyes: Map, stained: Mask, spacing: PixelSpacing) -> Around:
         haematoxylin_ratio=ratios[3],
         brownness_excess=ratios[4],
     )
-
-
-def _closed(mask: Mask, gap_um: float, pitch: PixelSpacing) -> Mask:
-    """Gaps up to a width bridged."""
-    near = distance_um(~mask, pitch) <= gap_um / 2
-    return np.asarray(mask | (distance_um(near, pitch) > gap_um / 2))
 
 
 def _contrast(chromogen: Map, inside: Mask, pitch: PixelSpacing) -> float:
