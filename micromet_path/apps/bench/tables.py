@@ -15,7 +15,7 @@ from micromet_path.apps.bench.asked import ALL, Asked, Measure
 from micromet_path.apps.bench.measures import focus_confusion, measure_all, slide_confusion
 from micromet_path.apps.bench.records import Failure, FalseRow, FocusRow, NodeRow, SlideOutcome, SlideRow
 
-__all__ = ["SCHEMA", "Report", "csv_files", "markdown", "plain", "to_json"]
+__all__ = ["SCHEMA", "Report", "aligned", "csv_files", "markdown", "markdown_table", "plain", "to_json"]
 
 SCHEMA = "micromet-bench-accuracy/1"
 
@@ -158,10 +158,10 @@ def markdown(report: Report) -> str:
     parts = [
         "# Accuracy on synthetic slides",
         report.caption,
-        _table(["figure", "value", "95 % interval", "asked", "met", "n"], map(_line, report.asked)),
+        markdown_table(["figure", "value", "95 % interval", "asked", "met", "n"], map(_line, report.asked)),
         *_warnings(report),
         "## Other figures",
-        _table(["figure", "value", "95 % interval", "n"], (_line(m)[:3] + _line(m)[5:] for m in pooled)),
+        markdown_table(["figure", "value", "95 % interval", "n"], (_line(m)[:3] + _line(m)[5:] for m in pooled)),
         "## Foci by class (rows: truth)",
         _confusion(focus_confusion(report.outcomes)),
         "## Slides by category (rows: truth)",
@@ -180,7 +180,14 @@ def _line(measure: Measure) -> list[str]:
     ]  # fmt: skip
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Lines for a terminal, with columns as wide as their longest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(lines)
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
@@ -188,7 +195,9 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _confusion(table: Mapping[str, Mapping[str, int]]) -> str:
     columns = list(next(iter(table.values())))
-    return _table(["", *columns], ([name, *(str(count) for count in row.values())] for name, row in table.items()))
+    return markdown_table(
+        ["", *columns], ([name, *(str(count) for count in row.values())] for name, row in table.items())
+    )
 
 
 def _by_profile(report: Report) -> str:
@@ -198,7 +207,7 @@ def _by_profile(report: Report) -> str:
     cells = {(m.profile, m.name): _number(m.estimate.value, m.unit) for m in own}
     profiles = list(dict.fromkeys(measure.profile for measure in own))
     rows = ([profile, *(cells.get((profile, figure), "") for figure in figures)] for profile in profiles)
-    return _table(["profile", *figures], rows)
+    return markdown_table(["profile", *figures], rows)
 
 
 def _warnings(report: Report) -> list[str]:
@@ -214,14 +223,11 @@ def plain(report: Report) -> str:
     """The lines for a terminal: what was asked and whether it is met."""
     lines = [[_name(m), *_line(m)[1:]] for m in report.asked]
     header = ["figure", "value", "95 % interval", "asked", "met", "n"]
-    widths = [max(len(line[column]) for line in [header, *lines]) for column in range(len(header))]
-    rows = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-            for line in [header, *lines]]  # fmt: skip
     missed = sum(measure.is_met is False for measure in report.asked)
     unmeasured = sum(measure.is_met is None for measure in report.asked)
     verdict = f"{len(lines) - missed - unmeasured} of {len(lines)} figures are as asked, {missed} are not"
     verdict += f", {unmeasured} could not be measured." if unmeasured else "."
-    return "\n".join([*rows, "", verdict, *_warnings(report), report.caption])
+    return "\n".join([aligned([header, *lines]), "", verdict, *_warnings(report), report.caption])
 
 
 def to_json(report: Report) -> dict[str, Any]:

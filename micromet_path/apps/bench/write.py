@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from micromet_path.apps.bench.plot import plot
 from micromet_path.apps.bench.tables import Report, csv_files, markdown
 from micromet_path.errors import ReaderError, ResultError
 
-__all__ = ["prepare", "write_report", "write_whole"]
+__all__ = ["prepare", "write_report", "write_texts"]
 
 
 def prepare(folder: Path) -> None:
@@ -38,16 +38,21 @@ def write_report(folder: Path, report: Report) -> str | None:
         Why there is no picture, where there is none.
     """
     texts = {**csv_files(report), "accuracy.md": markdown(report)}
-    for name, text in texts.items():
-        write_whole(folder / name, lambda part, text=text: part.write_text(text, encoding="utf-8", newline="\n"))  # type: ignore[misc]
+    write_texts(folder, texts)
     try:
-        write_whole(folder / "accuracy.png", lambda part: plot(report, part))
+        _whole(folder / "accuracy.png", lambda part: plot(report, part))
     except ReaderError as error:
         return str(error)
     return None
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write files by name, each whole or not at all."""
+    for name, text in texts.items():
+        _whole(folder / name, lambda part, text=text: part.write_text(text, encoding="utf-8", newline="\n"))  # type: ignore[misc]
+
+
+def _whole(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file under another name and rename it."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:

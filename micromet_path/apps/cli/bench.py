@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,10 +102,16 @@ def _show(command: AccuracyCommand, report: Any) -> None:
         no_picture = write_report(command.out, report)
         if no_picture is not None:
             complain(no_picture)
+    _print(command, to_json if command.as_json else plain, report)
+
+
+def _print(command: AccuracyCommand | SpeedCommand, form: Callable[[Any], Any], report: Any) -> None:
+    """The figures on stdout, as one JSON object or as lines."""
+    content = form(report)
     if command.as_json:
-        click.echo(json.dumps(to_json(report), allow_nan=False, separators=(",", ":")))
+        click.echo(json.dumps(content, allow_nan=False, separators=(",", ":")))
         return
-    click.echo(plain(report))
+    click.echo(content)
     if command.out is not None:
         click.echo(f"written to {command.out}")
 
@@ -185,9 +192,4 @@ def run_speed(command: SpeedCommand) -> None:
     report = run(request, lambda title: progress_bar(title, shown=not command.quiet))
     if command.out is not None:
         write_speed(command.out, report)
-    if command.as_json:
-        click.echo(json.dumps(to_json(report), allow_nan=False, separators=(",", ":")))
-        return
-    click.echo(plain(report))
-    if command.out is not None:
-        click.echo(f"written to {command.out}")
+    _print(command, to_json if command.as_json else plain, report)

@@ -16,6 +16,7 @@ from micromet_path.apps.bench.speed.asked import Figure
 from micromet_path.apps.bench.speed.figures import Measured
 from micromet_path.apps.bench.speed.rounds import Measurement
 from micromet_path.apps.bench.speed.running import SpeedReport
+from micromet_path.apps.bench.tables import aligned, markdown_table
 
 __all__ = ["SCHEMA", "csv_text", "markdown", "plain", "steps_of", "to_json"]
 
@@ -173,28 +174,17 @@ def summary(report: SpeedReport) -> str:
 
 def plain(report: SpeedReport) -> str:
     """The lines for a terminal."""
-    parts = [f"{title}\n{_aligned(rows)}" for title, rows in tables(report)]
+    parts = [f"{title}\n{aligned(rows)}" for title, rows in tables(report)]
     parts.insert(1, summary(report))
     return "\n\n".join([*parts, *_reasons(report), *_floors(report), caption(report)])
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-    return "\n".join(lines)
 
 
 def markdown(report: SpeedReport) -> str:
     """The tables for a page."""
     parts = ["# Speed"]
     for title, (header, *rows) in tables(report):
-        lines = [header, ["---"] * len(header), *rows]
-        parts += [f"## {title}", "\n".join("| " + " | ".join(map(_escaped, line)) + " |" for line in lines)]
+        parts += [f"## {title}", markdown_table(header, rows)]
     return "\n\n".join([*parts, summary(report), *_reasons(report), *_floors(report), caption(report)]) + "\n"
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|")
 
 
 # -- for programs --------------------------------------------------------------------------------
