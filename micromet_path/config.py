@@ -141,8 +141,9 @@ class LookParams:
     ----------
     most_candidates : int
         The largest so many are looked at; what is known of the others is their sums.
-    fine_um : float
-        Candidates up to this extent are read at level 0, larger ones at 0.5 um a pixel where level 0 is finer.
+    spacing_um : float
+        Pixels of level 0 are averaged, a whole number of them along each axis, as long as they stay below this: nuclei,
+        rims and processes of cells show at 0.5 um.
     window_um : float
         Side of a window; larger candidates are seen in several.
     most_windows : int
@@ -150,8 +151,8 @@ class LookParams:
     """
 
     most_candidates: int = 2000
-    fine_um: float = 30.0
-    window_um: float = 250.0
+    spacing_um: float = 0.5
+    window_um: float = 160.0
     most_windows: int = 1
 
     def __post_init__(self) -> None:
@@ -160,10 +161,10 @@ class LookParams:
                 "look: expected most_candidates of 0 or more and most_windows of 1 or more, found "
                 f"{self.most_candidates} and {self.most_windows}"
             )
-        if not 0 <= self.fine_um <= self.window_um <= 2000 or self.window_um < 50:
+        if not (0 < self.spacing_um <= 1 and 50 <= self.window_um <= 2000):
             raise ConfigError(
-                f"look: expected 0 <= fine_um <= window_um "
-                f"and window_um from 50 to 2000, found {self.fine_um:g} and {self.window_um:g}"
+                "look: expected spacing_um above 0 and not above 1, and window_um from 50 to 2000, found "
+                f"{self.spacing_um:g} and {self.window_um:g}"
             )
 
 

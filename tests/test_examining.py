@@ -91,7 +91,8 @@ def test_a_large_candidate_is_seen_in_windows_and_taken_to_be_like_them():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"most_candidates": -1}, {"most_windows": 0}, {"fine_um": -5.0}, {"fine_um": 500.0}, {"window_um": 1e5}]
+    "wrong",
+    [{"most_candidates": -1}, {"most_windows": 0}, {"spacing_um": 0.0}, {"spacing_um": 1.5}, {"window_um": 1e5}],
 )
 def test_nonsense_is_refused(wrong):
     with pytest.raises(ConfigError, match="look: expected"):

@@ -7,7 +7,7 @@ is a sum of fragments.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 
@@ -19,14 +19,15 @@ from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import Fragments, Runs, Tree
 from micromet_path.pipeline.reading import in_threads
-from micromet_path.pixels.anucleate import ANUCLEATE_FLAGS, Bareness, anucleate_flags, with_faint_stain
-from micromet_path.pixels.evidence import View, evidence
+from micromet_path.pixels.anucleate import ANUCLEATE_FLAGS, Bareness, anucleate_flags, may_be_bare, with_faint_stain
+from micromet_path.pixels.evidence import Evidence, View
 from micromet_path.pixels.examine import FLAGS, flags_of
 from micromet_path.pixels.examine_params import ExamineParams
 from micromet_path.pixels.hue import SlideHue, slide_hue
 from micromet_path.pixels.link import cut
 from micromet_path.pixels.nuclei import (
     MARGIN_UM,
+    NO_NUCLEI,
     CellCount,
     NucleiParams,
     NucleiTally,
@@ -42,8 +43,6 @@ __all__ = ["examine_candidates"]
 _GAP_UM = 7.0  # one small lymphocyte, whatever gap a result is cut at
 _OWN_HUE = SlideHue(haematoxylin=0.0, residual=0.0, is_known=True)
 _WITH_OWN_CHROMOGEN = ("estimated", "estimated: chromogen")
-_OF_ALL = ("rim_um", "around", "glass", "deep", "high_od", "nucleus")  # facts of windows that are judged together
-_COARSE_UM = 0.5  # nuclei and processes of cells show at this scale; larger candidates are read at it
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,15 @@ class _Candidate:
     stop: NDArray[np.int32]
     bbox_px0: tuple[int, int, int, int]
     is_at_margin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """A part of a candidate at level 0, the nuclei that it shows, and how much of the candidate lies in it."""
+
+    view: View
+    tally: NucleiTally
+    px: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,80 +88,72 @@ class _Eye:
 
     def __call__(self, candidate: _Candidate) -> _Seen | None:
         """What the windows of a candidate show; None where they cannot be read."""
-        tally, flags, seen_px = NucleiTally(np.empty((0, 2))), dict.fromkeys((*FLAGS, *_OF_ALL), 0.0), 0
-        native, spacing = self.slide.info.spacing, self._spacing(candidate)
-        margin_x, margin_y = (ceil(MARGIN_UM / um) for um in (native.x_um, native.y_um))
+        try:
+            windows = list(self._windows(candidate))
+        except UnreadableSlideError:
+            return None
+        if not windows:
+            return None
+        tally, seen_px = sum((window.tally for window in windows), NO_NUCLEI), sum(window.px for window in windows)
+        found = [Evidence(window.view, self.model, self.examine) for window in windows]
+        weights = [window.px / seen_px for window in windows]
+
+        def mean(measure: Callable[[Evidence], float]) -> float:
+            return sum(weight * measure(one) for weight, one in zip(weights, found, strict=True))
+
+        each = [flags_of(one, self.examine) for one in found]
+        flags = {name: sum(weight * one[name] for weight, one in zip(weights, each, strict=True)) for name in FLAGS}
+        factor = int((candidate.stop - candidate.start).sum()) / seen_px
+        filled_um2 = max(tally.shown_um2 + tally.hidden_um2, seen_px * self.slide.info.spacing.pixel_area_um2)
+        bare_share = 1 - tally.shown_um2 / filled_um2
+        has_nucleus = any(map(self._has_nucleus, windows, found))
+        if may_be_bare(has_nucleus, bare_share, self.examine):
+            bare = Bareness(
+                area_um2=filled_um2 * factor,
+                has_nucleus=has_nucleus,
+                bare_share=bare_share,
+                rim_um=mean(lambda one: one.rim_width_um),
+                nuclear_share_around=mean(lambda one: one.beside.nuclear_share_around),
+                high_od=mean(lambda one: one.chromogen_high_od),
+                is_at_border=candidate.is_at_margin,
+                glass_share=mean(lambda one: one.around.glass_share),
+                deep_share=mean(lambda one: min(1.0, one.around.deep_area_um2 / one.area_um2)),
+            )
+            for name, strength in anucleate_flags(bare, self.examine).items():
+                flags[name] = max(flags.get(name, 0.0), strength)
+        return _Seen(candidate.members, _extrapolated(cells_of(tally, self.nuclei), factor), flags)
+
+    def _windows(self, candidate: _Candidate) -> Iterator[_Window]:
+        """The windows that show some of the candidate, each with its nuclei."""
+        native, steps = self.slide.info.spacing, self._steps
+        spacing = native.downsampled(*steps)
+        margin = (ceil(MARGIN_UM / native.x_um), ceil(MARGIN_UM / native.y_um))
         for core in _cores(candidate, native, self.look):
-            grown = Region(core.x0 - margin_x, core.y0 - margin_y, core.x1 + margin_x, core.y1 + margin_y)
-            region = grown.intersection(self.slide.info.region)
+            region = _grown(core, margin, steps, self.slide.info.region)
             stained_px0 = _mask(candidate, region)
             inside_px = int(np.count_nonzero(stained_px0[_slices(core, region)]))
-            if not inside_px:
+            stained = _reduced(stained_px0, steps)
+            if not (inside_px and stained.any()):
                 continue
-            try:
-                rgb = self.slide.read(region, spacing).rgb
-            except UnreadableSlideError:
-                return None
-            stained = _reduced(stained_px0, rgb.shape[:2])
-            if not stained.any():
-                continue
-            actual = PixelSpacing(region.width * native.x_um / rgb.shape[1], region.height * native.y_um / rgb.shape[0])
-            window = _scaled_slices(core, region, rgb.shape[:2])
-            view = View(rgb, stained, actual, self.hue, candidate.is_at_margin)
-            here = tally_nuclei(rgb, stained, self.model, actual, self.nuclei, window)
-            tally = tally + here
-            for name, strength in self._facts(view, bool(here.possible)).items():
-                flags[name] += strength * inside_px
-            seen_px += inside_px
-        if not seen_px:
-            return None
-        return self._summed(candidate, tally, {name: total / seen_px for name, total in flags.items()}, seen_px)
+            rgb = self.slide.read(region, spacing).rgb
+            view = View(rgb, stained, spacing, self.hue, candidate.is_at_margin)
+            at = _scaled_slices(core, region, steps)
+            yield _Window(view, tally_nuclei(rgb, stained, self.model, spacing, self.nuclei, at), inside_px)
 
-    def _facts(self, view: View, has_nucleus: bool) -> dict[str, float]:
-        """Strengths of one window, and what only all of them together can be judged by."""
-        found = evidence(view, self.model, self.examine)
-        if not has_nucleus and found.strokes.area_um2 < self.examine.bare_piece_um2[0]:
-            wider = with_faint_stain(view.rgb, view.stained, self.model, view.spacing)
-            has_nucleus = tally_nuclei(view.rgb, wider, self.model, view.spacing, self.nuclei).possible > 0
-        return {
-            **flags_of(found, self.examine),
-            "rim_um": found.rim_width_um,
-            "around": found.beside.nuclear_share_around,
-            "glass": found.around.glass_share,
-            "deep": min(1.0, found.around.deep_area_um2 / found.strokes.area_um2),
-            "high_od": found.chromogen_high_od,
-            "nucleus": float(has_nucleus),
-        }
+    def _has_nucleus(self, window: _Window, found: Evidence) -> bool:
+        """Whether anything in a window may be a nucleus; in a small piece the paler stain about it closes the ring."""
+        if window.tally.possible or found.area_um2 >= self.examine.bare_piece_um2[0]:
+            return window.tally.possible > 0
+        view = window.view
+        wider = with_faint_stain(view.rgb, view.stained, self.model, view.spacing)
+        return tally_nuclei(view.rgb, wider, self.model, view.spacing, self.nuclei).possible > 0
 
-    def _summed(self, candidate: _Candidate, tally: NucleiTally, facts: dict[str, float], seen_px: int) -> _Seen:
-        """Cells and flags of the whole candidate from means over its windows."""
-        cells = cells_of(tally, self.nuclei)
-        area_px = int((candidate.stop - candidate.start).sum())
-        seen_um2, factor = seen_px * self.slide.info.spacing.pixel_area_um2, area_px / seen_px
-        filled_um2 = max(tally.shown_um2 + tally.hidden_um2, seen_um2)
-        rim_um, around, glass, deep, high_od, nucleus = (facts.pop(name) for name in _OF_ALL)
-        bare = Bareness(
-            area_um2=filled_um2 * factor,
-            has_nucleus=nucleus > 0,
-            bare_share=1 - tally.shown_um2 / filled_um2,
-            rim_um=rim_um,
-            nuclear_share_around=around,
-            high_od=high_od,
-            is_at_border=candidate.is_at_margin,
-            glass_share=glass,
-            deep_share=deep,
-        )
-        for name, strength in anucleate_flags(bare, self.examine).items():
-            facts[name] = max(facts.get(name, 0.0), strength)
-        return _Seen(candidate.members, _extrapolated(cells, factor), facts)
-
-    def _spacing(self, candidate: _Candidate) -> PixelSpacing:
-        """Level 0 for what is small, a scale at which nuclei still show for the rest."""
+    @property
+    def _steps(self) -> tuple[int, int]:
+        """Pixels of level 0 along x and y that make one of a window."""
         native = self.slide.info.spacing
-        x0, y0, x1, y1 = candidate.bbox_px0
-        if max((x1 - x0) * native.x_um, (y1 - y0) * native.y_um) <= self.look.fine_um:
-            return native
-        return PixelSpacing(max(native.x_um, _COARSE_UM), max(native.y_um, _COARSE_UM))
+        x, y = (max(1, int(self.look.spacing_um / um + 0.01)) for um in (native.x_um, native.y_um))
+        return x, y
 
 
 def examine_candidates(
@@ -259,17 +259,21 @@ def _mask(candidate: _Candidate, region: Region) -> NDArray[np.bool_]:
     return mask
 
 
-def _reduced(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """The mask at the shape of a coarser picture: pixels of which half or more is stained."""
-    if mask.shape == tuple(shape):
-        return mask
-    rows, columns = (
-        np.minimum(np.arange(size) * target // size, target - 1) for size, target in zip(mask.shape, shape, strict=True)
-    )
-    flat = (rows[:, None] * shape[1] + columns[None, :]).ravel()
-    stained = np.bincount(flat, mask.ravel(), minlength=shape[0] * shape[1])
-    total = np.bincount(flat, minlength=shape[0] * shape[1])
-    return np.asarray((2 * stained >= np.maximum(total, 1)).reshape(shape))
+def _grown(core: Region, margin: tuple[int, int], steps: tuple[int, int], bounds: Region) -> Region:
+    """A core with a margin as far as the slide goes, in whole pixels of a window."""
+    region = Region(core.x0 - margin[0], core.y0 - margin[1], core.x1 + margin[0], core.y1 + margin[1])
+    region = region.intersection(bounds)
+    width, height = (max(step, size // step * step) for step, size in zip(steps, region.shape[::-1], strict=True))
+    return Region(region.x0, region.y0, region.x0 + width, region.y0 + height).intersection(bounds)
+
+
+def _reduced(mask: NDArray[np.bool_], steps: tuple[int, int]) -> NDArray[np.bool_]:
+    """The mask in pixels of a window: those of which half or more is stained."""
+    across, down = steps
+    rows, columns = max(1, mask.shape[0] // down), max(1, mask.shape[1] // across)
+    parts = mask[: rows * down, : columns * across].astype(np.uint8)
+    parts = parts.reshape(rows, -1, columns, parts.shape[1] // columns)
+    return np.asarray(2 * parts.sum(axis=(1, 3)) >= parts.shape[1] * parts.shape[3])
 
 
 def _slices(core: Region, region: Region) -> tuple[slice, slice]:
@@ -277,12 +281,11 @@ def _slices(core: Region, region: Region) -> tuple[slice, slice]:
     return slice(core.y0 - region.y0, core.y1 - region.y0), slice(core.x0 - region.x0, core.x1 - region.x0)
 
 
-def _scaled_slices(core: Region, region: Region, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """The same in a picture of that region at another scale."""
-    at = _slices(core, region)
+def _scaled_slices(core: Region, region: Region, steps: tuple[int, int]) -> tuple[slice, slice]:
+    """The same in pixels of a window."""
     rows, columns = (
-        slice(part.start * size // whole, -(-part.stop * size // whole))
-        for part, size, whole in zip(at, shape, region.shape, strict=True)
+        slice(part.start // step, -(-part.stop // step))
+        for part, step in zip(_slices(core, region), steps[::-1], strict=True)
     )
     return rows, columns
 

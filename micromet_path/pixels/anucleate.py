@@ -18,7 +18,7 @@ from micromet_path.pixels.hue import density_and_dyes
 from micromet_path.pixels.shape import distance_um, smoothed
 from micromet_path.pixels.stain import StainModel
 
-__all__ = ["ANUCLEATE_FLAGS", "Bareness", "anucleate_flags", "with_faint_stain"]
+__all__ = ["ANUCLEATE_FLAGS", "Bareness", "anucleate_flags", "may_be_bare", "with_faint_stain"]
 
 ANUCLEATE_FLAGS = ("no_nuclei", "deposit", "ink")
 
@@ -81,6 +81,18 @@ def with_faint_stain(
     level = max(_FAINTEST_OD, _FAINT_SHARE * float(np.median(chromogen[stained])))
     faint = smoothed(chromogen, 0.5, spacing) >= level
     return np.asarray(stained | (faint & (distance_um(~stained, spacing) <= _FAINT_REACH_UM)))
+
+
+def may_be_bare(has_nucleus: bool, bare_share: float, params: ExamineParams) -> bool:
+    """Whether `anucleate_flags` can be anything but 0, whatever the rest of what is asked: mostly it is not.
+
+    Parameters
+    ----------
+    has_nucleus, bare_share
+        As in `Bareness`.
+    params : ExamineParams
+    """
+    return not has_nucleus or bare_share > min(params.bare_share[0], params.flake_bare[0], params.coat_bare[0])
 
 
 def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:

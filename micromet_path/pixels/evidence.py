@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from micromet_path.pixels.shape import (
 from micromet_path.pixels.stain import StainModel
 from micromet_path.pixels.surroundings import Around, Beside, around, beside
 
-__all__ = ["Evidence", "View", "evidence"]
+__all__ = ["Evidence", "View"]
 
 _OPTICS_UM = 0.5  # smoothing before slopes of nuclei are measured: keeps what a 0.5 aperture resolves
 _RIM_OPTICS_UM = 1.5  # of chromogen: compression keeps colour in blocks of 16 pixels, coarser than light
@@ -65,49 +66,10 @@ class View:
             raise ConfigError("a view needs at least one stained pixel of its candidate, found none")
 
 
-@dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is measured of a candidate.
+    """What is measured of one candidate, each measure when it is first asked for.
 
-    Parameters
-    ----------
-    hue : Hue
-        Colour of the stain.
-    slide_hue : SlideHue
-        The chromogen it is compared with.
-    strokes : Strokes
-        Form of the stain.
-    around : Around
-        What the stain is like at the scale of cells, and the tissue around it.
-    beside : Beside
-        Nuclei in it and next to it.
-    chromogen_od, chromogen_high_od : float
-        Median and 90th percentile of the stained pixels.
-    density_od : float
-        Median of the mean density of the three colours.
-    rim_width_um : float
-        Width of the stain's sharpest edges (standard deviation).
-    around_width_um : float or None
-        The same of nuclear edges in the view; None where there are none.
-    is_at_border : bool
-        As of the view.
-    """
-
-    hue: Hue
-    slide_hue: SlideHue
-    strokes: Strokes
-    around: Around
-    beside: Beside
-    chromogen_od: float
-    chromogen_high_od: float
-    density_od: float
-    rim_width_um: float
-    around_width_um: float | None
-    is_at_border: bool = False
-
-
-def evidence(view: View, model: StainModel, params: ExamineParams | None = None) -> Evidence:
-    """Measure one candidate.
+    Most flags are ruled out by one cheap measure, and the dear ones are then never taken.
 
     Parameters
     ----------
@@ -116,25 +78,86 @@ def evidence(view: View, model: StainModel, params: ExamineParams | None = None)
     params : ExamineParams, optional
         Only what decides of single pixels is used: colours, and the width of a stroke.
     """
-    params = params or ExamineParams()
-    od, dyes = density_and_dyes(view.rgb, model)
-    chromogen = dyes[..., 1][view.stained]
-    typical_od, high_od = np.quantile(chromogen, [0.5, 0.9])
-    rows, columns = bounding_box(view.stained, _RIM_REACH_UM + 3 * _RIM_OPTICS_UM, view.spacing)
-    own, own_dyes = view.stained[rows, columns], dyes[rows, columns]
-    return Evidence(
-        hue=hue_of(od, dyes, view.stained, model, params, view.hue),
-        slide_hue=view.hue,
-        strokes=strokes_of(own, params.stroke_um, view.spacing),
-        around=around(od, dyes, view.stained, view.spacing),
-        beside=beside(dyes[..., 0], view.stained, view.spacing),
-        chromogen_od=float(typical_od),
-        chromogen_high_od=float(high_od),
-        density_od=float(np.median(od[view.stained] @ np.full(3, 1 / 3))),
-        rim_width_um=_rim_width_um(own_dyes[..., 1], own, view.spacing),
-        around_width_um=_nuclear_width_um(dyes[..., 0], view.stained, view.spacing),
-        is_at_border=view.is_at_border,
-    )
+
+    def __init__(self, view: View, model: StainModel, params: ExamineParams | None = None) -> None:
+        self.view = view
+        self._model = model
+        self._params = params or ExamineParams()
+        self._od, self._dyes = density_and_dyes(view.rgb, model)
+
+    @property
+    def slide_hue(self) -> SlideHue:
+        """The chromogen that the stain is compared with."""
+        return self.view.hue
+
+    @property
+    def is_at_border(self) -> bool:
+        """As of the view."""
+        return self.view.is_at_border
+
+    @cached_property
+    def area_um2(self) -> float:
+        """Area of the stained pixels."""
+        return int(np.count_nonzero(self.view.stained)) * self.view.spacing.pixel_area_um2
+
+    @cached_property
+    def hue(self) -> Hue:
+        """Colour of the stain."""
+        return hue_of(self._od, self._dyes, self.view.stained, self._model, self._params, self.view.hue)
+
+    @cached_property
+    def strokes(self) -> Strokes:
+        """Form of the stain."""
+        return strokes_of(self._own, self._params.stroke_um, self.view.spacing)
+
+    @cached_property
+    def around(self) -> Around:
+        """What the stain is like at the scale of cells, and the tissue around it."""
+        return around(self._od, self._dyes, self.view.stained, self.view.spacing)
+
+    @cached_property
+    def beside(self) -> Beside:
+        """Nuclei in it and next to it."""
+        return beside(self._dyes[..., 0], self.view.stained, self.view.spacing)
+
+    @property
+    def chromogen_od(self) -> float:
+        """Median chromogen of the stained pixels."""
+        return self._chromogen_quantiles[0]
+
+    @property
+    def chromogen_high_od(self) -> float:
+        """90th percentile of it."""
+        return self._chromogen_quantiles[1]
+
+    @cached_property
+    def density_od(self) -> float:
+        """Median of the mean density of the three colours."""
+        return float(np.median(self._od[self.view.stained].mean(axis=1)))
+
+    @cached_property
+    def rim_width_um(self) -> float:
+        """Width of the stain's sharpest edges (standard deviation)."""
+        return _rim_width_um(self._dyes[*self._box, 1], self._own, self.view.spacing)
+
+    @cached_property
+    def around_width_um(self) -> float | None:
+        """The same of nuclear edges in the view; None where there are none."""
+        return _nuclear_width_um(self._dyes[..., 0], self.view.stained, self.view.spacing)
+
+    @cached_property
+    def _chromogen_quantiles(self) -> tuple[float, float]:
+        typical, high = np.quantile(self._dyes[..., 1][self.view.stained], [0.5, 0.9])
+        return float(typical), float(high)
+
+    @cached_property
+    def _box(self) -> tuple[slice, slice]:
+        """The stain with as much beside it as its rims need."""
+        return bounding_box(self.view.stained, _RIM_REACH_UM + 3 * _RIM_OPTICS_UM, self.view.spacing)
+
+    @property
+    def _own(self) -> NDArray[np.bool_]:
+        return self.view.stained[self._box]
 
 
 def _rim_width_um(chromogen: NDArray[np.float64], stained: NDArray[np.bool_], spacing: PixelSpacing) -> float:

@@ -3,13 +3,14 @@
 `pixels.evidence` measures one candidate in a crop, `flags_of` turns the measures into strengths, `examine` does
 both. A strength is 0 to 1 and graded; 0.5 and more decides. Flags explain and order, they never delete, and
 a false alarm on tumour is worse than a mimic that goes without its flag: every flag asks for several
-independent signs at once and takes the weakest.
+independent signs at once and takes the weakest. The cheap signs are asked first; once one is missing, the dear ones
+are not measured at all.
 """
 
 from __future__ import annotations
 
-from micromet_path.pixels.evidence import Evidence, View, evidence
-from micromet_path.pixels.examine_params import ExamineParams, all_of, ramp
+from micromet_path.pixels.evidence import Evidence, View
+from micromet_path.pixels.examine_params import ExamineParams, Signs, all_of, ramp, weakest
 from micromet_path.pixels.hue import off_hue_strength
 from micromet_path.pixels.stain import StainModel
 
@@ -56,7 +57,7 @@ def examine(view: View, model: StainModel, params: ExamineParams) -> dict[str, f
     >>> examine(View(rgb, disc, PixelSpacing(0.5, 0.5)), model, ExamineParams())["pigment_like"]
     1.0
     """
-    return flags_of(evidence(view, model, params), params)
+    return flags_of(Evidence(view, model, params), params)
 
 
 def flags_of(found: Evidence, params: ExamineParams) -> dict[str, float]:
@@ -75,105 +76,115 @@ def flags_of(found: Evidence, params: ExamineParams) -> dict[str, float]:
     return {name: strengths[name] for name in FLAGS}
 
 
-def _pigment(found: Evidence, params: ExamineParams) -> float:
+@weakest
+def _pigment(found: Evidence, params: ExamineParams) -> Signs:
     """Black: neutral, and by more residual than brown over blue can have."""
-    excess = found.hue.residual - found.slide_hue.residual
-    return all_of(
-        ramp(found.hue.neutral_share, params.neutral_share),
-        ramp(excess, params.neutral_residual),
-        ramp(found.strokes.area_um2, params.colour_um2),
-    )
+    yield ramp(found.area_um2, params.colour_um2)
+    yield ramp(found.hue.neutral_share, params.neutral_share)
+    yield ramp(found.hue.residual - found.slide_hue.residual, params.neutral_residual)
 
 
-def _pigment_hue(found: Evidence, params: ExamineParams) -> float:
+@weakest
+def _pigment_hue(found: Evidence, params: ExamineParams) -> Signs:
     """Another brown than the slide's, on densities that could be measured."""
-    return all_of(
-        off_hue_strength(found.hue.residual, found.hue.haematoxylin, found.slide_hue, params),
-        ramp(found.hue.unsaturated_share, params.measurable),
-        ramp(found.strokes.area_um2, params.colour_um2),
-    )
+    yield ramp(found.area_um2, params.colour_um2)
+    yield ramp(found.hue.unsaturated_share, params.measurable)
+    yield off_hue_strength(found.hue.residual, found.hue.haematoxylin, found.slide_hue, params)
 
 
-def _blur(found: Evidence, params: ExamineParams) -> float:
+@weakest
+def _blur(found: Evidence, params: ExamineParams) -> Signs:
     """Rims far softer than the optics that show the nuclei beside it."""
+    yield ramp(found.rim_width_um, params.rim_width_um)
     optics_um = max(found.around_width_um or 0.0, _SHARP_OPTICS_UM)
-    return all_of(ramp(found.rim_width_um, params.rim_width_um), ramp(found.rim_width_um / optics_um, params.rim_ratio))
+    yield ramp(found.rim_width_um / optics_um, params.rim_ratio)
 
 
 def _ink(found: Evidence, params: ExamineParams) -> float:
     """A colour that the dyes cannot make; or broad, dark, without structure, and black or another brown."""
-    black = max(_pigment(found, params), _pigment_hue(found, params))
-    uniform = all_of(
-        black,
-        ramp(found.around.deep_area_um2, params.broad_um2),
-        ramp(found.around.contrast, params.ink_contrast),
-        ramp(found.density_od, params.ink_od),
-    )
-    return max(ramp(found.hue.off_wedge_share, params.off_wedge_share), uniform)
+    return max(ramp(found.hue.off_wedge_share, params.off_wedge_share), _uniform(found, params))
 
 
-def _fold(found: Evidence, params: ExamineParams) -> float:
+@weakest
+def _uniform(found: Evidence, params: ExamineParams) -> Signs:
+    """Broad, dark, without structure, and black or another brown."""
+    yield max(_pigment(found, params), _pigment_hue(found, params))
+    yield ramp(found.density_od, params.ink_od)
+    yield ramp(found.around.deep_area_um2, params.broad_um2)
+    yield ramp(found.around.contrast, params.ink_contrast)
+
+
+@weakest
+def _fold(found: Evidence, params: ExamineParams) -> Signs:
     """Both dyes doubled against the tissue around, without a change of colour."""
+    yield ramp(found.chromogen_high_od, params.fold_od)
     facts = found.around
     if facts.haematoxylin_ratio is None or facts.chromogen_ratio is None:
-        return 0.0
-    return all_of(
-        ramp(facts.haematoxylin_ratio, params.fold_density),
-        ramp(facts.haematoxylin_ratio, params.fold_excess),
-        ramp(facts.brownness_excess, params.fold_brownness),
-        ramp(facts.chromogen_ratio, params.fold_chromogen),
-        ramp(found.chromogen_high_od, params.fold_od),
-    )
+        yield 0.0
+        return
+    yield ramp(facts.haematoxylin_ratio, params.fold_density)
+    yield ramp(facts.haematoxylin_ratio, params.fold_excess)
+    yield ramp(facts.brownness_excess, params.fold_brownness)
+    yield ramp(facts.chromogen_ratio, params.fold_chromogen)
 
 
-def _stellate(found: Evidence, params: ExamineParams) -> float:
+@weakest
+def _stellate(found: Evidence, params: ExamineParams) -> Signs:
     """Branching strokes without a body, weak to moderate: thin throughout, or thin in part and over other cells."""
+    yield ramp(found.chromogen_od, params.moderate_od)
     strokes = found.strokes
-    thin = all_of(
-        ramp(strokes.thin_share, params.thin_share),
-        ramp(strokes.compactness, params.branching),
-        ramp(found.chromogen_high_od, params.form_od),
-    )
-    between = all_of(
-        ramp(strokes.thin_share, params.partly_thin),
-        ramp(strokes.compactness, params.partly_branching),
-        _between_nuclei(found, params),
-    )
-    return all_of(
-        max(thin, between),
-        ramp(strokes.enclosed_ratio, params.enclosed),
-        ramp(strokes.length_um, params.process_length_um),
-        ramp(found.chromogen_od, params.moderate_od),
-    )
+    yield ramp(strokes.length_um, params.process_length_um)
+    yield ramp(strokes.enclosed_ratio, params.enclosed)
+    yield max(_thin(found, params), _partly_thin(found, params))
 
 
-def _between_nuclei(found: Evidence, params: ExamineParams) -> float:
-    """Stain that leaves the nuclei of the tissue where they are, as what runs between them does."""
+@weakest
+def _thin(found: Evidence, params: ExamineParams) -> Signs:
+    """Strokes throughout."""
+    yield ramp(found.strokes.thin_share, params.thin_share)
+    yield ramp(found.strokes.compactness, params.branching)
+    yield ramp(found.chromogen_high_od, params.form_od)
+
+
+@weakest
+def _partly_thin(found: Evidence, params: ExamineParams) -> Signs:
+    """Strokes in part that leave the nuclei of the tissue where they are, as what runs between them does."""
+    yield ramp(found.strokes.thin_share, params.partly_thin)
+    yield ramp(found.strokes.compactness, params.partly_branching)
     ratio, around_od = found.around.haematoxylin_ratio, found.around.haematoxylin_around_od
     if ratio is None or around_od is None:
-        return 0.0
+        yield 0.0
+        return
     seeming = params.seeming_blue * found.chromogen_od / max(around_od, 0.02)
-    return all_of(ramp(ratio - seeming, params.overlay), ramp(around_od, params.overlay_around_od))
+    yield ramp(ratio - seeming, params.overlay)
+    yield ramp(around_od, params.overlay_around_od)
 
 
-def _precipitate(found: Evidence, params: ExamineParams) -> float:
+@weakest
+def _precipitate(found: Evidence, params: ExamineParams) -> Signs:
     """Several dense sharp flecks smaller than cells that do not care where the nuclei are."""
-    return all_of(
-        ramp(found.strokes.largest_um2, params.fleck_area_um2),
-        ramp(found.strokes.n_parts, params.fleck_count),
-        ramp(found.strokes.size_spread, params.fleck_spread),
-        ramp(found.chromogen_high_od, params.fleck_od),
-        ramp(found.rim_width_um, params.fleck_rim_um),
-        ramp(found.beside.nuclear_share_around, params.fleck_room),
-        ramp(found.beside.relation, params.fleck_nuclei),
-    )
+    yield ramp(found.chromogen_high_od, params.fleck_od)
+    yield ramp(found.strokes.largest_um2, params.fleck_area_um2)
+    yield ramp(found.strokes.n_parts, params.fleck_count)
+    yield ramp(found.strokes.size_spread, params.fleck_spread)
+    yield ramp(found.rim_width_um, params.fleck_rim_um)
+    yield ramp(found.beside.nuclear_share_around, params.fleck_room)
+    yield ramp(found.beside.relation, params.fleck_nuclei)
 
 
-def _plasma(found: Evidence, params: ExamineParams) -> float:
+@weakest
+def _plasma(found: Evidence, params: ExamineParams) -> Signs:
     """One small cell of moderate stain and a single nucleus: a cap on one side of it, or weak beside a small one."""
-    facts, high_od = found.beside, found.chromogen_high_od
+    high_od = found.chromogen_high_od
+    yield ramp(high_od, params.moderate_od)
+    yield ramp(found.area_um2, params.plasma_area_um2)
+    facts = found.beside
     if facts.nucleus_um2 is None:
-        return 0.0
+        yield 0.0
+        return
+    yield ramp(found.area_um2 + facts.nucleus_um2, params.plasma_area_um2)
+    yield ramp(found.area_um2 / facts.nucleus_um2, params.plasma_stain)
+    yield ramp(facts.rival, params.plasma_rival)
     cap = all_of(
         ramp(facts.one_sided, params.one_sided),
         ramp(found.strokes.compactness, params.plasma_cap),
@@ -184,42 +195,45 @@ def _plasma(found: Evidence, params: ExamineParams) -> float:
         ramp(facts.one_sided, params.eccentric),
         ramp(high_od, params.lymphoid_od),
     )
-    return all_of(
-        max(cap, lymphoid),
-        ramp(found.strokes.area_um2 + facts.nucleus_um2, params.plasma_area_um2),
-        ramp(found.strokes.area_um2 / facts.nucleus_um2, params.plasma_stain),
-        ramp(facts.rival, params.plasma_rival),
-        ramp(high_od, params.moderate_od),
-    )
+    yield max(cap, lymphoid)
 
 
 def _haze(found: Evidence, params: ExamineParams) -> float:
     """A weak deposit without cells and without rims: a broad one, a strip at the border, a patch of background."""
-    facts, high_od = found.around, found.chromogen_high_od
-    drop = 0.0 if facts.rim_drop is None else facts.rim_drop
+    return max(_broad(found, params), _strip(found, params), _patch(found, params))
+
+
+@weakest
+def _broad(found: Evidence, params: ExamineParams) -> Signs:
+    """A broad sheet, the more surely the nearer to glass it is darker."""
+    yield ramp(found.area_um2, params.haze_area_um2)
+    yield ramp(found.chromogen_high_od, params.haze_od)
+    facts = found.around
+    yield ramp(facts.rim_drop or 0.0, params.haze_drop)
+    yield ramp(facts.contrast, params.haze_contrast)
     towards_glass = 0.0 if facts.glass_gradient is None else ramp(facts.glass_gradient, params.haze_glass)
-    limit = params.haze_without_glass + (1 - params.haze_without_glass) * towards_glass
-    broad, border = (
-        all_of(
-            place,
-            ramp(found.strokes.area_um2, params.haze_area_um2),
-            ramp(drop, drops),
-            ramp(facts.contrast, contrasts),
-            ramp(high_od, ods),
-        )
-        for place, drops, contrasts, ods in (
-            (limit, params.haze_drop, params.haze_contrast, params.haze_od),
-            (float(found.is_at_border), params.border_drop, params.border_contrast, params.border_od),
-        )
-    )
-    patch = 0.0
-    if facts.chromogen_ratio is not None:
-        patch = all_of(
-            ramp(facts.chromogen_ratio, params.patch_chromogen),
-            ramp(drop, params.patch_drop),
-            ramp(high_od, params.patch_od),
-        )
-    return max(broad, border, patch)
+    yield params.haze_without_glass + (1 - params.haze_without_glass) * towards_glass
+
+
+@weakest
+def _strip(found: Evidence, params: ExamineParams) -> Signs:
+    """A strip at the border of the tissue."""
+    yield float(found.is_at_border)
+    yield ramp(found.area_um2, params.haze_area_um2)
+    yield ramp(found.chromogen_high_od, params.border_od)
+    yield ramp(found.around.rim_drop or 0.0, params.border_drop)
+    yield ramp(found.around.contrast, params.border_contrast)
+
+
+@weakest
+def _patch(found: Evidence, params: ExamineParams) -> Signs:
+    """A patch of background hardly browner than what is around."""
+    yield ramp(found.chromogen_high_od, params.patch_od)
+    if found.around.chromogen_ratio is None:
+        yield 0.0
+        return
+    yield ramp(found.around.chromogen_ratio, params.patch_chromogen)
+    yield ramp(found.around.rim_drop or 0.0, params.patch_drop)
 
 
 def bridge_strength(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from functools import wraps
 from math import isfinite
-
-import numpy as np
+from typing import ParamSpec
 
 from micromet_path.errors import ConfigError
 
-__all__ = ["ExamineParams", "Ramp", "all_of", "ramp"]
+__all__ = ["ExamineParams", "Ramp", "Signs", "all_of", "ramp", "weakest"]
+
+P = ParamSpec("P")
+
+Signs = Iterator[float]
+"""Strengths of the signs that a flag asks for at once."""
 
 Ramp = tuple[float, float]
 """Where a strength is 0 and where it is 1; linear between, 0.5 half-way. The second may be the smaller one."""
@@ -291,9 +297,24 @@ def ramp(value: float, ends: Ramp) -> float:
     0.5
     """
     start, end = ends
-    return float(np.clip((value - start) / (end - start), 0.0, 1.0))
+    return min(max((float(value) - start) / (end - start), 0.0), 1.0)
 
 
 def all_of(*strengths: float) -> float:
     """What holds only when every condition does: the weakest one."""
     return min(strengths)
+
+
+def weakest(signs: Callable[P, Signs]) -> Callable[P, float]:
+    """Make a function that yields signs one that gives the weakest of them; after a 0 no further sign is asked for."""
+
+    @wraps(signs)
+    def strength(*args: P.args, **kwargs: P.kwargs) -> float:
+        least = 1.0
+        for sign in signs(*args, **kwargs):
+            least = min(least, sign)
+            if least <= 0.0:
+                break
+        return least
+
+    return strength

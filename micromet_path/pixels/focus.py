@@ -287,7 +287,7 @@ def _windows(shape: tuple[int, int], work: PixelSpacing, side_um: float) -> list
 def _power_mean(slopes: NDArray[np.float32]) -> float:
     """Mean of the slopes to the fourth power."""
     squares = slopes.astype(np.float64) ** 2
-    return float(squares @ squares / len(squares))
+    return float((squares * squares).mean())
 
 
 def _width(fine: float, coarse: float, pair: int) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.pixels.examine_params import ExamineParams, ramp
-from micromet_path.pixels.stain import StainModel, Vector, optical_density, unmix
+from micromet_path.pixels.stain import StainModel, optical_density, unmix
 
 __all__ = [
     "UNKNOWN_HUE",
@@ -30,6 +30,8 @@ Floats = NDArray[np.float64]
 
 _TYPICAL_RESIDUAL = 0.05  # of either dye: between Ruifrok's vectors (0) and those of real slides (0.06 to 0.11)
 _FEW_PIXELS = 100
+_ENOUGH_PIXELS = 8000
+_ENOUGH_AROUND = 20_000
 _RESIDUAL_RANGE = (-0.05, 0.12)  # of the DAB of any laboratory: a slide full of melanin must not be its own measure
 _HAEMATOXYLIN_RANGE = (-0.08, 0.0)
 
@@ -69,10 +71,6 @@ class Hue:
         Median residual over chromogen, without the part that haematoxylin brings (`haematoxylin_residual`).
     haematoxylin : float
         Median haematoxylin over chromogen.
-    angle_deg : float
-        Median angle of the pixel's density from the model's chromogen vector.
-    haematoxylin_residual : float
-        Residual over haematoxylin of the nuclei around.
     unsaturated_share : float
         Share of the stain whose densities the camera could measure; the medians stand on it.
     """
@@ -81,13 +79,11 @@ class Hue:
     off_wedge_share: float
     residual: float
     haematoxylin: float
-    angle_deg: float
-    haematoxylin_residual: float
     unsaturated_share: float
 
 
 def density_and_dyes(rgb: NDArray[np.uint8], model: StainModel) -> tuple[Floats, Floats]:
-    """Optical density and amounts of dye, each (M, N, 3)."""
+    """Optical density and amounts of dye, each (M, N, 3) and stored plane by plane."""
     od = optical_density(rgb, model.white.rgb)
     return od, unmix(od, model)
 
@@ -107,46 +103,62 @@ def hue_of(
     slide : SlideHue
         Vectors that miss a scanner's dyes miss both the same way.
     """
-    stain_od, stain = od[stained], dyes[stained]
-    total = np.maximum(stain_od.sum(axis=1), 1e-6)
+    thin = _thinned(stained.shape, np.count_nonzero(stained) / _ENOUGH_PIXELS)  # shares and medians need no more
+    own = stained[thin]
+    stain_od, stain = (np.stack([plane[thin][own] for plane in np.moveaxis(planes, -1, 0)]) for planes in (od, dyes))
+    total = np.maximum(stain_od.sum(axis=0), 1e-6)
     # Below a tenth of the light, glare and the blur of dark grains make every colour greyer: such a pixel counts in
     # part.
-    trust = np.clip((1.3 - stain_od.max(axis=1)) / 0.4, 0.05, 1.0)
+    trust = np.clip((1.3 - stain_od.max(axis=0)) / 0.4, 0.05, 1.0)
     weight = trust * total
-    brought = _residual_of_haematoxylin(dyes, ~stained, slide.residual)
-    chromogen = np.maximum(stain[:, 1], 0.05)
-    residual = (stain[:, 2] - brought * np.maximum(stain[:, 0], 0.0)) / chromogen
+    brought = _residual_of_haematoxylin(dyes, stained, slide.residual)
+    chromogen = np.maximum(stain[1], 0.05)
+    residual = (stain[2] - brought * np.maximum(stain[0], 0.0)) / chromogen
     start, end = params.neutral_deg
-    neutral = np.clip((_angles_deg(stain_od, (1.0, 1.0, 1.0)) - start) / (end - start), 0.0, 1.0)
+    neutral = np.clip((_degrees_from_grey(stain_od) - start) / (end - start), 0.0, 1.0)
     start, end = params.off_wedge
-    off_wedge = np.clip((np.abs(stain[:, 2]) / np.linalg.norm(stain_od + 1e-9, axis=1) - start) / (end - start), 0, 1)
+    off_wedge = np.clip((np.abs(stain[2]) / np.sqrt((stain_od**2).sum(axis=0) + 1e-12) - start) / (end - start), 0, 1)
     return Hue(
         # Black saturates all colours alike; chromogen that is dark in blue still lets red through.
-        neutral_share=float(np.average(neutral, weights=total)),
-        off_wedge_share=float(np.average(off_wedge, weights=weight)),
+        neutral_share=_mean(neutral, total),
+        off_wedge_share=_mean(off_wedge, weight),
         residual=_weighted_median(residual, weight),
-        haematoxylin=_weighted_median(stain[:, 0] / chromogen, weight),
-        angle_deg=_weighted_median(_angles_deg(stain_od, model.vectors[1]), weight),
-        haematoxylin_residual=brought,
-        unsaturated_share=float(np.average(trust, weights=total)),
+        haematoxylin=_weighted_median(stain[0] / chromogen, weight),
+        unsaturated_share=_mean(trust, total),
     )
 
 
-def _residual_of_haematoxylin(dyes: Floats, beside: NDArray[np.bool_], typical: float) -> float:
+def _residual_of_haematoxylin(dyes: Floats, stained: NDArray[np.bool_], typical: float) -> float:
     """Residual over haematoxylin of the blue pixels of a view; where there are few, towards that of the other dye."""
-    blue = dyes[beside & (dyes[..., 0] > 0.2) & (dyes[..., 1] < 0.3 * dyes[..., 0])]
-    if not len(blue):
+    thin = _thinned(stained.shape, stained.size / _ENOUGH_AROUND)
+    haematoxylin, chromogen, residual = (plane[thin] for plane in np.moveaxis(dyes, -1, 0))
+    is_blue = (haematoxylin > 0.2) & (chromogen < 0.3 * haematoxylin) & ~stained[thin]
+    blue = float(np.count_nonzero(is_blue) * (stained.size / is_blue.size))
+    if not blue:
         return typical
-    ratio = float(np.clip(np.median(blue[:, 2] / blue[:, 0]), -0.15, 0.15))
-    return (ratio * len(blue) + typical * _FEW_PIXELS) / (len(blue) + _FEW_PIXELS)
+    ratio = float(np.clip(np.median(residual[is_blue] / haematoxylin[is_blue]), -0.15, 0.15))
+    return (ratio * blue + typical * _FEW_PIXELS) / (blue + _FEW_PIXELS)
 
 
-def _angles_deg(od: Floats, direction: Vector) -> Floats:
-    """Angle of each density from a colour direction."""
-    unit = np.asarray(direction) / np.linalg.norm(direction)
-    along = od @ unit
-    across = np.sqrt(np.maximum((od * od).sum(axis=1) - along * along, 0.0))
+def _thinned(shape: tuple[int, ...], times: float) -> tuple[slice | NDArray[np.intp], ...]:
+    """Rows and columns so many times fewer, the same ones when the picture is turned or mirrored."""
+    step = int(times**0.5)
+    if step <= 1:
+        return np.s_[:, :]
+    kept = [np.flatnonzero(np.minimum(np.arange(size), np.arange(size)[::-1]) % step == 0) for size in shape]
+    return np.ix_(*kept)
+
+
+def _degrees_from_grey(od: Floats) -> Floats:
+    """Angle of each density, (3, N), from a colour that absorbs all light alike."""
+    along = od.sum(axis=0) / np.sqrt(3.0)
+    across = np.sqrt(np.maximum((od * od).sum(axis=0) - along * along, 0.0))
     return np.asarray(np.degrees(np.arctan2(across, along)))
+
+
+def _mean(values: Floats, weights: Floats) -> float:
+    """Mean by weights."""
+    return float((values * weights).sum() / weights.sum())
 
 
 def _weighted_median(values: Floats, weights: Floats) -> float:

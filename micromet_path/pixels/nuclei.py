@@ -24,6 +24,7 @@ from micromet_path.pixels.stain import StainModel
 
 __all__ = [
     "MARGIN_UM",
+    "NO_NUCLEI",
     "CellCount",
     "NucleiParams",
     "NucleiTally",
@@ -81,6 +82,10 @@ class NucleiTally:
             self.hidden_um2 + other.hidden_um2,
             self.bare + other.bare,
         )
+
+
+NO_NUCLEI = NucleiTally(np.empty((0, 2)))
+"""What nothing adds to a count."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,11 +165,11 @@ def _box_sum(values: NDArray[np.generic], fy: int, fx: int) -> Plane:
     short = (-rows % fy, -columns % fx)
     if any(short):
         values = np.pad(values, ((0, short[0]), (0, short[1]), (0, 0)), mode="edge")
-    total = np.zeros((values.shape[0] // fy, values.shape[1] // fx, values.shape[2]), np.float32)
+    total = np.zeros((values.shape[0] // fy, values.shape[1] // fx, values.shape[2]), np.uint16)
     for row in range(fy):
         for column in range(fx):
             total += values[row::fy, column::fx]
-    return total
+    return total.astype(np.float32)
 
 
 def filled_pieces(view: View, params: NucleiParams) -> Labels:
@@ -244,15 +244,13 @@ def _peaks(response: Map, view: View, params: NucleiParams) -> tuple[NDArray[np.
 
 def _enclosed(spots: Spots, view: View, pieces: Labels, params: NucleiParams) -> Spots:
     """Spots that meet stain, or a hole filled in it, in most directions; with the piece they belong to."""
-    angle = np.arange(_RAYS) * (2 * pi / _RAYS)
-    steps = np.arange(1.0, params.reach_um + 0.5)
-    ray = np.stack([np.outer(np.sin(angle), steps) / view.um[0], np.outer(np.cos(angle), steps) / view.um[1]], axis=-1)
-    at = np.rint(spots.centres[:, None, None] + ray).astype(np.intp)
-    rows, columns = pieces.shape
-    out = (at[..., 0] < 0) | (at[..., 0] >= rows) | (at[..., 1] < 0) | (at[..., 1] >= columns)
-    met = pieces[np.clip(at[..., 0], 0, rows - 1), np.clip(at[..., 1], 0, columns - 1)]
+    rays, steps = _rays(view, params)
+    reach = int(np.abs(rays).max())
+    padded = np.pad(pieces, reach)
+    place = (spots.centres.astype(np.intp) + reach) @ (padded.shape[1], 1)
+    met = padded.ravel()[place[:, None, None] + rays @ (padded.shape[1], 1)]
     # Nearer than the spot's own rim nothing is said: the light of a lymphocyte beside the stain is mixed with it.
-    met[out | (steps < spots.radius_um[:, None, None])] = 0
+    met = np.where(steps < spots.radius_um[:, None, None], 0, met)
     near = steps <= 1.25 * spots.radius_um[:, None, None] + _RIM_UM  # the scales found are a little small
     touched = np.count_nonzero((met * near).max(axis=2, initial=0) > 0, axis=1) / _RAYS
     around = np.count_nonzero(met.max(axis=2, initial=0) > 0, axis=1) / _RAYS
@@ -263,6 +261,14 @@ def _enclosed(spots: Spots, view: View, pieces: Labels, params: NucleiParams) ->
     )
     piece = np.where(spots.piece > 0, spots.piece, met.max(axis=(1, 2), initial=0)).astype(np.int64)
     return Spots(spots.centres, spots.contrast, spots.radius_um, spots.haem, piece).where(enclosed)
+
+
+def _rays(view: View, params: NucleiParams) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Pixels (row, column) from a centre outwards in all directions, (rays, steps, 2), and the length of each step."""
+    angle = np.arange(_RAYS) * (2 * pi / _RAYS)
+    steps = np.arange(1.0, params.reach_um + 0.5)
+    ray = np.stack([np.outer(np.sin(angle), steps) / view.um[0], np.outer(np.cos(angle), steps) / view.um[1]], axis=-1)
+    return np.rint(ray).astype(np.intp), steps
 
 
 def _without_doubles(spots: Spots, view: View) -> Spots:

@@ -183,10 +183,10 @@ def optical_density(rgb: NDArray[np.uint8], white: Vector) -> NDArray[np.float64
     >>> optical_density(np.full((1, 3), 25, np.uint8), (250.0, 250.0, 250.0))
     array([[1., 1., 1.]])
     """
-    od = np.empty(rgb.shape)
+    planes = np.empty((3, *rgb.shape[:-1]))  # most of what follows asks for one colour alone
     for channel, clear in enumerate(white):  # a logarithm a level, not a pixel
-        od[..., channel] = np.maximum(0.0, np.log10(clear / _LEVELS))[rgb[..., channel]]
-    return od
+        planes[channel] = np.maximum(0.0, np.log10(clear / _LEVELS))[rgb[..., channel]]
+    return np.moveaxis(planes, 0, -1)
 
 
 def unmix(od: NDArray[np.float64], model: StainModel) -> NDArray[np.float64]:
@@ -201,7 +201,8 @@ def unmix(od: NDArray[np.float64], model: StainModel) -> NDArray[np.float64]:
     dyes : ndarray of shape (..., 3)
         Negative where a colour lies outside the wedge of the two dyes.
     """
-    return od @ model.unmixing
+    # No product of matrices: its library would take all cores for what several threads do side by side.
+    return np.moveaxis(np.einsum("cd,c...->d...", model.unmixing, np.moveaxis(od, -1, 0)), 0, -1)
 
 
 def make_tables(model: StainModel, params: StainParams) -> StainTables:

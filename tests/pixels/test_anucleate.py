@@ -10,7 +10,7 @@ from micromet_path.pixels.anucleate import (
     anucleate_flags,
     with_faint_stain,
 )
-from micromet_path.pixels.evidence import evidence
+from micromet_path.pixels.evidence import Evidence
 from micromet_path.pixels.examine_params import ExamineParams
 from micromet_path.pixels.nuclei import NucleiParams, tally_nuclei
 from micromet_path.pixels.stain import StainModel, StainParams, WhitePoint
@@ -154,7 +154,7 @@ def test_glass_next_to_a_stain_is_measured(spacing_um):
         disc = scene.disc(*scene.centre, 8.0, 0.03)
         scene.stain(disc, 0.6)
         view = scene.view(disc, spacing_um=spacing_um)
-        shares[name] = evidence(view, MODEL).around.glass_share
+        shares[name] = Evidence(view, MODEL).around.glass_share
     assert shares["in tissue"] < 0.05
     assert 0.35 < shares["on the edge"] < 0.6
     assert shares["on glass"] > 0.9

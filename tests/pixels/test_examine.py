@@ -12,7 +12,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter, label
 
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
-from micromet_path.pixels.evidence import View, evidence
+from micromet_path.pixels.evidence import Evidence, View
 from micromet_path.pixels.examine import FLAGS, bridge_strength, examine, flags_of
 from micromet_path.pixels.examine_params import ExamineParams, ramp
 from micromet_path.pixels.hue import SlideHue
@@ -454,7 +454,7 @@ def test_real_epithelium_raises_no_flag():
 
 def test_dark_chromogen_is_brown_where_it_can_be_measured():
     scene, where = tumour(1, 5, "filled", 2.6)
-    hue = evidence(scene.view(where), MODEL).hue
+    hue = Evidence(scene.view(where), MODEL).hue
     assert hue.neutral_share < 0.2
     assert abs(hue.residual) < 0.05
 
@@ -462,7 +462,7 @@ def test_dark_chromogen_is_brown_where_it_can_be_measured():
 def test_the_hue_is_measured_against_that_of_the_slide():
     scene, where = tumour(2, 3, "filled", 0.6, colour=MELANIN[2.0])
     view = scene.view(where)
-    same = SlideHue(haematoxylin=0.0, residual=evidence(view, MODEL).hue.residual, is_known=True)
+    same = SlideHue(haematoxylin=0.0, residual=Evidence(view, MODEL).hue.residual, is_known=True)
     assert strengths(view)["pigment_hue"] >= 0.5
     assert strengths(replace(view, hue=same))["pigment_hue"] == 0
 
@@ -489,7 +489,7 @@ def test_rim_width_follows_the_blur():
         scene = Scene(np.random.default_rng(0))
         disc = scene.disc(*scene.centre, 12)
         scene.stain(gaussian_filter(disc.astype(float), blur_um / PITCH_UM), 0.8, texture=0.0)
-        widths.append(evidence(scene.view(np.ones_like(disc), spacing_um=0.25, quality=100), MODEL).rim_width_um)
+        widths.append(Evidence(scene.view(np.ones_like(disc), spacing_um=0.25, quality=100), MODEL).rim_width_um)
     assert widths == sorted(widths)
     assert widths[1] == pytest.approx(1.0, rel=0.25)
     assert widths[2] == pytest.approx(2.0, rel=0.25)
@@ -497,9 +497,9 @@ def test_rim_width_follows_the_blur():
 
 def test_a_ring_of_stain_is_a_cell_and_a_star_is_not():
     scene, where = tumour(4, 1, "membranous", 0.7)
-    cell = evidence(scene.view(where), MODEL).strokes
+    cell = Evidence(scene.view(where), MODEL).strokes
     scene, where = stellate(np.random.default_rng(100))
-    star = evidence(scene.view(where), MODEL).strokes
+    star = Evidence(scene.view(where), MODEL).strokes
     assert cell.thin_share < 0.2 < 0.6 < star.thin_share
     assert star.compactness < 0.2 < 0.6 < cell.compactness
 
@@ -545,10 +545,10 @@ def test_strengths_are_continuous_in_the_parameters(name, candidates):
 def candidates():
     """Evidence of one candidate of each kind."""
     scene, where = tumour(5, 3, "cytoplasmic", 0.5)
-    found = [evidence(scene.view(where), MODEL)]
+    found = [Evidence(scene.view(where), MODEL)]
     for _, draw in KINDS:
         scene, where = draw(np.random.default_rng(105))
-        found.append(evidence(scene.view(where), MODEL))
+        found.append(Evidence(scene.view(where), MODEL))
     return found
 
 
