@@ -98,8 +98,9 @@ class ScanParams:
         and a sample of the others; anything of weight in the sample, and every tile is decoded after all.
     candidate_spacing_um : float
         A level must be at least this fine to choose tiles: a cell covers ten pixels.
-    candidate_share : float
-        Share of ``stain.threshold_od`` at which one pixel of that level is a reason to look.
+    candidate_share, candidate_alone : float
+        Shares of ``stain.threshold_od`` at which three touching pixels of that level are a reason to look, and one
+        alone. Noise and the blue of nuclei come as single pixels, anything that can link as several.
     audit_share : float
         Share of the tiles passed over that is decoded all the same.
     least_audited : int
@@ -114,7 +115,8 @@ class ScanParams:
     block_px: int = 2048
     mode: Literal["auto", "full"] = "auto"
     candidate_spacing_um: float = 1.1
-    candidate_share: float = 0.7
+    candidate_share: float = 0.6
+    candidate_alone: float = 0.9
     audit_share: float = 0.02
     least_audited: int = 100
     full_below_px: int = 50_000_000
@@ -125,7 +127,7 @@ class ScanParams:
             raise ConfigError(f"scan.block_px must lie between 16 and 4096, found {self.block_px}")
         if not 0 < self.candidate_spacing_um <= 2:
             raise ConfigError(f"scan.candidate_spacing_um must lie in (0, 2], found {self.candidate_spacing_um}")
-        for name in ("candidate_share", "audit_share"):
+        for name in ("candidate_share", "candidate_alone", "audit_share"):
             if not 0 < getattr(self, name) <= 1:
                 raise ConfigError(f"scan.{name} must lie in (0, 1], found {getattr(self, name)}")
         for name in ("least_audited", "full_below_px"):

@@ -188,6 +188,10 @@ class TileGrid:
         height = self.tile_height * max(1, round(area_px / width / self.tile_height))
         return TileGrid(self.width, self.height, width, height)
 
+    def enlarged(self, times: int) -> TileGrid:
+        """The same raster in tiles so many times as wide and as high."""
+        return TileGrid(self.width, self.height, self.tile_width * times, self.tile_height * times)
+
     def merged(self, target_px: int) -> TileGrid:
         """The same raster in blocks of whole tiles, each side near ``target_px``.
 

@@ -9,15 +9,15 @@ import pytest
 import simplejpeg
 import tifffile
 from PIL import Image
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import convolve, gaussian_filter
 
 from micromet_path.config import Config, LookParams, ScanParams
 from micromet_path.geometry import Region, TileGrid
 from micromet_path.model import Audit
 from micromet_path.pipeline import Task, analyze_slide
 from micromet_path.pipeline.candidates import blocks_of, cells_of, draw_audit
-from micromet_path.pixels.candidates import mark_cells
-from micromet_path.pixels.stain import OD_SCALE, StainModel, StainParams, WhitePoint, make_tables
+from micromet_path.pixels.candidates import Hint, mark_cells
+from micromet_path.pixels.stain import StainModel, StainParams, WhitePoint, make_tables
 from micromet_path.slides import open_slide
 from tests.test_pipeline import BLACK, DAB, HAEMATOXYLIN, WHITE, assert_same, painted
 
@@ -211,23 +211,27 @@ def test_damage_in_a_candidate_is_told_by_a_full_pass(tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_marked_cells_are_those_around_every_pixel_over_the_threshold(seed):
+def test_marked_cells_are_those_around_every_clear_pixel_and_every_faint_one_among_others(seed):
     rng = np.random.default_rng(seed)
     params = StainParams()
     model = StainModel.from_dyes(WhitePoint((245.0,) * 3, "slide"), params.haematoxylin, params.chromogen, "fixed")
-    tables, threshold = make_tables(model, params), round(0.14 * OD_SCALE)
-    rgb = rng.integers(150, 256, (*rng.integers(20, 60, 2), 3)).astype(np.uint8)
+    tables = make_tables(model, params)
+    hint = Hint.of(tables, 1.0, 1.3)
+    rgb = rng.integers(170, 256, (*rng.integers(20, 60, 2), 3)).astype(np.uint8)
     step = int(rng.integers(2, 6))
     x0, y0 = (rng.integers(0, 20, 2) * step).tolist()
     region = Region(x0, y0, x0 + rgb.shape[1] * step, y0 + rgb.shape[0] * step)
     cells = TileGrid(region.x1 + 7, region.y1 + 3, *rng.integers(10, 50, 2).tolist())
     marked = np.zeros((cells.rows, cells.columns), bool)
 
-    mark_cells(rgb, region, tables, threshold, cells, marked)
+    mark_cells(rgb, region, hint, cells, marked)
 
     expected = np.zeros_like(marked)
     dab = sum(tables.dyes[1, channel][rgb[..., channel]] for channel in range(3))
-    for row, column in np.argwhere(dab >= threshold).tolist():
+    touching = convolve((dab >= hint.faint).astype(int), np.ones((3, 3), int), mode="nearest")
+    reason = (dab >= hint.clear) | ((dab >= hint.faint) & (touching >= 3))
+    assert 0 < reason.sum() < (dab >= hint.faint).sum()
+    for row, column in np.argwhere(reason).tolist():
         near = Region(x0 + (column - 1) * step, y0 + (row - 1) * step, x0 + (column + 2) * step, y0 + (row + 2) * step)
         for at in np.ndindex(marked.shape):
             expected[at] |= not cells[at].intersection(near).is_empty

@@ -16,7 +16,7 @@ from micromet_path.config import ScanParams
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region, TileGrid
 from micromet_path.pipeline.reading import Block, in_threads
-from micromet_path.pixels.candidates import mark_cells
+from micromet_path.pixels.candidates import Hint, mark_cells
 from micromet_path.pixels.stain import StainTables
 from micromet_path.slides.base import Slide
 
@@ -62,24 +62,36 @@ def choose_cells(
     cells = cells_of(slide)
     chosen = np.zeros((cells.rows, cells.columns), bool)
     factor = ceil(spacing.x_um / slide.info.spacing.x_um)
-    strips = TileGrid(
-        slide.tiles.width, slide.tiles.height, slide.tiles.tile_width * factor, slide.tiles.tile_height * factor
-    ).strips((params.block_px * factor) ** 2 // 4)
-    threshold = round(params.candidate_share * tables.mid)
+    squares = slide.tiles.enlarged(factor)
+    hint = Hint.of(tables, params.candidate_share, params.candidate_alone)
 
-    def mark(region: Region) -> None:
+    def mark(strip: Region) -> None:
         try:
-            raster = slide.read(region, spacing)
+            raster = slide.read(strip, spacing)
         except UnreadableSlideError:
-            chosen[_rows_and_columns(region, cells)] = True
+            chosen[_rows_and_columns(strip, cells)] = True
             return
-        mark_cells(raster.rgb, region, tables, threshold, cells, chosen)
+        # Square by square, so that the choice does not depend on how many of them are read at once.
+        for square, rgb in _parts(strip, squares, raster.rgb):
+            mark_cells(rgb, square, hint, cells, chosen)
         if raster.scanned is not None and not raster.scanned.all():
-            chosen[_rows_and_columns(region, cells)] = True
+            chosen[_rows_and_columns(strip, cells)] = True
 
-    for _ in in_threads(mark, strips, workers):
+    for _ in in_threads(mark, squares.strips((params.block_px * factor) ** 2 // 4), workers):
         pass
     return chosen
+
+
+def _parts(region: Region, squares: TileGrid, rgb: NDArray[np.uint8]) -> Iterator[tuple[Region, NDArray[np.uint8]]]:
+    """The squares of a region with their part of its picture."""
+    rows, columns = rgb.shape[:2]
+    for y0 in range(region.y0, region.y1, squares.tile_height):
+        for x0 in range(region.x0, region.x1, squares.tile_width):
+            square = Region(x0, y0, min(x0 + squares.tile_width, region.x1), min(y0 + squares.tile_height, region.y1))
+            top, bottom = ((y - region.y0) * rows // region.height for y in (square.y0, square.y1))
+            left, right = ((x - region.x0) * columns // region.width for x in (square.x0, square.x1))
+            if bottom > top and right > left:
+                yield square, rgb[top:bottom, left:right]
 
 
 def _rows_and_columns(region: Region, cells: TileGrid) -> tuple[slice, slice]:

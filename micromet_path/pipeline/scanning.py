@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from micromet_path.config import Config
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region, TileGrid
-from micromet_path.model import LINK_LIMIT_UM, Audit, Dropped
+from micromet_path.model import Audit, Dropped
 from micromet_path.pipeline.candidates import blocks_of, cells_of, choose_cells, draw_audit, spacing_for_candidates
 from micromet_path.pipeline.reading import Block, BlockOutcome, BlockReader, in_threads
 from micromet_path.pixels.area import Area
@@ -29,6 +29,9 @@ Progress = Callable[[int, int], None]
 """Called with (blocks done, blocks in all) from the thread that called the analysis."""
 
 _RUN_COLUMNS = 4
+
+_NEAR_UM = 50.0
+"""Largest gap that can change the headline of a finding; what lies farther off is left to the audit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +140,8 @@ class _Scan:
         """The chosen cells, an audit of the others, and whatever stain leads to from there.
 
         What reaches the border of a decoded cell is followed into the next, and around every fragment that may
-        link everything is decoded as far as a link can reach, until nothing new is found: every fragment is found
-        whole, and with all that it could be one focus with.
+        link everything is decoded as far as a gap can change a finding's headline, until nothing new is found: every
+        fragment is found whole, and with all that it could be one focus with.
         """
         params, cells = self.config.scan, cells_of(self.slide)
         audited = draw_audit(chosen, params, seed)
@@ -170,7 +173,7 @@ class _Scan:
         boxes = [
             block.bbox_px0[may_link(block.sums, spacing, params)] for block in (outcome.block for outcome in outcomes)
         ]
-        margin_px = np.ceil(LINK_LIMIT_UM / np.array([spacing.x_um, spacing.y_um])).astype(int)
+        margin_px = np.ceil(_NEAR_UM / np.array([spacing.x_um, spacing.y_um])).astype(int)
         neighbours = cells_near(np.stack([start, row, stop, row + 1], axis=1), np.ones(2, int), cells)
         return neighbours | cells_near(np.concatenate(boxes), margin_px, cells)
 

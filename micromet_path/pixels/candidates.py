@@ -1,11 +1,13 @@
 """Which places of a slide are worth a look at level 0, told from a lower level of its pyramid.
 
-The choice is lenient on purpose: one pixel of the lower level near the threshold is enough, and its
-neighbours count as well, since a pyramid may have been made with any filter and be off by a pixel.
+The choice is lenient on purpose: three touching pixels of the lower level well below the threshold are enough, or one
+near it, and the cells of their neighbours count as well, since a pyramid may have been made with any filter and be off
+by a pixel.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,37 +18,56 @@ from micromet_path.geometry import Region, TileGrid
 from micromet_path.pixels.reject import SEGMENT_PX, may_stain
 from micromet_path.pixels.stain import StainTables, blue_line
 
-__all__ = ["cells_near", "mark_cells"]
+__all__ = ["Hint", "cells_near", "mark_cells"]
 
 _MARGIN_PX = 1  # pixels of the lower level
+_TOUCHING = 3  # in 3 x 3 pixels: noise comes alone
 
 
-def mark_cells(
-    rgb: NDArray[np.uint8],
-    region: Region,
-    tables: StainTables,
-    threshold: int,
-    cells: TileGrid,
-    chosen: NDArray[np.bool_],
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What a lower level must show.
+
+    Parameters
+    ----------
+    chromogen : ndarray of shape (3, 256), int32
+        Row of `StainTables.dyes`.
+    faint, clear : int
+        Chromogen density, in units of 1 / `stain.OD_SCALE`, from which three touching pixels are a reason to look, and
+        one alone.
+    line : ndarray of shape (2,), int16
+        Straight bound of what may be faint.
+    """
+
+    chromogen: NDArray[np.int32]
+    faint: int
+    clear: int
+    line: NDArray[np.int16]
+
+    @classmethod
+    def of(cls, tables: StainTables, touching_share: float, alone_share: float) -> Hint:
+        """The hint of a slide, by shares of its threshold."""
+        faint, clear = round(touching_share * tables.mid), round(alone_share * tables.mid)
+        return cls(tables.dyes[1], faint, clear, blue_line(tables.dyes[1], min(faint, clear)))
+
+
+def mark_cells(rgb: NDArray[np.uint8], region: Region, hint: Hint, cells: TileGrid, chosen: NDArray[np.bool_]) -> None:
     """Mark the cells in which a picture of a lower level shows chromogen.
 
     Parameters
     ----------
     rgb : ndarray of shape (M, N, 3), dtype uint8
-        Picture of the region.
+        Picture of the region. What lies beyond its border is taken to be like the border, so that two pixels are
+        enough there: the third may be in the next picture.
     region : Region
-    tables : StainTables
-    threshold : int
-        Chromogen density, in units of 1 / `stain.OD_SCALE`, from which a pixel is a reason to look.
+    hint : Hint
     cells : TileGrid
     chosen : ndarray of shape (rows, columns), dtype bool
         One entry a cell; entries are set, never cleared.
     """
     rows = _cells_of_pixels(rgb.shape[0], region.y0, region.y1, cells.tile_height, cells.rows)
     columns = _cells_of_pixels(rgb.shape[1], region.x0, region.x1, cells.tile_width, cells.columns)
-    chromogen = tables.dyes[1]
-    _mark(np.ascontiguousarray(rgb), chromogen, blue_line(chromogen, threshold), threshold, rows, columns, chosen)
+    _mark(np.ascontiguousarray(rgb), hint.chromogen, hint.line, (hint.faint, hint.clear), rows, columns, chosen)
 
 
 def _cells_of_pixels(
@@ -61,23 +82,49 @@ def _cells_of_pixels(
 
 
 @njit(cache=True, nogil=True)
-def _mark(rgb: Any, dab: Any, line: Any, threshold: Any, rows: Any, columns: Any, chosen: Any) -> None:
-    """Mark the cells around every pixel at or above the threshold."""
+def _mark(rgb: Any, dab: Any, line: Any, thresholds: Any, rows: Any, columns: Any, chosen: Any) -> None:
+    """Mark the cells around every pixel that is clear, or faint among faint ones."""
     red, green, blue = dab[0], dab[1], dab[2]
-    (first_row, last_row), (first_column, last_column) = rows, columns
     height, width = rgb.shape[:2]
     flat = rgb.reshape(height, 3 * width)
     slope, offset = line[0], line[1]
+    faint, clear = thresholds
+    seen = np.zeros((height + 2, width + 2), np.uint8)  # one beyond each border
+    found = False
     for r in range(height):
         for begin in range(0, width, SEGMENT_PX):
             end = min(width, begin + SEGMENT_PX)
             if not may_stain(flat[r, 3 * begin : 3 * end], slope, offset):
                 continue
             for c in range(begin, end):
-                if red[rgb[r, c, 0]] + green[rgb[r, c, 1]] + blue[rgb[r, c, 2]] >= threshold:
-                    for row in range(first_row[r], last_row[r] + 1):
-                        for column in range(first_column[c], last_column[c] + 1):
-                            chosen[row, column] = True
+                level = red[rgb[r, c, 0]] + green[rgb[r, c, 1]] + blue[rgb[r, c, 2]]
+                if level >= faint:
+                    seen[r + 1, c + 1] = 1
+                    found = True
+                if level >= clear:
+                    _mark_around(r, c, rows, columns, chosen)
+    if not found:
+        return
+    seen[0], seen[-1] = seen[1], seen[-2]
+    seen[:, 0], seen[:, -1] = seen[:, 1], seen[:, -2]
+    for r in range(height):
+        for c in range(width):
+            if not seen[r + 1, c + 1]:
+                continue
+            touching = 0
+            for row in range(r, r + 3):
+                for column in range(c, c + 3):
+                    touching += seen[row, column]
+            if touching >= _TOUCHING:
+                _mark_around(r, c, rows, columns, chosen)
+
+
+@njit(cache=True, nogil=True)
+def _mark_around(r: Any, c: Any, rows: Any, columns: Any, chosen: Any) -> None:
+    """Mark every cell that a pixel may speak of."""
+    for row in range(rows[0][r], rows[1][r] + 1):
+        for column in range(columns[0][c], columns[1][c] + 1):
+            chosen[row, column] = True
 
 
 def cells_near(bbox_px0: NDArray[np.int64], margin_px: NDArray[np.int64], cells: TileGrid) -> NDArray[np.bool_]:
