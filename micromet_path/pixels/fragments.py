@@ -421,10 +421,11 @@ def join_runs(
     """
     kept = fragment >= 0
     row, start, stop, fragment = row[kept], start[kept], stop[kept], fragment[kept]
-    order = np.lexsort((start, row, fragment))
-    row, start, stop, fragment = row[order], start[order], stop[order], fragment[order]
     if not len(row):
         return Runs(row, start, stop, fragment.astype(np.int32))
+    # One number a run: three columns take four times as long to sort.
+    order = np.argsort((fragment * (int(row.max()) + 1) + row) * (int(start.max()) + 1) + start)
+    row, start, stop, fragment = row[order], start[order], stop[order], fragment[order]
     begins = np.ones(len(row), bool)
     begins[1:] = (fragment[1:] != fragment[:-1]) | (row[1:] != row[:-1]) | (start[1:] != stop[:-1])
     ends = np.append(np.flatnonzero(begins)[1:] - 1, len(row) - 1)

@@ -271,7 +271,7 @@ def find_white(rgb: NDArray[np.uint8], scanned: NDArray[np.bool_] | None, given:
     """
     if given is not None:
         return WhitePoint(given, "config")
-    pixels = thinned(rgb.reshape(-1, 3) if scanned is None else rgb[scanned])
+    pixels = thinned(rgb.reshape(-1, 3) if scanned is None or scanned.all() else rgb[scanned])
     bright = pixels[(pixels.min(axis=1) > 140) & (np.ptp(pixels, axis=1) < 64)].astype(np.int64)
     glass = bright[bright.min(axis=1) < 255]  # exact white is what stitching and readers paint, not light
     bright = glass if len(glass) >= max(16, 0.002 * len(pixels)) else bright

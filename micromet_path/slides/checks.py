@@ -16,6 +16,7 @@ from micromet_path.slides.base import SlideInfo
 
 __all__ = ["Samples", "check_brightfield", "require_brightfield"]
 
+_ENOUGH_PIXELS = 200_000
 _DARK_BACKGROUND = 64
 """A brightfield overview whose median is darker than this has no glass in it (white is 255)."""
 
@@ -93,7 +94,8 @@ def check_brightfield(overview: NDArray[np.uint8], info: SlideInfo, scanned: NDA
     UnsupportedSlideError
         If the background is dark, there is signal on it, and nowhere is there bright glass.
     """
-    recorded = overview.reshape(-1, 3) if scanned is None else overview[scanned]
+    recorded = overview.reshape(-1, 3) if scanned is None or scanned.all() else overview[scanned]
+    recorded = recorded[:: len(recorded) // _ENOUGH_PIXELS + 1]
     if len(recorded) == 0:
         return
     median, signal = np.percentile(recorded.max(axis=1), [50, 99.5])
