@@ -17,12 +17,15 @@ from micromet_path.geometry import PixelSpacing, Region, TileGrid
 from micromet_path.model import BlockScan, Dropped
 from micromet_path.pixels.area import Area
 from micromet_path.pixels.fragments import sieve_block
-from micromet_path.pixels.scan import scan_block
+from micromet_path.pixels.scan import Band, scan_block
 from micromet_path.pixels.stain import StainTables
 from micromet_path.pixels.tissue import Overview
 from micromet_path.slides.base import Slide
 
 __all__ = ["Block", "BlockOutcome", "BlockReader", "Buffers", "in_threads", "read_overview"]
+
+_BAND_PX = 1 << 18
+"""Pixels that are decoded and looked at in one go: what stays in a core's own cache need not come back from memory."""
 
 _Job = TypeVar("_Job")
 _Done = TypeVar("_Done")
@@ -108,44 +111,45 @@ class BlockReader:
 
     def __call__(self, block: Block) -> BlockOutcome:
         """Read, scan and sieve."""
-        region = block.region
+        unread: list[Region] = []
+        scanned = scan_block(self._bands(block, unread), block.region, self._tables)
+        return BlockOutcome(*sieve_block(scanned, self._slide.info.spacing, self._fragments), tuple(unread))
+
+    def _bands(self, block: Block, unread: list[Region]) -> Iterator[Band]:
+        """Some tiles after the other in a reused buffer; those in which nothing is to be analysed are left out."""
+        region, height = block.region, self._slide.tiles.tile_height
         mask = self._area.mask(region, region.shape)
-        unread: tuple[Region, ...] = ()
+        step = height * max(1, round(_BAND_PX / (region.width * height)))
+        for top, bottom in block.bands:
+            for first in range(top, bottom, step):
+                last = min(first + step, bottom)
+                asked = None if mask is None else mask[first:last]
+                if asked is None or asked.any():
+                    band = Region(region.x0, region.y0 + first, region.x1, region.y0 + last)
+                    yield first, self._read(band, asked, unread)
+
+    def _read(self, band: Region, asked: NDArray[np.bool_] | None, unread: list[Region]) -> NDArray[np.uint8]:
+        """A band in the thread's buffer, white where it is not asked for or cannot be decoded."""
+        rgb = self._buffers.of(band.shape)
         try:
-            rgb = self._read(block, mask)
+            self._slide.read(band, out=rgb)
         except UnreadableSlideError:
-            rgb, unread = self._read_tiles(region, mask)
-        if mask is not None:
-            rgb[~mask] = 255
-        scanned = scan_block(np.ascontiguousarray(rgb), region, self._tables, block.bands)
-        return BlockOutcome(*sieve_block(scanned, self._slide.info.spacing, self._fragments), unread)
+            rgb[:] = 255
+            unread += self._read_tiles(band, asked, rgb)
+        if asked is not None:
+            rgb[~asked] = 255
+        return rgb
 
-    def _read(self, block: Block, mask: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
-        """The block in a reused buffer; without looking where nothing of it is to be analysed."""
-        region = block.region
-        buffer = self._buffers.of(region.shape)
-        if mask is None or mask.any():
-            for first, last in block.bands:
-                band = Region(region.x0, region.y0 + first, region.x1, region.y0 + last)
-                self._slide.read(band, out=buffer[first:last])
-        return buffer
-
-    def _read_tiles(
-        self, region: Region, mask: NDArray[np.bool_] | None
-    ) -> tuple[NDArray[np.uint8], tuple[Region, ...]]:
-        """The block tile by tile, white where a tile cannot be decoded; and those tiles, if they are to be analysed."""
-        tiles = self._slide.tiles
-        rgb = np.full((*region.shape, 3), 255, np.uint8)
-        unread = []
-        for tile in _tiles_of(tiles, region):
+    def _read_tiles(self, region: Region, asked: NDArray[np.bool_] | None, out: NDArray[np.uint8]) -> Iterator[Region]:
+        """Fill a region tile by tile; the tiles that cannot be decoded, if they are to be analysed."""
+        for tile in _tiles_of(self._slide.tiles, region):
             part = tile.intersection(region)
             at = np.s_[part.y0 - region.y0 : part.y1 - region.y0, part.x0 - region.x0 : part.x1 - region.x0]
             try:
-                rgb[at] = self._slide.read(part).rgb
+                out[at] = self._slide.read(part).rgb
             except UnreadableSlideError:
-                if mask is None or mask[at].any():
-                    unread.append(part)
-        return rgb, tuple(unread)
+                if asked is None or asked[at].any():
+                    yield part
 
 
 def _tiles_of(tiles: TileGrid, region: Region) -> Iterator[Region]:

@@ -6,7 +6,7 @@ Components at the lower, the configured and the higher threshold are nested; one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,47 +19,45 @@ from micromet_path.pixels.reject import SEGMENT_PX, may_stain
 from micromet_path.pixels.stain import StainTables
 from micromet_path.pixels.union import find_root, unite
 
-__all__ = ["scan_block"]
+__all__ = ["Band", "scan_block"]
 
 _N_SUMS = 10
 
 
-def scan_block(
-    rgb: NDArray[np.uint8], region: Region, tables: StainTables, bands: Sequence[tuple[int, int]] | None = None
-) -> BlockScan:
+Band = tuple[int, NDArray[np.uint8]]
+"""First row within its block, and pixels of the rows from there on: (M, N, 3)."""
+
+
+def scan_block(bands: Iterable[Band], region: Region, tables: StainTables) -> BlockScan:
     """Reduce a block of pixels to stained runs, pieces and sums.
 
     Parameters
     ----------
-    rgb : ndarray of shape (M, N, 3), dtype uint8
-        Pixels of the region; glass white where nothing is to be found.
+    bands : iterable of (int, ndarray of shape (M, N, 3) and dtype uint8)
+        What was read of the block, from top to bottom, as wide as the block; a band is done with before the next one is
+        asked for, so that all can stand in one buffer. Glass white where nothing is to be found.
     region : Region
         Where the block lies on level 0.
     tables : StainTables
-    bands : sequence of (int, int), optional
-        Rows from the first to before the second that are looked at, rising and apart; the others were not
-        read. The whole block by default.
 
     Returns
     -------
     BlockScan
         Pieces connected inside the block; `fragments.join` joins them across its borders.
     """
-    limits = np.array([tables.low, tables.mid, tables.high, tables.strong], np.int64)
-    bands = ((0, rgb.shape[0]),) if bands is None else bands
-    rows = np.concatenate([np.arange(first, last) for first, last in bands])
-    low, mid = _find_runs(rgb, rows, tables.dyes, tables.blue_line, limits)
-    low_row, low_start, low_stop = low
-    if not len(low_row):  # half of a slide is glass
+    read, found = [], []
+    for first, rgb in bands:
+        read.append((first, first + len(rgb)))
+        lows, mids = _find_runs(rgb, tables.dyes[1], tables.blue_line, tables.low, tables.mid)
+        if len(lows):  # half of a slide is glass
+            found.append((first, lows, mids, *_sum_runs(rgb, mids, tables.dyes, tables.high, tables.strong)))
+    if not found:
         return _nothing(region)
-    row, start, stop, low_of_run, high_start, high_stop, run_sums, run_max = mid
-    edge_rows = region.y0 + np.array([edge for first, last in bands for edge in (first, last - 1)])
+    lows, mids, run_sums, extremes = _placed(found, region)
+    (low_row, low_start, low_stop), (row, start, stop, low_of_run) = lows, mids
+    run_max, high_start, high_stop = extremes
     low_piece, n_low = _label_runs(low_row, low_start, low_stop)
     piece, n_pieces = _label_runs(row, start, stop)
-    for columns in (low_start, low_stop, start, stop, high_start, high_stop):
-        columns += region.x0
-    for rows in (low_row, row):
-        rows += region.y0
     sums, first_px, bbox, max_dab, lenient_of = _reduce(
         (row, start, stop), piece, n_pieces, run_sums, run_max, low_piece[low_of_run]
     )
@@ -67,6 +65,7 @@ def scan_block(
     high_hull, high_offsets = _row_hulls(
         row[has_high], high_start[has_high], high_stop[has_high], piece[has_high], n_pieces
     )
+    edge_rows = region.y0 + _edge_rows(read)
     return BlockScan(
         region=region,
         stained=_pieces((row, start, stop), piece, n_pieces, region, edge_rows),
@@ -83,6 +82,26 @@ def scan_block(
         stop=stop,
         piece=piece,
     )
+
+
+def _placed(found: Sequence[Any], region: Region) -> tuple[Any, Any, Any, Any]:
+    """Runs of all bands, one below the other and where they lie on the slide; columns, and sums run by run."""
+    n_low = 0
+    for first, lows, mids, _, extremes in found:
+        lows += np.array([region.y0 + first, region.x0, region.x0], np.int32)
+        mids += np.array([region.y0 + first, region.x0, region.x0, n_low], np.int32)
+        extremes += np.array([0, region.x0, region.x0], np.int32)
+        n_low += len(lows)
+    _, *parts = zip(*found, strict=True)
+    lows, mids, sums, extremes = (np.concatenate(part) for part in parts)
+    return np.ascontiguousarray(lows.T), np.ascontiguousarray(mids.T), sums, np.ascontiguousarray(extremes.T)
+
+
+def _edge_rows(read: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
+    """First and last rows of what was read in one go: what lies beyond is another block's, or was not read."""
+    first, last = np.array(read).T
+    apart = last[:-1] != first[1:]
+    return np.concatenate([first[:1], first[1:][apart], last[:-1][apart] - 1, last[-1:] - 1])
 
 
 def _nothing(region: Region) -> BlockScan:
@@ -117,96 +136,98 @@ def _pieces(runs: Any, piece: Any, n_pieces: int, region: Region, edge_rows: NDA
 
 
 @njit(cache=True, nogil=True)
-def _find_runs(rgb: Any, rows: Any, dyes: Any, blue_line: Any, limits: Any) -> Any:
-    """Runs of some rows at the lower threshold, and runs at the configured one with the sums of their pixels.
+def _find_runs(rgb: Any, dab: Any, blue_line: Any, low: Any, mid: Any) -> Any:
+    """Runs (row, start, stop) at the lower threshold, and runs at the configured one with the lower run of each.
 
-    Room is set aside for the densest picture there can be; untouched pages cost nothing.
+    Room is set aside for the densest picture there can be once anything is found; untouched pages cost nothing.
     """
     height, width = rgb.shape[:2]
-    room = height * ((width + 1) // 2)
-    low_row, low_start, low_stop = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int32)
-    row, start, stop = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int32)
-    low_of_run = np.empty(room, np.int32)
-    high_start, high_stop = np.empty(room, np.int32), np.empty(room, np.int32)
-    sums = np.empty((room, 7), np.int64)
-    strongest = np.empty(room, np.int64)
-    low, mid, high, strong = limits[0], limits[1], limits[2], limits[3]
-    dab_r, dab_g, dab_b = dyes[1, 0], dyes[1, 1], dyes[1, 2]
-    blue_r, blue_g, blue_b = dyes[0, 0], dyes[0, 1], dyes[0, 2]
-    rest_r, rest_g, rest_b = dyes[2, 0], dyes[2, 1], dyes[2, 2]
+    lows, mids = np.empty((0, 3), np.int32), np.empty((0, 4), np.int32)
+    dab_r, dab_g, dab_b = dab[0], dab[1], dab[2]
     slope, offset = blue_line[0], blue_line[1]
     flat = rgb.reshape(height, 3 * width)
     n_low, n_mid = 0, 0
-    for r in rows:
-        in_low, in_mid = False, False
+    for r in range(height):
+        low_from, mid_from = -1, -1  # where the runs begin that are not at their end yet
         for begin in range(0, width, SEGMENT_PX):
             end = min(width, begin + SEGMENT_PX)
             if not may_stain(flat[r, 3 * begin : 3 * end], slope, offset):
-                if in_mid:
-                    stop[n_mid] = begin
-                    n_mid += 1
-                    in_mid = False
-                if in_low:
-                    low_stop[n_low] = begin
-                    n_low += 1
-                    in_low = False
+                if low_from >= 0:
+                    n_low, n_mid = _close(lows, mids, n_low, n_mid, r, low_from, mid_from, begin)
+                low_from, mid_from = -1, -1
                 continue
+            if lows.shape[0] == 0:
+                room = (height - r) * ((width + 1) // 2)
+                lows, mids = np.empty((room, 3), np.int32), np.empty((room, 4), np.int32)
             for c in range(begin, end):
-                red, green, blue = rgb[r, c, 0], rgb[r, c, 1], rgb[r, c, 2]
-                dab = dab_r[red] + dab_g[green] + dab_b[blue]
-                if in_mid and dab < mid:
-                    stop[n_mid] = c
-                    n_mid += 1
-                    in_mid = False
-                if dab < low:
-                    if in_low:
-                        low_stop[n_low] = c
-                        n_low += 1
-                        in_low = False
-                    continue
-                if not in_low:
-                    low_row[n_low], low_start[n_low] = r, c
-                    in_low = True
-                if dab < mid:
-                    continue
-                if not in_mid:
-                    row[n_mid], start[n_mid], low_of_run[n_mid] = r, c, n_low
-                    high_start[n_mid], high_stop[n_mid], strongest[n_mid] = c, c, 0
-                    for k in range(7):
-                        sums[n_mid, k] = 0
-                    in_mid = True
-                sums[n_mid, 0] += red
-                sums[n_mid, 1] += green
-                sums[n_mid, 2] += blue
-                sums[n_mid, 3] += blue_r[red] + blue_g[green] + blue_b[blue]
-                sums[n_mid, 4] += dab
-                sums[n_mid, 5] += rest_r[red] + rest_g[green] + rest_b[blue]
-                if dab >= high:
-                    if high_stop[n_mid] == high_start[n_mid]:
-                        high_start[n_mid] = c
-                    high_stop[n_mid] = c + 1
-                    if dab >= strong:
-                        sums[n_mid, 6] += 1
-                if dab > strongest[n_mid]:
-                    strongest[n_mid] = dab
-        if in_mid:
-            stop[n_mid] = width
-            n_mid += 1
-        if in_low:
-            low_stop[n_low] = width
-            n_low += 1
-    lows = (low_row[:n_low].copy(), low_start[:n_low].copy(), low_stop[:n_low].copy())
-    mids = (
-        row[:n_mid].copy(),
-        start[:n_mid].copy(),
-        stop[:n_mid].copy(),
-        low_of_run[:n_mid].copy(),
-        high_start[:n_mid].copy(),
-        high_stop[:n_mid].copy(),
-        sums[:n_mid].copy(),
-        strongest[:n_mid].copy(),
-    )
-    return lows, mids
+                level = dab_r[rgb[r, c, 0]] + dab_g[rgb[r, c, 1]] + dab_b[rgb[r, c, 2]]
+                if level >= mid:
+                    if mid_from < 0:
+                        mid_from = c
+                        if low_from < 0:
+                            low_from = c
+                elif level >= low:
+                    if low_from < 0:
+                        low_from = c
+                    elif mid_from >= 0:
+                        n_mid = _close_mid(mids, n_mid, r, mid_from, c, n_low)
+                        mid_from = -1
+                elif low_from >= 0:
+                    n_low, n_mid = _close(lows, mids, n_low, n_mid, r, low_from, mid_from, c)
+                    low_from, mid_from = -1, -1
+        if low_from >= 0:
+            n_low, n_mid = _close(lows, mids, n_low, n_mid, r, low_from, mid_from, width)
+    return lows[:n_low].copy(), mids[:n_mid].copy()
+
+
+@njit(cache=True, nogil=True)
+def _close(
+    lows: Any, mids: Any, n_low: Any, n_mid: Any, row: Any, low_from: Any, mid_from: Any, stop: Any
+) -> tuple[Any, Any]:
+    """Enter a run at the lower threshold, and the one within it that ends there too."""
+    if mid_from >= 0:
+        n_mid = _close_mid(mids, n_mid, row, mid_from, stop, n_low)
+    lows[n_low, 0], lows[n_low, 1], lows[n_low, 2] = row, low_from, stop
+    return n_low + 1, n_mid
+
+
+@njit(cache=True, nogil=True)
+def _close_mid(mids: Any, n_mid: Any, row: Any, start: Any, stop: Any, low_run: Any) -> Any:
+    """Enter a run at the configured threshold."""
+    mids[n_mid, 0], mids[n_mid, 1], mids[n_mid, 2], mids[n_mid, 3] = row, start, stop, low_run
+    return n_mid + 1
+
+
+@njit(cache=True, nogil=True)
+def _sum_runs(rgb: Any, runs: Any, dyes: Any, high: Any, strong: Any) -> Any:
+    """Sums of the pixels of each run; its strongest pixel, first and last at the higher threshold (half-open)."""
+    n = runs.shape[0]
+    sums, extremes = np.empty((n, 7), np.int64), np.empty((n, 3), np.int32)
+    dab_r, dab_g, dab_b = dyes[1, 0], dyes[1, 1], dyes[1, 2]
+    blue_r, blue_g, blue_b = dyes[0, 0], dyes[0, 1], dyes[0, 2]
+    rest_r, rest_g, rest_b = dyes[2, 0], dyes[2, 1], dyes[2, 2]
+    for i in range(n):
+        r, start, stop = runs[i, 0], runs[i, 1], runs[i, 2]
+        reds, greens, blues, haematoxylin, chromogen, rest, strongs = 0, 0, 0, 0, 0, 0, 0
+        strongest, first, last = 0, start, start
+        for c in range(start, stop):
+            red, green, blue = rgb[r, c, 0], rgb[r, c, 1], rgb[r, c, 2]
+            dab = dab_r[red] + dab_g[green] + dab_b[blue]
+            reds += red
+            greens += green
+            blues += blue
+            haematoxylin += blue_r[red] + blue_g[green] + blue_b[blue]
+            chromogen += dab
+            rest += rest_r[red] + rest_g[green] + rest_b[blue]
+            if dab >= high:
+                first = c if last == first else first
+                last = c + 1
+            strongs += dab >= strong
+            strongest = max(strongest, dab)
+        sums[i, 0], sums[i, 1], sums[i, 2], sums[i, 3] = reds, greens, blues, haematoxylin
+        sums[i, 4], sums[i, 5], sums[i, 6] = chromogen, rest, strongs
+        extremes[i, 0], extremes[i, 1], extremes[i, 2] = strongest, first, last
+    return sums, extremes
 
 
 @njit(cache=True, nogil=True)

@@ -34,7 +34,7 @@ class Picture:
 
     def scan(self, region: Region, tables: StainTables) -> BlockScan:
         rows, columns = slice(region.y0, region.y1), slice(region.x0, region.x1)
-        return scan_block(np.ascontiguousarray(self.rgb[rows, columns]), region, tables)
+        return scan_block([(0, np.ascontiguousarray(self.rgb[rows, columns]))], region, tables)
 
     @property
     def region(self) -> Region:

@@ -114,7 +114,8 @@ def test_the_corner_between_four_blocks_joins(order, rising, colour, tables):
         rgb[y, x] = colour(0.0, 0.5)
     blocks = [Region(0, 0, 4, 4), Region(4, 0, 8, 4), Region(0, 4, 4, 8), Region(4, 4, 8, 8)]
     scans = [
-        scan_block(np.ascontiguousarray(rgb[b.y0 : b.y1, b.x0 : b.x1]), b, tables) for b in (blocks[i] for i in order)
+        scan_block([(0, np.ascontiguousarray(rgb[b.y0 : b.y1, b.x0 : b.x1]))], b, tables)
+        for b in (blocks[i] for i in order)
     ]
     assert [len(scan.stained) for scan in scans].count(1) == 2
     pieces = join(scans)
@@ -124,7 +125,7 @@ def test_the_corner_between_four_blocks_joins(order, rising, colour, tables):
 
 
 def test_nothing_joins_to_nothing(tables):
-    blank = scan_block(np.full((8, 8, 3), 244, np.uint8), Region(0, 0, 8, 8), tables)
+    blank = scan_block([(0, np.full((8, 8, 3), 244, np.uint8))], Region(0, 0, 8, 8), tables)
     for blocks in ([], [blank], [blank, blank]):
         pieces = join(blocks)
         assert len(pieces) == 0
@@ -139,7 +140,7 @@ def test_a_run_that_blocks_cut_is_whole_again():
 
 
 def stain_sums(rgb, tables):
-    block = scan_block(np.ascontiguousarray(rgb), Region(0, 0, rgb.shape[1], rgb.shape[0]), tables)
+    block = scan_block([(0, np.ascontiguousarray(rgb))], Region(0, 0, rgb.shape[1], rgb.shape[0]), tables)
     assert len(block.stained) == 1
     return block.sums[:, 6:9]
 
