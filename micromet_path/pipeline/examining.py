@@ -145,7 +145,7 @@ class _Eye:
         if window.tally.possible or found.area_um2 >= self.examine.bare_piece_um2[0]:
             return window.tally.possible > 0
         view = window.view
-        wider = with_faint_stain(view.rgb, view.stained, self.model, view.spacing)
+        wider = with_faint_stain(found.chromogen, view.stained, view.spacing)
         return tally_nuclei(view.rgb, wider, self.model, view.spacing, self.nuclei).possible > 0
 
     @property

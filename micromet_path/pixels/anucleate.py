@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing
 from micromet_path.pixels.examine_params import ExamineParams, all_of, ramp
-from micromet_path.pixels.hue import density_and_dyes
-from micromet_path.pixels.shape import distance_um, smoothed
-from micromet_path.pixels.stain import StainModel
+from micromet_path.pixels.shape import bounding_box, dilated, smoothed
 
 __all__ = ["ANUCLEATE_FLAGS", "Bareness", "anucleate_flags", "may_be_bare", "with_faint_stain"]
 
@@ -24,6 +22,7 @@ ANUCLEATE_FLAGS = ("no_nuclei", "deposit", "ink")
 
 _FAINT_SHARE = 0.35  # of its own density: what a membrane keeps where the section cuts it steeply
 _FAINTEST_OD = 0.08  # the grain of compressed nuclei reaches it
+_FAINT_SMOOTH_UM = 0.5
 _FAINT_REACH_UM = 12.0  # across a large cell
 
 
@@ -65,22 +64,24 @@ class Bareness:
 
 
 def with_faint_stain(
-    rgb: NDArray[np.uint8], stained: NDArray[np.bool_], model: StainModel, spacing: PixelSpacing
+    chromogen: NDArray[np.float64], stained: NDArray[np.bool_], spacing: PixelSpacing
 ) -> NDArray[np.bool_]:
     """The stain of a small candidate and the paler stain about it, which may close the ring around a nucleus.
 
     Parameters
     ----------
-    rgb : ndarray of shape (M, N, 3), dtype uint8
+    chromogen : ndarray of shape (M, N)
+        Density.
     stained : ndarray of shape (M, N), bool
         At least one pixel.
-    model : StainModel
     spacing : PixelSpacing
     """
-    chromogen = density_and_dyes(rgb, model)[1][..., 1]
     level = max(_FAINTEST_OD, _FAINT_SHARE * float(np.median(chromogen[stained])))
-    faint = smoothed(chromogen, 0.5, spacing) >= level
-    return np.asarray(stained | (faint & (distance_um(~stained, spacing) <= _FAINT_REACH_UM)))
+    near = bounding_box(stained, _FAINT_REACH_UM + 3 * _FAINT_SMOOTH_UM, spacing)
+    faint = smoothed(chromogen[near], _FAINT_SMOOTH_UM, spacing) >= level
+    wider = stained.copy()
+    wider[near] |= faint & dilated(stained[near], _FAINT_REACH_UM, spacing)
+    return wider
 
 
 def may_be_bare(has_nucleus: bool, bare_share: float, params: ExamineParams) -> bool:

@@ -18,6 +18,7 @@ from micromet_path.pixels.shape import (
     coarse,
     edge_widths_um,
     gradient_per_um,
+    rim_of,
     smoothed,
     strokes_of,
 )
@@ -130,6 +131,11 @@ class Evidence:
         """90th percentile of it."""
         return self._chromogen_quantiles[1]
 
+    @property
+    def chromogen(self) -> NDArray[np.float64]:
+        """Density of chromogen, (M, N)."""
+        return self._dyes[..., 1]
+
     @cached_property
     def density_od(self) -> float:
         """Median of the mean density of the three colours."""
@@ -162,11 +168,9 @@ class Evidence:
 
 def _rim_width_um(chromogen: NDArray[np.float64], stained: NDArray[np.bool_], spacing: PixelSpacing) -> float:
     """Median width of the edges at the outline of the stain, high ones counting more."""
-    from scipy import ndimage
-
     level, pitch = coarse(chromogen, spacing, _RIM_OPTICS_UM / 2)  # as fine as the smoothing leaves it
     form = coarse(stained, spacing, _RIM_OPTICS_UM / 2)[0] > 0
-    outline = form & ~ndimage.binary_erosion(form, border_value=True)
+    outline = rim_of(form)
     if not outline.any():
         return _RIM_REACH_UM  # the stain fills the window: no edge at all
     soft = smoothed(level, _RIM_OPTICS_UM, pitch)

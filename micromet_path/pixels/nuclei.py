@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing
 from micromet_path.pixels.nuclei_spots import NucleiParams, Spots, View, filled_pieces, find_spots, reduced
-from micromet_path.pixels.shape import distance_um
+from micromet_path.pixels.shape import dilated, padded
 from micromet_path.pixels.stain import StainModel
 
 __all__ = [
@@ -274,16 +274,15 @@ def _far_from_nuclei(
     else's, and so is the half cell around it.
     """
     apart = _apart_um(nuclei, trust, view, params)
-    none_here = np.ones(pieces.shape, bool)
-    none_here[tuple(nuclei.centres.astype(np.intp).T)] = False
+    is_nucleus = np.zeros(pieces.shape, bool)
+    is_nucleus[tuple(nuclei.centres.astype(np.intp).T)] = True
     candidate = (pieces > 0) & ~is_bare[pieces]
-    void = candidate & (distance_um(none_here, view.spacing) > 0.95 * apart)
+    void = candidate & ~dilated(is_nucleus, 0.95 * apart, view.spacing)
     if void.any():  # a nucleus keeps off the outline, so that a margin without any is not a cell
-        deep = distance_um(np.pad(candidate, 1), view.spacing)[1:-1, 1:-1]
-        void &= deep > 0.3 * apart
+        void &= ~dilated(~padded(candidate, 1), 0.3 * apart, view.spacing)[1:-1, 1:-1]
     if not void.any():
         return 0
-    around = distance_um(~void, view.spacing) <= 0.45 * apart
+    around = dilated(void, 0.45 * apart, view.spacing)
     return int(np.count_nonzero(around & candidate & inside))
 
 

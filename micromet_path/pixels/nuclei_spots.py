@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
-from micromet_path.pixels.shape import closed, filled, smoothed
+from micromet_path.pixels.shape import closed, filled, padded, smoothed
 from micromet_path.pixels.stain import StainModel, optical_density
 
 __all__ = ["NucleiParams", "Spots", "View", "filled_pieces", "find_spots", "reduced"]
@@ -176,9 +176,8 @@ def filled_pieces(view: View, params: NucleiParams) -> Labels:
     """Pieces of stain with gaps bridged and cell-sized holes filled, numbered from 1; 0 is outside."""
     from scipy import ndimage
 
-    reach = [ceil(_BRIDGE_UM / um) + 1 for um in view.um]
-    padded = np.pad(view.stained, [(size, size) for size in reach])
-    stain = closed(padded, 2 * _BRIDGE_UM, view.spacing)[reach[0] : -reach[0], reach[1] : -reach[1]]
+    reach = ceil(_BRIDGE_UM / min(view.um)) + 1
+    stain = closed(padded(view.stained, reach), 2 * _BRIDGE_UM, view.spacing)[reach:-reach, reach:-reach]
     form = filled(stain, params.hole_um2, view.spacing)
     return ndimage.label(form, np.ones((3, 3), bool))[0].astype(np.int32, copy=False)
 
@@ -246,9 +245,10 @@ def _enclosed(spots: Spots, view: View, pieces: Labels, params: NucleiParams) ->
     """Spots that meet stain, or a hole filled in it, in most directions; with the piece they belong to."""
     rays, steps = _rays(view, params)
     reach = int(np.abs(rays).max())
-    padded = np.pad(pieces, reach)
-    place = (spots.centres.astype(np.intp) + reach) @ (padded.shape[1], 1)
-    met = padded.ravel()[place[:, None, None] + rays @ (padded.shape[1], 1)]
+    framed = padded(pieces, reach)
+    width = framed.shape[1]
+    place = (spots.centres.astype(np.intp) + reach) @ (width, 1)
+    met = framed.ravel()[place[:, None, None] + rays @ (width, 1)]
     # Nearer than the spot's own rim nothing is said: the light of a lymphocyte beside the stain is mixed with it.
     met = np.where(steps < spots.radius_um[:, None, None], 0, met)
     near = steps <= 1.25 * spots.radius_um[:, None, None] + _RIM_UM  # the scales found are a little small

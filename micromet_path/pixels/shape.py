@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numba import njit
@@ -15,19 +15,22 @@ __all__ = [
     "Strokes",
     "bounding_box",
     "closed",
-    "closed_and_filled",
     "coarse",
+    "dilated",
     "distance_um",
     "edge_widths_um",
     "filled",
     "gradient_per_um",
     "opened",
+    "padded",
     "perimeter_um",
+    "rim_of",
     "smoothed",
     "strokes_of",
 ]
 
 Mask = NDArray[np.bool_]
+_Kind = TypeVar("_Kind", bound=np.generic)
 Map = NDArray[np.float64]
 
 _FAR = 1e20
@@ -93,6 +96,8 @@ def _along_rows(squared: Any, step: Any) -> None:
             height[q] = squared[row, q]
             if height[q] >= 1e20:
                 continue
+            if height[q] == 0.0 and 0 < q < columns - 1 and squared[row, q - 1] == 0.0 and squared[row, q + 1] == 0.0:
+                continue  # those at the ends of a stretch are nearer to all that is not in it
             begin = -1e30
             while k >= 0:
                 p = vertex[k]
@@ -109,45 +114,107 @@ def _along_rows(squared: Any, step: Any) -> None:
         begins[k + 1] = 1e30
         i = 0
         for q in range(columns):
+            if height[q] == 0.0:
+                continue
             while begins[i + 1] < q:
                 i += 1
             away = (q - vertex[i]) * step
             squared[row, q] = away * away + height[vertex[i]]
 
 
+def dilated(mask: Mask, reach_um: float, spacing: PixelSpacing) -> Mask:
+    """Pixels within a distance of a mask, both ends included; `distance_um` of what is outside, many times faster.
+
+    Examples
+    --------
+    >>> dilated(np.array([[False, True, False, False]]), 0.5, PixelSpacing(0.5, 0.5))
+    array([[ True,  True,  True, False]])
+    """
+    return np.asarray(_dilated(mask, _half_widths(reach_um, spacing)))
+
+
+def _half_widths(reach_um: float, spacing: PixelSpacing) -> NDArray[np.int32]:
+    """Columns that a disc reaches to either side, row by row from its middle down."""
+    down = np.arange(int(reach_um / spacing.y_um) + 1)[:, None] * spacing.y_um
+    across = np.arange(int(reach_um / spacing.x_um) + 1) * spacing.x_um
+    return np.asarray(np.count_nonzero(np.sqrt(down * down + across * across) <= reach_um, axis=1) - 1, np.int32)
+
+
+@njit(cache=True, nogil=True)
+def _dilated(mask: Any, widths: Any) -> Any:
+    """Each row is widened for each row that it reaches; the inner loops run along memory."""
+    rows, columns = mask.shape
+    far = np.int32(1 << 30)
+    away = np.empty((rows, columns), np.int32)
+    result = np.zeros((rows, columns), np.bool_)
+    for row in range(rows):
+        steps, held = far, 0
+        for column in range(columns):
+            steps = np.int32(0) if mask[row, column] else min(far, steps + np.int32(1))
+            away[row, column] = steps
+            held += steps == 0
+        if held == 0:
+            continue
+        for column in range(columns - 1, -1, -1):
+            steps = min(away[row, column], steps + np.int32(1))
+            away[row, column] = steps
+        for distance in range(len(widths)):
+            width = widths[distance]
+            for side in range(-1 if distance else 1, 2, 2):
+                target = row + side * distance
+                if 0 <= target < rows and width >= 0:
+                    for column in range(columns):
+                        result[target, column] |= away[row, column] <= width
+    return result
+
+
 def opened(mask: Mask, radius_um: float, spacing: PixelSpacing) -> Mask:
     """The part of a mask that discs of a radius reach without leaving it: what is not thinner than twice that."""
-    half_pixel = 0.25 * (spacing.x_um + spacing.y_um)
-    return _reopened(distance_um(mask, spacing), radius_um + half_pixel, spacing)
-
-
-def _reopened(inside_um: Map, radius_um: float, spacing: PixelSpacing) -> Mask:
-    """The opening of a mask whose distances are known."""
-    return (inside_um > 0) & (distance_um(inside_um < radius_um, spacing) < radius_um)
+    below_um = float(np.nextafter(radius_um + 0.25 * (spacing.x_um + spacing.y_um), 0.0))
+    return np.asarray(mask & dilated(~dilated(~mask, below_um, spacing), below_um, spacing))
 
 
 def closed(mask: Mask, gap_um: float, spacing: PixelSpacing) -> Mask:
     """A mask with gaps up to a width bridged."""
-    near = distance_um(~mask, spacing) <= gap_um / 2
-    return np.asarray(mask | (distance_um(near, spacing) > gap_um / 2))
+    near = dilated(mask, gap_um / 2, spacing)
+    return np.asarray(mask | ~dilated(~near, gap_um / 2, spacing))
 
 
 def filled(mask: Mask, hole_um2: float, spacing: PixelSpacing) -> Mask:
     """A mask with holes up to an area filled; what reaches the picture's border is no hole."""
+    return _filled(mask, hole_um2 / spacing.pixel_area_um2)[0]
+
+
+def _filled(mask: Mask, hole_px: float) -> tuple[Mask, int]:
+    """The mask with its small holes filled, and the pixels of the holes that are left."""
     from scipy import ndimage
 
     holes, n = ndimage.label(~mask)
-    area_um2 = np.bincount(holes.ravel(), minlength=n + 1) * spacing.pixel_area_um2
-    small = area_um2 <= hole_um2
+    pixels = np.bincount(holes.ravel(), minlength=n + 1)
+    small = pixels <= hole_px
     border = np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])
     small[border] = False
+    pixels[border] = 0
+    pixels[0] = 0
+    large_px = int(pixels[~small].sum())
     small[0] = True
-    return np.asarray(small[holes])
+    return np.asarray(small[holes]), large_px
 
 
-def closed_and_filled(mask: Mask, gap_um: float, hole_um2: float, spacing: PixelSpacing) -> Mask:
-    """Gaps bridged, then holes filled: a membrane becomes its cell."""
-    return filled(closed(mask, gap_um, spacing), hole_um2, spacing)
+def rim_of(mask: Mask) -> Mask:
+    """Pixels of a mask with a 4-neighbour outside; the picture's border is an outside."""
+    inner = np.zeros_like(mask)
+    middle = mask[1:-1, 1:-1]
+    inner[1:-1, 1:-1] = middle & mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]
+    return np.asarray(mask & ~inner)
+
+
+def padded(mask: NDArray[_Kind], margin: int) -> NDArray[_Kind]:
+    """A mask or labels in a frame of nothing; numpy's own is ten times slower on small pictures."""
+    rows, columns = mask.shape
+    result = np.zeros((rows + 2 * margin, columns + 2 * margin), mask.dtype)
+    result[margin : margin + rows, margin : margin + columns] = mask
+    return result
 
 
 def smoothed(values: NDArray[Any], sigma_um: float, spacing: PixelSpacing) -> Map:
@@ -209,7 +276,7 @@ def _slope(values: Any, step_y: Any, step_x: Any) -> Any:
 
 def perimeter_um(mask: Mask, spacing: PixelSpacing) -> float:
     """Length of a mask's outline, the same in every direction: the integral of the gradient of the smoothed mask."""
-    soft = smoothed(np.pad(mask, 4), 0.75 * max(spacing.x_um, spacing.y_um), spacing)
+    soft = smoothed(padded(mask, 4), 0.75 * max(spacing.x_um, spacing.y_um), spacing)
     return float(gradient_per_um(soft, spacing).sum() * spacing.pixel_area_um2)
 
 
@@ -336,21 +403,19 @@ def strokes_of(stained: Mask, stroke_um: float, spacing: PixelSpacing) -> Stroke
     from scipy import ndimage
 
     own = stained[bounding_box(stained, 2 * _MEMBRANE_GAP_UM, spacing)]  # the rest of a view is no part of the form
-    form = closed_and_filled(np.pad(own, 2), _MEMBRANE_GAP_UM, _CELL_HOLE_UM2, spacing)
+    pixel_um2 = spacing.pixel_area_um2
+    form, enclosed_px = _filled(closed(padded(own, 2), _MEMBRANE_GAP_UM, spacing), _CELL_HOLE_UM2 / pixel_um2)
     labels, _ = ndimage.label(form, np.ones((3, 3)))
     pixels = np.bincount(labels.ravel())
     pixels[0] = 0
     largest = labels == int(np.argmax(pixels))
-    pixel_um2 = spacing.pixel_area_um2
     half_pixel = 0.25 * (spacing.x_um + spacing.y_um)
-    inside_um = distance_um(form, spacing)
-    width_um = 4 * float(np.mean(inside_um[form]) - half_pixel / 2)
-    thick = int(np.count_nonzero(_reopened(inside_um, stroke_um / 2 + half_pixel, spacing)))
+    width_um = 4 * float(np.mean(distance_um(form, spacing)[form]) - half_pixel / 2)
+    thick = int(np.count_nonzero(opened(form, stroke_um / 2, spacing)))
     largest_um2 = float(pixels.max()) * pixel_um2
     around_um = perimeter_um(largest, spacing)
     parts_um2 = pixels[pixels * pixel_um2 >= 1.0] * pixel_um2
     form_px = int(np.count_nonzero(form))
-    enclosed_px = int(np.count_nonzero(ndimage.binary_fill_holes(form))) - form_px
     return Strokes(
         area_um2=int(np.count_nonzero(stained)) * pixel_um2,
         filled_um2=form_px * pixel_um2,

@@ -8,6 +8,7 @@ the first two.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from math import ceil, inf
 from typing import Literal
@@ -132,7 +133,15 @@ class StainModel:
     @property
     def unmixing(self) -> NDArray[np.float64]:
         """(3, 3) matrix: densities (RGB) times this are amounts of dye."""
-        return np.linalg.inv(np.asarray(self.vectors))
+        return _inverse(self.vectors)
+
+
+@lru_cache
+def _inverse(vectors: tuple[Vector, Vector, Vector]) -> NDArray[np.float64]:
+    """Inverse of a matrix; asked for with every picture that is unmixed."""
+    inverse = np.linalg.inv(np.asarray(vectors))
+    inverse.flags.writeable = False
+    return inverse
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing
-from micromet_path.pixels.shape import bounding_box, closed, coarse, distance_um, perimeter_um, smoothed
+from micromet_path.pixels.shape import bounding_box, closed, coarse, dilated, distance_um, perimeter_um, smoothed
 
 __all__ = ["Around", "Beside", "around", "beside"]
 
@@ -77,12 +77,12 @@ def around(od: Map, dyes: Map, stained: Mask, spacing: PixelSpacing) -> Around:
     density, (haematoxylin, chromogen, share) = density / 3, (values for values, _ in others)
     sheet = closed(share >= 0.25, 6.0, pitch)
     tissue = (smoothed(density, 2.0, pitch) >= _GLASS_OD) & ~sheet
-    apart = tissue & (distance_um(~sheet, pitch) >= _APART_UM)
-    deep = distance_um(sheet, pitch) >= _DEEP_UM
+    apart = tissue & ~dilated(sheet, float(np.nextafter(_APART_UM, 0)), pitch)
+    deep = sheet & ~dilated(~sheet, float(np.nextafter(_DEEP_UM, 0)), pitch)
     inside = deep if deep.any() else share > 0
     ratios = _ratios(haematoxylin, chromogen, share, apart, pitch)
     return Around(
-        deep_area_um2=float(np.count_nonzero(deep & sheet)) * pitch.pixel_area_um2,
+        deep_area_um2=float(np.count_nonzero(deep)) * pitch.pixel_area_um2,
         contrast=_contrast(chromogen, inside, pitch),
         rim_drop=_rim_drop(chromogen, sheet, tissue, pitch),
         glass_gradient=_glass_gradient(chromogen, density, pitch),
@@ -105,8 +105,8 @@ def _contrast(chromogen: Map, inside: Mask, pitch: PixelSpacing) -> float:
 def _rim_drop(chromogen: Map, sheet: Mask, tissue: Mask, pitch: PixelSpacing) -> float | None:
     """Loss of chromogen across rims towards tissue: a few microns inside against a few outside."""
     soft = smoothed(chromogen, 1.0, pitch)
-    outer = tissue & (distance_um(~sheet, pitch) <= 5.0)
-    inner = sheet & (distance_um(~outer, pitch) <= 5.0)
+    outer = tissue & dilated(sheet, 5.0, pitch)
+    inner = sheet & dilated(outer, 5.0, pitch)
     if min(np.count_nonzero(outer), np.count_nonzero(inner)) * pitch.pixel_area_um2 < 50:
         return None
     return float(np.clip(1 - soft[outer].mean() / max(float(soft[inner].mean()), 0.05), 0.0, 1.0))
@@ -130,7 +130,7 @@ def _glass_gradient(chromogen: Map, density: Map, pitch: PixelSpacing) -> float 
 def _glass_share(density: Map, share: Map, pitch: PixelSpacing) -> float:
     """How much of what is next to the stain is bare glass, in gaps of the stain too; 0 where nothing is beside it."""
     stain = share >= 0.25
-    beside = ~stain & (distance_um(~stain, pitch) <= _NEXT_UM)
+    beside = ~stain & dilated(stain, _NEXT_UM, pitch)
     bare = smoothed(density, 0.5, pitch) < _GLASS_OD
     return float(bare[beside].mean()) if beside.any() else 0.0
 
@@ -190,8 +190,7 @@ def beside(haematoxylin: Map, stained: Mask, spacing: PixelSpacing) -> Beside:
     free = ~stained
     level = max(0.15, 0.5 * float(np.quantile(soft[free], 0.98))) if free.any() else 0.15
     nuclei = soft >= level
-    to_stain = distance_um(free, spacing)
-    near, far = free & (to_stain <= 2.0), free & (to_stain > _APART_UM)
+    near, far = free & dilated(stained, 2.0, spacing), ~dilated(stained, _APART_UM, spacing)
     share_far = float(nuclei[far].mean()) if far.any() else 0.0
     share_near = float(nuclei[near].mean()) if near.any() else 0.0
     area_um2, one_sided, rival = None, 0.0, 1.0
@@ -214,7 +213,7 @@ def _touched(nuclei: Mask, stained: Mask, spacing: PixelSpacing) -> tuple[float 
     box = bounding_box(stained, 15.0, spacing)
     nuclei, stained = nuclei[box], stained[box]
     labels, n = ndimage.label(nuclei)
-    contact = np.bincount(labels[nuclei & (distance_um(~stained, spacing) <= 1.5)], minlength=n + 1)
+    contact = np.bincount(labels[nuclei & dilated(stained, 1.5, spacing)], minlength=n + 1)
     contact[0] = 0
     if not contact.any():
         return None, 0.0, 1.0
@@ -224,7 +223,7 @@ def _touched(nuclei: Mask, stained: Mask, spacing: PixelSpacing) -> tuple[float 
     roundness = 4 * np.pi * area_um2 / max(perimeter_um(nucleus, spacing), 1e-9) ** 2
     if not (_NUCLEUS_UM2[0] <= area_um2 <= _NUCLEUS_UM2[1] and roundness >= 0.6):
         return None, 0.0, 1.0
-    cap = stained & (distance_um(~nucleus, spacing) <= 4.0)
+    cap = stained & dilated(nucleus, 4.0, spacing)
     rows, columns = np.nonzero(cap)
     centre = [axis.mean() for axis in np.nonzero(nucleus)]
     down, across = (rows - centre[0]) * spacing.y_um, (columns - centre[1]) * spacing.x_um

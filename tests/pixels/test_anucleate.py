@@ -12,6 +12,7 @@ from micromet_path.pixels.anucleate import (
 )
 from micromet_path.pixels.evidence import Evidence
 from micromet_path.pixels.examine_params import ExamineParams
+from micromet_path.pixels.hue import density_and_dyes
 from micromet_path.pixels.nuclei import NucleiParams, tally_nuclei
 from micromet_path.pixels.stain import StainModel, StainParams, WhitePoint
 from tests.pixels.test_examine import MODEL, Scene, grown
@@ -116,7 +117,7 @@ def ring(level, gap_level, rng=None):
 def test_a_ring_that_is_faint_in_part_still_holds_its_nucleus(spacing_um):
     scene, strong = ring(0.45, 0.2)
     view = scene.view(strong, spacing_um=spacing_um)
-    wider = with_faint_stain(view.rgb, view.stained, MODEL, view.spacing)
+    wider = with_faint_stain(density_and_dyes(view.rgb, MODEL)[1][..., 1], view.stained, view.spacing)
     assert wider[view.stained].all()
     alone, together = (
         tally_nuclei(view.rgb, mask, MODEL, view.spacing, NucleiParams()).possible for mask in (view.stained, wider)
@@ -128,7 +129,7 @@ def test_a_ring_that_is_faint_in_part_still_holds_its_nucleus(spacing_um):
 def test_a_cap_without_a_ring_gains_no_nucleus():
     scene, strong = ring(0.45, 0.0)
     view = scene.view(strong, spacing_um=0.25)
-    wider = with_faint_stain(view.rgb, view.stained, MODEL, view.spacing)
+    wider = with_faint_stain(density_and_dyes(view.rgb, MODEL)[1][..., 1], view.stained, view.spacing)
     assert not tally_nuclei(view.rgb, wider, MODEL, view.spacing, NucleiParams()).possible
 
 
@@ -139,7 +140,7 @@ def test_faint_stain_ends_a_cell_away():
     rgb = np.full((120, 120, 3), (220, 200, 180), np.uint8)  # pale brown everywhere
     stained = np.zeros((120, 120), bool)
     stained[58:62, 58:62] = True
-    wider = with_faint_stain(rgb, stained, model, HALF)
+    wider = with_faint_stain(density_and_dyes(rgb, model)[1][..., 1], stained, HALF)
     rows, columns = np.nonzero(wider)
     assert 12.0 <= (np.hypot(rows - 59.5, columns - 59.5).max() - 2.9 + 1) * 0.5 <= 13.0
 

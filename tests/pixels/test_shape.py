@@ -8,12 +8,15 @@ from scipy import ndimage
 from micromet_path.geometry import PixelSpacing
 from micromet_path.pixels.shape import (
     bounding_box,
-    closed_and_filled,
+    closed,
     coarse,
+    dilated,
     distance_um,
     gradient_per_um,
     opened,
+    padded,
     perimeter_um,
+    rim_of,
     smoothed,
     strokes_of,
 )
@@ -41,9 +44,25 @@ def test_blurs_and_slopes_are_those_of_scipy_and_numpy(seed, shape):
     for given in (values, np.asfortranarray(values), values.astype(np.float32)):
         assert_allclose(smoothed(given, sigma_um, spacing), expected, atol=1e-6)
     assert_allclose(smoothed(values, 0.0, spacing), values)
-    padded = np.pad(values, 1, mode="edge")
-    down, across = np.gradient(padded, spacing.y_um, spacing.x_um)
+    framed = np.pad(values, 1, mode="edge")
+    down, across = np.gradient(framed, spacing.y_um, spacing.x_um)
     assert_allclose(gradient_per_um(values, spacing), np.hypot(down, across)[1:-1, 1:-1], atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_mask_is_dilated_by_what_is_as_near(seed):
+    rng = np.random.default_rng(seed)
+    mask = ndimage.gaussian_filter(rng.random(rng.integers(1, 70, 2)), rng.choice([0.0, 1.5])) > rng.uniform(0.5, 0.7)
+    spacing = HALF if seed % 2 else PixelSpacing(*rng.uniform(0.2, 1.0, 2))
+    for reach_um in (0.0, 0.5, 2.0, float(rng.uniform(0, 12))):
+        assert (dilated(mask, reach_um, spacing) == (distance_um(~mask, spacing) <= reach_um)).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_frames_and_rims_are_those_of_numpy_and_scipy(seed):
+    mask = np.random.default_rng(seed).random((3 * seed + 1, 20)) < 0.8
+    assert (padded(mask, seed) == np.pad(mask, seed)).all()
+    assert (rim_of(mask) == (mask & ~ndimage.binary_erosion(mask))).all()
 
 
 def test_without_an_outside_everything_is_far():
@@ -73,9 +92,9 @@ def test_a_torn_ring_is_closed_and_filled_and_a_wide_gap_is_not():
     ring = (radius > 5) & (radius < 6.5)
     torn, open_ring = ring & ~((np.abs(rows) < 1) & (columns > 0)), ring & ~((np.abs(rows) < 8) & (columns > 0))
     disc_um2 = np.pi * 6.5**2
-    for mask, filled in ((ring, True), (torn, True), (open_ring, False)):
-        area_um2 = closed_and_filled(mask, 1.5, 150.0, HALF).sum() * 0.25
-        assert (area_um2 > 0.9 * disc_um2) == filled
+    for mask, is_cell in ((ring, True), (torn, True), (open_ring, False)):
+        area_um2 = filled(closed(mask, 1.5, HALF), 150.0, HALF).sum() * 0.25
+        assert (area_um2 > 0.9 * disc_um2) == is_cell
 
 
 @pytest.mark.parametrize("width_um", [1.5, 3.0, 6.0])
