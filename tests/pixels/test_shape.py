@@ -12,6 +12,7 @@ from micromet_path.pixels.shape import (
     coarse,
     dilated,
     distance_um,
+    filled,
     gradient_per_um,
     opened,
     padded,
