@@ -8,7 +8,7 @@ is a sum of fragments.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -59,10 +59,10 @@ class _Candidate:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """A part of a candidate at level 0, the nuclei that it shows, and how much of the candidate lies in it."""
+    """A part of a candidate at level 0: what is seen there, the part of it that counts, its pixels in level 0."""
 
     view: View
-    tally: NucleiTally
+    core: tuple[slice, slice]
     px: int
 
 
@@ -70,43 +70,71 @@ class _Window:
 class _Seen:
     """What was learnt of a candidate."""
 
-    members: NDArray[np.int64]
     cells: CellCount
-    flags: dict[str, float] = field(default_factory=dict)
+    flags: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
-class _Eye:
-    """Reads windows of candidates; called from several threads."""
+class _Reader:
+    """Reads the windows of candidates; called from several threads, which decoders leave free."""
 
     slide: Slide
-    model: StainModel
-    nuclei: NucleiParams
-    examine: ExamineParams
     look: LookParams
     hue: SlideHue
 
-    def __call__(self, candidate: _Candidate) -> _Seen | None:
-        """What the windows of a candidate show; None where they cannot be read."""
+    def __call__(self, candidate: _Candidate) -> tuple[_Candidate, list[_Window]]:
+        """The windows that show some of a candidate; none where they cannot be read."""
         try:
-            windows = list(self._windows(candidate))
+            return candidate, list(self._windows(candidate))
         except UnreadableSlideError:
-            return None
-        if not windows:
-            return None
-        tally, seen_px = sum((window.tally for window in windows), NO_NUCLEI), sum(window.px for window in windows)
+            return candidate, []
+
+    def _windows(self, candidate: _Candidate) -> Iterator[_Window]:
+        native, steps = self.slide.info.spacing, self._steps
+        spacing = native.downsampled(*steps)
+        margin = (ceil(MARGIN_UM / native.x_um), ceil(MARGIN_UM / native.y_um))
+        for core in _cores(candidate, native, self.look):
+            region = _grown(core, margin, steps, self.slide.info.region)
+            stained_px0 = _mask(candidate, region)
+            inside_px = int(np.count_nonzero(stained_px0[_slices(core, region)]))
+            stained = _reduced(stained_px0, steps)
+            if inside_px and stained.any():
+                view = View(self.slide.read(region, spacing).rgb, stained, spacing, self.hue, candidate.is_at_margin)
+                yield _Window(view, _scaled_slices(core, region, steps), inside_px)
+
+    @property
+    def _steps(self) -> tuple[int, int]:
+        """Pixels of level 0 along x and y that make one of a window."""
+        native = self.slide.info.spacing
+        x, y = (max(1, int(self.look.spacing_um / um + 0.01)) for um in (native.x_um, native.y_um))
+        return x, y
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Counts nuclei and weighs the evidence of a candidate."""
+
+    model: StainModel
+    nuclei: NucleiParams
+    examine: ExamineParams
+    pixel_um2: float
+
+    def __call__(self, candidate: _Candidate, windows: Sequence[_Window]) -> _Seen:
+        """What the windows of a candidate, of which there is at least one, show together."""
+        tallies = [self._tally(window.view, window.view.stained, window.core) for window in windows]
         found = [Evidence(window.view, self.model, self.examine) for window in windows]
+        tally, seen_px = sum(tallies, NO_NUCLEI), sum(window.px for window in windows)
         weights = [window.px / seen_px for window in windows]
+        factor = int((candidate.stop - candidate.start).sum()) / seen_px
 
         def mean(measure: Callable[[Evidence], float]) -> float:
             return sum(weight * measure(one) for weight, one in zip(weights, found, strict=True))
 
         each = [flags_of(one, self.examine) for one in found]
         flags = {name: sum(weight * one[name] for weight, one in zip(weights, each, strict=True)) for name in FLAGS}
-        factor = int((candidate.stop - candidate.start).sum()) / seen_px
-        filled_um2 = max(tally.shown_um2 + tally.hidden_um2, seen_px * self.slide.info.spacing.pixel_area_um2)
+        filled_um2 = max(tally.shown_um2 + tally.hidden_um2, seen_px * self.pixel_um2)
         bare_share = 1 - tally.shown_um2 / filled_um2
-        has_nucleus = any(map(self._has_nucleus, windows, found))
+        has_nucleus = any(map(self._has_nucleus, tallies, found))
         if may_be_bare(has_nucleus, bare_share, self.examine):
             bare = Bareness(
                 area_um2=filled_um2 * factor,
@@ -121,39 +149,17 @@ class _Eye:
             )
             for name, strength in anucleate_flags(bare, self.examine).items():
                 flags[name] = max(flags.get(name, 0.0), strength)
-        return _Seen(candidate.members, _extrapolated(cells_of(tally, self.nuclei), factor), flags)
+        return _Seen(_extrapolated(cells_of(tally, self.nuclei), factor), flags)
 
-    def _windows(self, candidate: _Candidate) -> Iterator[_Window]:
-        """The windows that show some of the candidate, each with its nuclei."""
-        native, steps = self.slide.info.spacing, self._steps
-        spacing = native.downsampled(*steps)
-        margin = (ceil(MARGIN_UM / native.x_um), ceil(MARGIN_UM / native.y_um))
-        for core in _cores(candidate, native, self.look):
-            region = _grown(core, margin, steps, self.slide.info.region)
-            stained_px0 = _mask(candidate, region)
-            inside_px = int(np.count_nonzero(stained_px0[_slices(core, region)]))
-            stained = _reduced(stained_px0, steps)
-            if not (inside_px and stained.any()):
-                continue
-            rgb = self.slide.read(region, spacing).rgb
-            view = View(rgb, stained, spacing, self.hue, candidate.is_at_margin)
-            at = _scaled_slices(core, region, steps)
-            yield _Window(view, tally_nuclei(rgb, stained, self.model, spacing, self.nuclei, at), inside_px)
+    def _tally(self, view: View, stained: NDArray[np.bool_], core: tuple[slice, slice] | None = None) -> NucleiTally:
+        return tally_nuclei(view.rgb, stained, self.model, view.spacing, self.nuclei, core)
 
-    def _has_nucleus(self, window: _Window, found: Evidence) -> bool:
+    def _has_nucleus(self, tally: NucleiTally, found: Evidence) -> bool:
         """Whether anything in a window may be a nucleus; in a small piece the paler stain about it closes the ring."""
-        if window.tally.possible or found.area_um2 >= self.examine.bare_piece_um2[0]:
-            return window.tally.possible > 0
-        view = window.view
-        wider = with_faint_stain(found.chromogen, view.stained, view.spacing)
-        return tally_nuclei(view.rgb, wider, self.model, view.spacing, self.nuclei).possible > 0
-
-    @property
-    def _steps(self) -> tuple[int, int]:
-        """Pixels of level 0 along x and y that make one of a window."""
-        native = self.slide.info.spacing
-        x, y = (max(1, int(self.look.spacing_um / um + 0.01)) for um in (native.x_um, native.y_um))
-        return x, y
+        if tally.possible or found.area_um2 >= self.examine.bare_piece_um2[0]:
+            return tally.possible > 0
+        view = found.view
+        return self._tally(view, with_faint_stain(found.chromogen, view.stained, view.spacing)).possible > 0
 
 
 def examine_candidates(
@@ -182,19 +188,21 @@ def examine_candidates(
     # Vectors estimated from the slide are its hue. Where they are the profile's, its fragments may tell; a slide
     # that shows pigment alone must not make it the measure of chromogen.
     hue = _OWN_HUE if model.source in _WITH_OWN_CHROMOGEN else slide_hue(fragments.sum_stain, fragments.od_scale)
-    eye = _Eye(slide, model, config.nuclei, config.examine, config.look, hue)
-    candidates = list(_candidates(fragments, tree, runs, config.look))
+    read = _Reader(slide, config.look, hue)
+    judge = _Judge(model, config.nuclei, config.examine, slide.info.spacing.pixel_area_um2)
     cells = np.stack([fragments.cells, fragments.cells_low, fragments.cells_high])
     flags = {name: np.zeros(len(fragments)) for name in (*FLAGS, *ANUCLEATE_FLAGS)}
-    for seen in in_threads(eye, candidates, workers):
-        if seen is None:
+    # Threads read ahead; many small steps of numpy would only wait for each other in several of them.
+    for candidate, windows in in_threads(read, _candidates(fragments, tree, runs, config.look), workers):
+        if not windows:
             continue
-        area = fragments.area_px[seen.members]
+        seen, members = judge(candidate, windows), candidate.members
+        area = fragments.area_px[members]
         share = area / area.sum()
         whole = np.array([[seen.cells.value], [seen.cells.low], [seen.cells.high]])
-        cells[:, seen.members] = exact_cells(whole * share)
+        cells[:, members] = exact_cells(whole * share)
         for name, strength in seen.flags.items():
-            flags[name][seen.members] = strength
+            flags[name][members] = strength
     return replace(fragments, cells=cells[0], cells_low=cells[1], cells_high=cells[2], flags=flags)
 
 
@@ -271,9 +279,12 @@ def _reduced(mask: NDArray[np.bool_], steps: tuple[int, int]) -> NDArray[np.bool
     """The mask in pixels of a window: those of which half or more is stained."""
     across, down = steps
     rows, columns = max(1, mask.shape[0] // down), max(1, mask.shape[1] // across)
-    parts = mask[: rows * down, : columns * across].astype(np.uint8)
-    parts = parts.reshape(rows, -1, columns, parts.shape[1] // columns)
-    return np.asarray(2 * parts.sum(axis=(1, 3)) >= parts.shape[1] * parts.shape[3])
+    whole = mask[: rows * down, : columns * across]
+    held = np.zeros((rows, columns), np.uint16)
+    for row in range(min(down, len(whole))):
+        for column in range(min(across, whole.shape[1])):
+            held += whole[row::down, column::across]
+    return np.asarray(2 * held >= down * across)
 
 
 def _slices(core: Region, region: Region) -> tuple[slice, slice]:
