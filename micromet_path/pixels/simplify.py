@@ -137,17 +137,21 @@ def _next_anchor(
 ) -> Any:
     """Farthest point that a straight line from the anchor may lead to.
 
-    Every other corner of a flight of stairs lies outside, so a few misses do not end the search.
+    Every other corner of a flight of stairs lies outside, so a few misses do not end the search. Whether a line is free
+    is asked of the farthest first: mostly it is.
     """
-    reached = anchor + 1
+    near = np.empty(_MOST_POINTS, np.int64)
+    n_near, reached = 0, anchor + 1
     for candidate in range(anchor + 2, min(limit, anchor + _MOST_POINTS) + 1):
         if candidate - reached > _MOST_MISSES:
             break
-        if _is_near(ring, anchor, candidate, tolerance) and _is_free(
-            ring, anchor, candidate, columns, lines, top, extent
-        ):
-            reached = candidate
-    return reached
+        if _is_near(ring, anchor, candidate, tolerance):
+            near[n_near] = reached = candidate
+            n_near += 1
+    for k in range(n_near - 1, -1, -1):
+        if _is_free(ring, anchor, near[k], columns, lines, top, extent):
+            return near[k]
+    return anchor + 1
 
 
 @njit(cache=True, nogil=True)
