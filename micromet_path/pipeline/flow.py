@@ -5,8 +5,7 @@
     overview -> white point, stain model, tissue
              -> candidate cells, by a lower level
              -> [block: stained runs with their sums]*      in threads, in any order
-             -> focus, on a sample of places
-             -> fragments -> dot patterns, contiguity tree
+             -> fragments -> dot patterns, contiguity tree; meanwhile focus, on a sample of places
              -> pieces of tissue, places and borders of the fragments
              -> a second look at the candidates: nuclei, flags
              -> clusters at the configured gap and at the others -> finding
@@ -131,16 +130,18 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     scan = scan_slide(slide, tables, config, task.area, task.workers, progress, task.blocks, seed)
     glass = glass.without(scan.unread)
     task.on_step("scan")
-    focus = measure_focus(slide, glass.overview, glass.tissue, glass.model.white, config.focus, task.workers, seed)
-    task.on_step("focus")
-    gathered = gather_fragments(scan, spacing, config)
-    task.on_step("gather")
-    with ThreadPoolExecutor(max_workers=1) as pool:  # compiled code; meanwhile the overview says where things lie
+    with ThreadPoolExecutor(max_workers=1) as pool:  # the one asks the slide, the other what was found on it
+        focus_to_be = pool.submit(
+            measure_focus, slide, glass.overview, glass.tissue, glass.model.white, config.focus, task.workers, seed
+        )
+        gathered = gather_fragments(scan, spacing, config)
+        task.on_step("gather")
         linkable = linkable_runs(gathered.fragments, gathered.runs)
-        tree_to_be = pool.submit(contiguity_tree, linkable, len(gathered.fragments), spacing)
+        tree = contiguity_tree(linkable, len(gathered.fragments), spacing)
         fragments, stained, pieces = _place(gathered, glass, config)
-        tree = tree_to_be.result()
-    task.on_step("link")
+        task.on_step("link")
+        focus = focus_to_be.result()
+    task.on_step("focus")
     fragments = examine_candidates(slide, glass.model, fragments, tree, gathered.runs, config, task.workers)
     task.on_step("examine")
     evidence = Evidence(

@@ -30,8 +30,8 @@ Progress = Callable[[int, int], None]
 
 _RUN_COLUMNS = 4
 
-_NEAR_UM = 50.0
-"""Largest gap that can change the headline of a finding; what lies farther off is left to the audit."""
+_NEAR_UM = 25.0
+"""Around what may link everything is decoded this far, thrice the gap of one focus; the audit has the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +140,8 @@ class _Scan:
         """The chosen cells, an audit of the others, and whatever stain leads to from there.
 
         What reaches the border of a decoded cell is followed into the next, and around every fragment that may
-        link everything is decoded as far as a gap can change a finding's headline, until nothing new is found: every
-        fragment is found whole, and with all that it could be one focus with.
+        link everything near is decoded, until nothing new is found: every fragment is found whole, and with all that
+        it is one focus with.
         """
         params, cells = self.config.scan, cells_of(self.slide)
         audited = draw_audit(chosen, params, seed)

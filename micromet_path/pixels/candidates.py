@@ -65,24 +65,20 @@ def mark_cells(rgb: NDArray[np.uint8], region: Region, hint: Hint, cells: TileGr
     chosen : ndarray of shape (rows, columns), dtype bool
         One entry a cell; entries are set, never cleared.
     """
-    rows = _cells_of_pixels(rgb.shape[0], region.y0, region.y1, cells.tile_height, cells.rows)
-    columns = _cells_of_pixels(rgb.shape[1], region.x0, region.x1, cells.tile_width, cells.columns)
-    _mark(np.ascontiguousarray(rgb), hint.chromogen, hint.line, (hint.faint, hint.clear), rows, columns, chosen)
-
-
-def _cells_of_pixels(
-    n_pixels: int, first_px0: int, last_px0: int, cell_px0: int, n_cells: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and last cell that each pixel of a lower level may speak of, along one axis."""
-    step = (last_px0 - first_px0) / n_pixels
-    low = first_px0 + (np.arange(n_pixels) - _MARGIN_PX) * step
-    high = first_px0 + (np.arange(n_pixels) + 1 + _MARGIN_PX) * step
-    first, last = np.floor(low / cell_px0), np.ceil(high / cell_px0) - 1
-    return first.clip(0, n_cells - 1).astype(np.int64), last.clip(0, n_cells - 1).astype(np.int64)
+    step_x, step_y = region.width / rgb.shape[1], region.height / rgb.shape[0]
+    _mark(
+        np.ascontiguousarray(rgb),
+        hint.chromogen,
+        hint.line,
+        (hint.faint, hint.clear),
+        (region.x0 / cells.tile_width, step_x / cells.tile_width),
+        (region.y0 / cells.tile_height, step_y / cells.tile_height),
+        chosen,
+    )
 
 
 @njit(cache=True, nogil=True)
-def _mark(rgb: Any, dab: Any, line: Any, thresholds: Any, rows: Any, columns: Any, chosen: Any) -> None:
+def _mark(rgb: Any, dab: Any, line: Any, thresholds: Any, along_x: Any, along_y: Any, chosen: Any) -> None:
     """Mark the cells around every pixel that is clear, or faint among faint ones."""
     red, green, blue = dab[0], dab[1], dab[2]
     height, width = rgb.shape[:2]
@@ -90,40 +86,41 @@ def _mark(rgb: Any, dab: Any, line: Any, thresholds: Any, rows: Any, columns: An
     slope, offset = line[0], line[1]
     faint, clear = thresholds
     seen = np.zeros((height + 2, width + 2), np.uint8)  # one beyond each border
-    found = False
+    first, last = height, -1  # rows with anything
     for r in range(height):
         for begin in range(0, width, SEGMENT_PX):
             end = min(width, begin + SEGMENT_PX)
             if not may_stain(flat[r, 3 * begin : 3 * end], slope, offset):
                 continue
+            first, last = min(first, r), r
             for c in range(begin, end):
                 level = red[rgb[r, c, 0]] + green[rgb[r, c, 1]] + blue[rgb[r, c, 2]]
-                if level >= faint:
-                    seen[r + 1, c + 1] = 1
-                    found = True
+                seen[r + 1, c + 1] = level >= faint
                 if level >= clear:
-                    _mark_around(r, c, rows, columns, chosen)
-    if not found:
+                    _mark_around(r, c, along_x, along_y, chosen)
+    if last < 0:
         return
     seen[0], seen[-1] = seen[1], seen[-2]
     seen[:, 0], seen[:, -1] = seen[:, 1], seen[:, -2]
-    for r in range(height):
+    for r in range(first, last + 1):
+        above, here, below = seen[r], seen[r + 1], seen[r + 2]
         for c in range(width):
-            if not seen[r + 1, c + 1]:
+            if not here[c + 1]:
                 continue
             touching = 0
-            for row in range(r, r + 3):
-                for column in range(c, c + 3):
-                    touching += seen[row, column]
+            for column in range(c, c + 3):
+                touching += above[column] + here[column] + below[column]
             if touching >= _TOUCHING:
-                _mark_around(r, c, rows, columns, chosen)
+                _mark_around(r, c, along_x, along_y, chosen)
 
 
 @njit(cache=True, nogil=True)
-def _mark_around(r: Any, c: Any, rows: Any, columns: Any, chosen: Any) -> None:
-    """Mark every cell that a pixel may speak of."""
-    for row in range(rows[0][r], rows[1][r] + 1):
-        for column in range(columns[0][c], columns[1][c] + 1):
+def _mark_around(r: Any, c: Any, along_x: Any, along_y: Any, chosen: Any) -> None:
+    """Mark every cell that a pixel may speak of; where the picture begins and how wide a pixel is come in cells."""
+    x0, y0 = along_x[0] + (c - _MARGIN_PX) * along_x[1], along_y[0] + (r - _MARGIN_PX) * along_y[1]
+    x1, y1 = x0 + (1 + 2 * _MARGIN_PX) * along_x[1], y0 + (1 + 2 * _MARGIN_PX) * along_y[1]
+    for row in range(max(0, int(np.floor(y0))), min(chosen.shape[0], int(np.ceil(y1)))):
+        for column in range(max(0, int(np.floor(x0))), min(chosen.shape[1], int(np.ceil(x1)))):
             chosen[row, column] = True
 
 
