@@ -56,6 +56,8 @@ __all__ = [
     "Tree",
 ]
 
+_JPEG_QUALITY = 92
+
 LINK_LIMIT_UM = 100.0
 """The contiguity tree holds gaps up to this; clusters cannot be cut at a larger one."""
 
@@ -688,12 +690,28 @@ class Picture:
 
     `name` is ``"overview"``, ``"cluster-0001"`` (by cluster id) or ``"brown-01"`` (by rank, where no picture of
     a cluster shows it); `region` is what the picture shows of level 0 and may reach over the slide's border
-    (white there).
+    (white there); `jpeg` holds the pixels as they are stored, so that what is drawn on them today and from a stored
+    result is the same.
     """
 
     name: str
     region: Region
-    rgb: NDArray[np.uint8]
+    jpeg: bytes
+
+    @classmethod
+    def of(cls, name: str, region: Region, rgb: NDArray[np.uint8]) -> Picture:
+        """A picture of pixels, (M, N, 3); without colour subsampling no edge of stain is lost."""
+        import simplejpeg
+
+        jpeg = simplejpeg.encode_jpeg(np.ascontiguousarray(rgb), _JPEG_QUALITY, "RGB", "444")
+        return cls(name, region, jpeg)
+
+    @property
+    def rgb(self) -> NDArray[np.uint8]:
+        """Its pixels, decoded each time."""
+        import simplejpeg
+
+        return np.asarray(simplejpeg.decode_jpeg(self.jpeg, "RGB"))
 
 
 @dataclass(frozen=True, slots=True)

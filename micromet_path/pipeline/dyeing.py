@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import Region
 from micromet_path.pipeline.reading import in_threads
-from micromet_path.pixels.stain import StainModel, optical_density, unmix
+from micromet_path.pixels.stain import StainModel, optical_density
 from micromet_path.pixels.tissue import Overview
 from micromet_path.slides.base import Slide
 
@@ -58,8 +58,8 @@ def _cells(overview: Overview, tissue: NDArray[np.bool_], profile: StainModel) -
     width = overview.shape[1]
     drawn = np.random.default_rng(_SEED).choice(places, min(_ANYWHERE, len(places)), replace=False)
     yield from ((int(place) // width, int(place) % width) for place in drawn)
-    brown = unmix(optical_density(overview.rgb.reshape(-1, 3)[places], profile.white.rgb), profile)
-    amount = brown[:, 1] - np.maximum(brown[:, 0], 0)  # where blue lies over it the colour says little
+    haematoxylin, chromogen = _dyes(overview.rgb.reshape(-1, 3)[places], profile)
+    amount = chromogen - np.maximum(haematoxylin, 0)  # where blue lies over it the colour says little
     enough = 200 * _BROWNEST
     if len(amount) > enough:
         brownest = amount >= np.partition(amount, -enough)[-enough]
@@ -75,6 +75,16 @@ def _cells(overview: Overview, tissue: NDArray[np.bool_], profile: StainModel) -
             yield row, column
         if len(taken) == _BROWNEST:
             return
+
+
+def _dyes(rgb: NDArray[np.uint8], profile: StainModel) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Haematoxylin and chromogen of many pixels, (N, 3), by look-up: densities would take ten times the room."""
+    levels = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    od = optical_density(levels, profile.white.rgb)
+    tables = (od[:, :, None] * profile.unmixing[:, :2]).astype(np.float32)
+    red, green, blue = (tables[:, channel][rgb[:, channel]] for channel in range(3))
+    both = red + green + blue
+    return both[:, 0], both[:, 1]
 
 
 def _around(overview: Overview, row: int, column: int) -> Region:

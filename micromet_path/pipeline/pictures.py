@@ -137,13 +137,13 @@ def _picture(slide: Slide, name: str, region: Region, spacing: PixelSpacing) -> 
     rgb = np.full((rows, columns, 3), 255, np.uint8)
     inside = region.intersection(slide.info.region)
     if inside.is_empty:
-        return Picture(name, region, rgb)
+        return Picture.of(name, region, rgb)
     try:
         part = slide.read(inside, spacing).rgb
     except UnreadableSlideError:
-        return Picture(name, region, rgb)
+        return Picture.of(name, region, rgb)
     top = min(rows - 1, round((inside.y0 - region.y0) * native.y_um / spacing.y_um))
     left = min(columns - 1, round((inside.x0 - region.x0) * native.x_um / spacing.x_um))
     part = part[: rows - top, : columns - left]
     rgb[top : top + part.shape[0], left : left + part.shape[1]] = part
-    return Picture(name, region, rgb)
+    return Picture.of(name, region, rgb)

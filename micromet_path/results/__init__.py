@@ -88,8 +88,8 @@ def write_result(
     pictures : tuple of Picture
     options : ResultOptions
     """
-    stored = write_source(folder, analysis, runs, pictures)
-    write_derived(folder, analysis, runs, stored, options)
+    write_source(folder, analysis, runs, pictures)
+    write_derived(folder, analysis, runs, pictures, options)
 
 
 def rebuild(folder: Path, options: ResultOptions = DEFAULTS) -> Analysis:
@@ -128,7 +128,6 @@ def write_derived(
     analysis : Analysis
     runs : Runs
     pictures : tuple of Picture
-        As `write_source` returned or `read_pictures` read them.
     options : ResultOptions
     """
     from micromet_path.results import qupath, report, shapes, tables
@@ -142,7 +141,7 @@ def write_derived(
         )
         tables.write_clusters_csv(folder / "clusters.csv", analysis.clusters)
         tables.write_clusters_parquet(folder / "clusters.parquet", analysis.clusters)
-        crops = {row: image.result() for row, image in gallery.items()}
+        crops = {row: source.result() for row, source in gallery.items()}
         page = report.render_report(analysis, None if overview is None else overview.result(), crops, pictures)
     (folder / "report.html").write_text(page, encoding="utf-8", newline="\n")
 
@@ -154,19 +153,20 @@ def _draw(
     traced: ClusterShapes,
     pictures: tuple[Picture, ...],
     options: ResultOptions,
-) -> tuple[Future[Image.Image] | None, dict[int, Future[Image.Image]]]:
-    """Draw and write overview and gallery; what an earlier gallery held beyond this one goes."""
+) -> tuple[Future[str] | None, dict[int, Future[str]]]:
+    """Draw and write overview and gallery, and give what the page shows of them; an earlier gallery goes."""
     from micromet_path.results import draw
+    from micromet_path.results.page import data_uri
 
-    def overview(picture: Picture) -> Image.Image:
+    def overview(picture: Picture) -> str:
         image = draw.overview(analysis, traced, picture)
         _save_png(image, folder / "overview.png")
-        return image
+        return data_uri(image)
 
-    def crop(picture: Picture, row: int) -> Image.Image:
+    def crop(picture: Picture, row: int) -> str:
         image = draw.crop(analysis, traced, picture, row)
         _save_png(image, gallery / f"{row + 1:04d}.png")
-        return image
+        return data_uri(image.crop((0, 0, draw.CROP_PX, draw.CROP_PX)))  # the page has captions of its own
 
     gallery = folder / "gallery"
     gallery.mkdir(exist_ok=True)

@@ -7,7 +7,6 @@ back is equal to the last bit.
 from __future__ import annotations
 
 import json
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     import pyarrow
 
 __all__ = [
-    "encoded",
     "read_fragments",
     "read_pictures",
     "read_runs",
@@ -36,7 +34,6 @@ __all__ = [
 FRAGMENTS_SCHEMA = "micromet-fragments/2"
 _METADATA_KEY = b"micromet"
 _RUNS_IN_A_GROUP = 1 << 17
-_JPEG_QUALITY = 92
 
 _SEVERAL = {
     "first_px": ("first_x_px0", "first_y_px0"),
@@ -195,55 +192,29 @@ def _rows_of(file: Any, group: int, wanted: NDArray[np.integer]) -> pyarrow.Tabl
     return table.filter(np.isin(_numbers(table, "fragment"), wanted[first:last]))
 
 
-def encoded(picture: Picture) -> bytes:
-    """Pixels of a picture as a JPEG without colour subsampling: small, and no edge of stain is lost."""
-    from io import BytesIO
-
-    from PIL import Image
-
-    stream = BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture.rgb)).save(stream, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
-    return stream.getvalue()
-
-
-def write_pictures(path: Path, pictures: tuple[Picture, ...], pool: Executor) -> tuple[Picture, ...]:
-    """Write one row a picture and return the pictures as they will be read back."""
-    data = list(pool.map(encoded, pictures))
+def write_pictures(path: Path, pictures: tuple[Picture, ...]) -> None:
+    """Write one row a picture."""
     regions = [picture.region for picture in pictures]
     columns: dict[str, Any] = {"name": [picture.name for picture in pictures]}
     for side in ("x0", "y0", "x1", "y1"):
         columns[f"{side}_px0"] = np.array([getattr(region, side) for region in regions], np.int64)
-    columns["jpeg"] = data
+    columns["jpeg"] = [picture.jpeg for picture in pictures]
     _write(path, to_table(columns))
-    return tuple(
-        Picture(picture.name, picture.region, rgb)
-        for picture, rgb in zip(pictures, pool.map(_decoded, data), strict=True)
-    )
 
 
 def read_pictures(path: Path) -> tuple[Picture, ...]:
     """Read the pictures."""
     return tuple(
-        Picture(row["name"], Region(*(row[f"{side}_px0"] for side in ("x0", "y0", "x1", "y1"))), _decoded(row["jpeg"]))
+        Picture(row["name"], Region(*(row[f"{side}_px0"] for side in ("x0", "y0", "x1", "y1"))), row["jpeg"])
         for row in _read(path).to_pylist()
     )
-
-
-def _decoded(jpeg: bytes) -> NDArray[np.uint8]:
-    """Pixels of a JPEG."""
-    from io import BytesIO
-
-    from PIL import Image
-
-    with Image.open(BytesIO(jpeg)) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def _write(path: Path, table: pyarrow.Table) -> None:
     """Write a table, compressed."""
     import pyarrow.parquet as pq
 
-    pq.write_table(table, path, compression="zstd")
+    pq.write_table(table, path, compression="zstd", use_dictionary=False)  # looking for repeats takes 30 MB
 
 
 def _read(path: Path) -> Any:

@@ -14,7 +14,6 @@ import numpy as np
 from micromet_path.clinical.wording import how_read, percent, readable, square_millimetres
 from micromet_path.geometry import Region
 from micromet_path.model import Analysis, CellEstimate, Clusters, Counting, Dropped, Picture, Piece, Role
-from micromet_path.results.draw import CROP_PX
 from micromet_path.results.encode import plain
 from micromet_path.results.page import cells_text, css, data_uri, fill_template, typeset
 from micromet_path.results.palette import (
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["render_report"]
 
 _MOST_UNCOUNTED = 10
-_JPEG_QUALITY = 85
 _BROWN_PX = 240
 _COUNTING = {
     Counting.COUNTED: "counted",
@@ -43,8 +41,8 @@ _COUNTING = {
 
 def render_report(
     analysis: Analysis,
-    overview: Image.Image | None,
-    gallery: Mapping[int, Image.Image],
+    overview: str | None,
+    gallery: Mapping[int, str],
     pictures: tuple[Picture, ...],
 ) -> str:
     """Make the page.
@@ -52,10 +50,10 @@ def render_report(
     Parameters
     ----------
     analysis : Analysis
-    overview : Image or None
-        As `draw.overview` made it.
-    gallery : mapping of int to Image
-        Drawn crops by row of ``analysis.clusters``; their captions are left out, the page has its own.
+    overview : str or None
+        What `draw.overview` made, as `data_uri`.
+    gallery : mapping of int to str
+        Drawn crops by row of ``analysis.clusters``, likewise.
     pictures : tuple of Picture
         The brownest things are shown on them, whatever else these were taken for.
 
@@ -67,8 +65,8 @@ def render_report(
     return fill_template(
         "report.html.j2",
         **_answer(analysis),
-        overview=None if overview is None else data_uri(overview),
-        gallery=[_gallery_item(analysis.clusters, row, image) for row, image in sorted(gallery.items())],
+        overview=overview,
+        gallery=[_gallery_item(analysis.clusters, row, source) for row, source in sorted(gallery.items())],
         by_gap=list(_by_gap(analysis)),
         uncounted=_uncounted(analysis),
         dropped=[
@@ -126,14 +124,14 @@ def _remarks(analysis: Analysis) -> Iterator[str]:
         yield f"Flags: {', '.join(map(readable, finding.flags))}."
 
 
-def _gallery_item(clusters: Clusters, row: int, image: Image.Image) -> dict[str, Any]:
+def _gallery_item(clusters: Clusters, row: int, source: str) -> dict[str, Any]:
     """One crop with its words."""
     counting = clusters.counting[row]
     piece = int(clusters.piece_id[row])
     cells = (float(kind[row]) for kind in (clusters.cells, clusters.cells_low, clusters.cells_high))
     return {
         "id": row + 1,
-        "source": data_uri(image.crop((0, 0, CROP_PX, CROP_PX))),
+        "source": source,
         "colour": css(NOT_COUNTED if counting is Counting.NOT_COUNTED else COLOURS[clusters.category[row]]),
         "category": cluster_name(clusters.category[row], counting),
         "size": typeset(length_mm(float(clusters.max_diameter_um[row]), bool(clusters.size_is_minimum[row]))),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ClusterShapes", "trace_clusters"]
 
-_RUNS_AT_ONCE = 1 << 18
+_RUNS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)

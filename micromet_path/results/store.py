@@ -43,7 +43,7 @@ SOURCE_FILES = ("result.json", "fragments.parquet", "tree.parquet", "runs.parque
 _LISTS = ("pieces", "clusters", "brownest")
 
 
-def write_source(folder: Path, analysis: Analysis, runs: Runs, pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
+def write_source(folder: Path, analysis: Analysis, runs: Runs, pictures: tuple[Picture, ...]) -> None:
     """Write the five files that are the source of a result.
 
     Parameters
@@ -54,12 +54,6 @@ def write_source(folder: Path, analysis: Analysis, runs: Runs, pictures: tuple[P
     runs : Runs
         Of all kept fragments.
     pictures : tuple of Picture
-
-    Returns
-    -------
-    tuple of Picture
-        The pictures as they will be read back: they are stored as JPEG, and drawing on these makes the
-        files of today and those of a later `rebuild` the same.
     """
     cluster_of_fragment, spacing = analysis.clusters.cluster_of_fragment, analysis.slide.spacing
     with ThreadPoolExecutor(max_workers=2) as pool:
@@ -74,13 +68,12 @@ def write_source(folder: Path, analysis: Analysis, runs: Runs, pictures: tuple[P
                 spacing,
             ),
         )
-        stored = columns.write_pictures(folder / "pictures.parquet", pictures, pool)
+        columns.write_pictures(folder / "pictures.parquet", pictures)
         for table in tables:
             table.result()
     # Last, so that a folder with a result.json is complete.
     with (folder / "result.json").open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(_lines(to_json(analysis)))
-    return stored
 
 
 def _lines(content: dict[str, Any]) -> Iterator[str]:

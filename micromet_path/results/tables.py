@@ -37,7 +37,7 @@ def write_clusters_parquet(path: Path, clusters: Clusters) -> None:
     columns = clusters.to_columns()
     for name in ("category", "counting", "flags"):  # texts, also where there is no cluster to tell
         columns[name] = np.array(columns[name], dtype=object)
-    pq.write_table(to_table(columns), path, compression="zstd")
+    pq.write_table(to_table(columns), path, compression="zstd", use_dictionary=False)
 
 
 def _columns(clusters: Clusters) -> dict[str, list[Any]]:

@@ -256,7 +256,7 @@ def picture_of(name, region, image, offset, factor=1):
     top, left = max(0, -y), max(0, -x)
     part = image[max(0, y) : max(0, y + rows), max(0, x) : max(0, x + columns)]
     out[top : top + part.shape[0], left : left + part.shape[1]] = part
-    return Picture(name, region, np.ascontiguousarray(out[::factor, ::factor]))
+    return Picture.of(name, region, np.ascontiguousarray(out[::factor, ::factor]))
 
 
 def build(mask, offset=(3000, 2000), seed=0, category=None, name="sentinel node 3.svs"):

@@ -146,7 +146,7 @@ def test_sizes_stay_on_their_side_of_a_limit(positive):
 def test_marks_stand_where_the_clusters_are(positive):
     """The largest cluster's colour is seen on its border and nowhere outside its box."""
     analysis, picture = positive.analysis, positive.pictures[1]
-    blank = replace(picture, rgb=np.full_like(picture.rgb, 255))
+    blank = Picture.of(picture.name, picture.region, np.full_like(picture.rgb, 255))
     image = np.asarray(draw.crop(analysis, trace_clusters(analysis.clusters, positive.runs), blank, 0))
     rows, columns = np.nonzero((image[: draw.CROP_PX] == COLOURS[Category.MICROMETASTASIS]).all(axis=-1))
     place = canvas.Scaled(picture.region, (draw.CROP_PX, draw.CROP_PX))
@@ -157,7 +157,7 @@ def test_marks_stand_where_the_clusters_are(positive):
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 900), (700, 2)])
 def test_overview_of_any_shape(negative, shape):
-    picture = Picture("overview", Region(0, 0, shape[1] * 10, shape[0] * 10), np.zeros((*shape, 3), np.uint8))
+    picture = Picture.of("overview", Region(0, 0, shape[1] * 10, shape[0] * 10), np.zeros((*shape, 3), np.uint8))
     image = draw.overview(negative.analysis, trace_clusters(negative.analysis.clusters, negative.runs), picture)
     assert image.width >= 900
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from micromet_path.apps.bench.speed.jobs import Job
 from micromet_path.apps.bench.speed.usage import Stopwatch, peak_bytes
+from micromet_path.apps.process import settle
 from micromet_path.errors import MicrometError
 
 __all__ = ["main", "measure"]
@@ -53,6 +54,7 @@ def _open(job: Job) -> None:
 
 def main() -> int:
     """Do the job of the command line; the exit status."""
+    settle()
     try:
         answer = measure(Job.from_json(sys.argv[1]))
     except (MicrometError, OSError) as error:
