@@ -107,6 +107,9 @@ class ScanParams:
         Tiles that the sample holds at least, where there are so many: none of 100 bounds what is missed by 3 %.
     full_below_px : int
         Slides with fewer pixels are decoded in full.
+    most_runs : int
+        Stained stretches of rows that are held at most; each takes some 150 bytes before the end. A slide with more is
+        refused: it shows a pattern, or its threshold lies in its background.
     icc : {"ignore", "to_srgb"}
         What becomes of the ICC profile that a scanner embeds: nothing, or every pixel is transformed to sRGB by it
         before anything is measured.
@@ -120,6 +123,7 @@ class ScanParams:
     audit_share: float = 0.02
     least_audited: int = 100
     full_below_px: int = 50_000_000
+    most_runs: int = 20_000_000
     icc: Literal["ignore", "to_srgb"] = "ignore"
 
     def __post_init__(self) -> None:
@@ -130,7 +134,7 @@ class ScanParams:
         for name in ("candidate_share", "candidate_alone", "audit_share"):
             if not 0 < getattr(self, name) <= 1:
                 raise ConfigError(f"scan.{name} must lie in (0, 1], found {getattr(self, name)}")
-        for name in ("least_audited", "full_below_px"):
+        for name in ("least_audited", "full_below_px", "most_runs"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"scan.{name} must be 0 or more, found {getattr(self, name)}")
 

@@ -8,7 +8,8 @@
     |   |-- UnsupportedSlideError no reader knows the file, or it is not a brightfield RGB slide
     |   |-- UnreadableSlideError  the file is damaged: its structure, or every tile that was tried
     |   |-- MissingScaleError     no microns per pixel in the file
-    |   `-- ImplausibleScaleError microns per pixel outside the range in which the tool can size a focus
+    |   |-- ImplausibleScaleError microns per pixel outside the range in which the tool can size a focus
+    |   `-- OverstainedSlideError more is stained than the settings allow to be held in memory
     |-- ConfigError               a configuration, zone or case file says something that is not allowed
     |-- ResultError               a result folder is missing, incomplete or of another schema
     `-- ReaderError               a library the readers need is missing or too old
@@ -25,6 +26,7 @@ __all__ = [
     "MicrometError",
     "MissingScaleError",
     "MissingSlideError",
+    "OverstainedSlideError",
     "ReaderError",
     "ResultError",
     "SlideError",
@@ -59,6 +61,10 @@ class MissingScaleError(SlideError):
 
 class ImplausibleScaleError(SlideError):
     """Microns per pixel are outside the range in which foci can be sized."""
+
+
+class OverstainedSlideError(SlideError):
+    """More is stained than the settings allow to be held in memory."""
 
 
 class ConfigError(MicrometError, ValueError):

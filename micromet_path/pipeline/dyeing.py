@@ -20,6 +20,7 @@ __all__ = ["read_windows"]
 _SIDE_UM = 64.0
 _ANYWHERE = 24
 _BROWNEST = 40
+_AT_ONCE = 1 << 20
 _SEED = 20260601  # the same windows whenever the same slide is read
 
 
@@ -58,16 +59,11 @@ def _cells(overview: Overview, tissue: NDArray[np.bool_], profile: StainModel) -
     width = overview.shape[1]
     drawn = np.random.default_rng(_SEED).choice(places, min(_ANYWHERE, len(places)), replace=False)
     yield from ((int(place) // width, int(place) % width) for place in drawn)
-    haematoxylin, chromogen = _dyes(overview.rgb.reshape(-1, 3)[places], profile)
-    amount = chromogen - np.maximum(haematoxylin, 0)  # where blue lies over it the colour says little
-    enough = 200 * _BROWNEST
-    if len(amount) > enough:
-        brownest = amount >= np.partition(amount, -enough)[-enough]
-        places, amount = places[brownest], amount[brownest]
+    places, amount = _brownest(overview.rgb.reshape(-1, 3), places, profile, 200 * _BROWNEST)
     apart = max(1, ceil(_SIDE_UM / (overview.cell_px0[0] * overview.spacing.x_um)))
     taken: set[tuple[int, int]] = set()
     order = np.argsort(-amount, kind="stable")
-    for place in places[order[:enough]].tolist():
+    for place in places[order].tolist():
         row, column = place // width, place % width
         square = (row // apart, column // apart)
         if square not in taken:
@@ -77,14 +73,24 @@ def _cells(overview: Overview, tissue: NDArray[np.bool_], profile: StainModel) -
             return
 
 
-def _dyes(rgb: NDArray[np.uint8], profile: StainModel) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Haematoxylin and chromogen of many pixels, (N, 3), by look-up: densities would take ten times the room."""
+def _brownest(
+    rgb: NDArray[np.uint8], places: NDArray[np.intp], profile: StainModel, enough: int
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Those of the places with most chromogen beyond haematoxylin, and how much: blue over brown blurs its colour."""
     levels = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
     od = optical_density(levels, profile.white.rgb)
     tables = (od[:, :, None] * profile.unmixing[:, :2]).astype(np.float32)
-    red, green, blue = (tables[:, channel][rgb[:, channel]] for channel in range(3))
-    both = red + green + blue
-    return both[:, 0], both[:, 1]
+    kept, amounts = places[:0], np.empty(0, np.float32)
+    for first in range(0, len(places), _AT_ONCE):  # a large slide has tens of millions
+        part = places[first : first + _AT_ONCE]
+        pixels = rgb[part]
+        both = tables[pixels[:, 0], 0] + tables[pixels[:, 1], 1] + tables[pixels[:, 2], 2]
+        kept = np.append(kept, part)
+        amounts = np.append(amounts, both[:, 1] - np.maximum(both[:, 0], 0))
+        if len(amounts) > enough:
+            brown = amounts >= np.partition(amounts, -enough)[-enough]
+            kept, amounts = kept[brown], amounts[brown]
+    return kept, amounts
 
 
 def _around(overview: Overview, row: int, column: int) -> Region:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.config import Config
-from micromet_path.errors import UnreadableSlideError
+from micromet_path.errors import OverstainedSlideError, UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region, TileGrid
 from micromet_path.model import Audit, Dropped
 from micromet_path.pipeline.candidates import blocks_of, cells_of, choose_cells, draw_audit, spacing_for_candidates
@@ -182,6 +182,13 @@ class _Scan:
         before = len(found.outcomes)
         for outcome in in_threads(self.read_block, blocks, self.workers):
             found.add(outcome)
+            if found.n_runs > self.config.scan.most_runs:
+                raise OverstainedSlideError(
+                    f"{self.slide.info.name}: more than {self.config.scan.most_runs:,} stained runs of pixels after "
+                    f"{len(found.outcomes):,} of {before + len(blocks):,} blocks: a pattern, or a threshold in the "
+                    "background; look at the slide, raise [stain] threshold_od, or raise [scan] most_runs where there "
+                    "is memory for it (some 150 bytes a run)"
+                )
             if self.progress is not None:
                 self.progress(len(found.outcomes), before + len(blocks))
         return found.outcomes[before:]
@@ -202,6 +209,7 @@ class _Found:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._sizes: list[int] = []
+        self._n_runs = 0
         self.outcomes: list[BlockOutcome] = []
 
     def add(self, outcome: BlockOutcome) -> None:
@@ -209,7 +217,13 @@ class _Found:
         block = outcome.block
         np.stack([block.row, block.start, block.stop, block.piece]).tofile(self._file)
         self._sizes.append(len(block.row))
+        self._n_runs += len(block.row)
         self.outcomes.append(_without_runs(outcome))
+
+    @property
+    def n_runs(self) -> int:
+        """Runs kept so far."""
+        return self._n_runs
 
     @property
     def unread(self) -> tuple[Region, ...]:

@@ -35,6 +35,7 @@ __all__ = [
     "sieve_joined",
 ]
 
+_BROWNEST = 10  # things that every result shows
 _LARGEST_MINIMUM_UM2 = 1000.0  # some ten cells: a setting above it would hide what the program is for
 
 
@@ -115,7 +116,10 @@ class JoinedPieces:
 
 
 def sieve_block(block: BlockScan, spacing: PixelSpacing, params: FragmentParams) -> tuple[BlockScan, Dropped, Dropped]:
-    """Leave out what is smaller than a dot and cannot grow, because it touches no border of its block.
+    """Leave out what can take no part and cannot grow, because it touches no border of its block.
+
+    That is what is smaller than a dot, and pigment that is too small to link; of the latter the brownest stay, since
+    the brownest things of a slide are shown whatever they are.
 
     Returns
     -------
@@ -127,6 +131,7 @@ def sieve_block(block: BlockScan, spacing: PixelSpacing, params: FragmentParams)
     if not len(block.lenient):
         return block, Dropped(), Dropped()
     keep = block.sums[:, 0] * spacing.pixel_area_um2 >= params.dot_minimum_um2
+    keep[_lost_pigment(block.sums, spacing, params)] = False
     keep[block.stained.seam_piece] = True
     points, offsets = ragged_rows(block.stained.hull_px, block.stained.hull_offsets, ~keep)
     is_strong = block.sums[~keep, 9] > 0
@@ -387,6 +392,14 @@ def may_link(sums: NDArray[np.int64], spacing: PixelSpacing, params: FragmentPar
 def _is_large(sums: NDArray[np.int64], spacing: PixelSpacing, strong_um2: float, weak_um2: float) -> NDArray[np.bool_]:
     """Whether a piece has the area that it needs with a strong pixel, or without one."""
     return np.asarray(sums[:, 0] * spacing.pixel_area_um2 >= np.where(sums[:, 9] > 0, strong_um2, weak_um2))
+
+
+def _lost_pigment(sums: NDArray[np.int64], spacing: PixelSpacing, params: FragmentParams) -> NDArray[np.intp]:
+    """Pieces of pigment too small to link, but for those with most chromogen in all."""
+    is_small = sums[:, 0] * spacing.pixel_area_um2 < params.link_minimum_um2
+    pigment = np.flatnonzero(is_small & is_pigment_like(sums[:, 6:9], params))
+    order = np.argsort(-sums[pigment, 7], kind="stable")
+    return np.asarray(pigment[order[_BROWNEST:]])
 
 
 def is_pigment_like(sum_stain: NDArray[np.int64], params: FragmentParams) -> NDArray[np.bool_]:

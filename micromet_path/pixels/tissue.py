@@ -145,12 +145,14 @@ def find_tissue(overview: Overview, white: WhitePoint, params: TissueParams) -> 
 
     levels = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
     tables = (optical_density(levels, white.rgb) / 3).astype(np.float32)  # the overview may have millions of cells
-    red, green, blue = (tables[:, channel][overview.rgb[:, :, channel]] for channel in range(3))
-    od = red + green + blue
+    od = tables[:, 0][overview.rgb[:, :, 0]]
+    for channel in (1, 2):  # one after the other and in place: a large slide has a hundred megabytes of each
+        od += tables[:, channel][overview.rgb[:, :, channel]]
     od[~overview.read] = 0.0
     cell_um = overview.cell_px0[0] * overview.spacing.x_um
-    smooth = ndimage.gaussian_filter(od, sigma=8.0 / cell_um)
-    mask = smooth > params.minimum_od
+    ndimage.gaussian_filter(od, sigma=8.0 / cell_um, output=od)
+    mask = od > params.minimum_od
+    del od
     steps = max(1, round(params.closing_um / 2 / cell_um))
     closed = ndimage.binary_closing(np.pad(mask, steps), iterations=steps)[steps:-steps, steps:-steps]
     return np.asarray(_filled(closed, params.hole_mm2 / overview.cell_area_mm2) & overview.read)
