@@ -15,7 +15,7 @@ from micromet_path.apps.bench import DEFAULT_SLIDES, FIRST_SEED
 from micromet_path.apps.bench.speed import DEFAULT_SIDES, DEFAULT_THREADS, LEAST_REPEATS
 from micromet_path.apps.cli.spacing import SpacingType
 
-__all__ = ["AccuracyCommand", "SpeedCommand", "bench", "run_accuracy", "run_speed"]
+__all__ = ["AccuracyCommand", "ScaleCommand", "SpeedCommand", "bench", "run_accuracy", "run_scale", "run_speed"]
 
 _FILE = click.Path(path_type=Path)
 
@@ -105,7 +105,7 @@ def _show(command: AccuracyCommand, report: Any) -> None:
     _print(command, to_json if command.as_json else plain, report)
 
 
-def _print(command: AccuracyCommand | SpeedCommand, form: Callable[[Any], Any], report: Any) -> None:
+def _print(command: AccuracyCommand | SpeedCommand | ScaleCommand, form: Callable[[Any], Any], report: Any) -> None:
     """The figures on stdout, as one JSON object or as lines."""
     content = form(report)
     if command.as_json:
@@ -193,3 +193,51 @@ def run_speed(command: SpeedCommand) -> None:
     if command.out is not None:
         write_speed(command.out, report)
     _print(command, to_json if command.as_json else plain, report)
+
+
+@bench.command()
+@click.option("--case", "cases", multiple=True, help="Only this kind of slide; may be given several times.")
+@click.option(
+    "--side", "sides_px", type=click.IntRange(6000), multiple=True,
+    help="About so many pixels a side, instead of each slide's own; may be given several times.",
+)  # fmt: skip
+@click.option("--threads", type=click.IntRange(1, 256), default=DEFAULT_THREADS, show_default=True, help="Threads.")
+@click.option("--out", type=_FILE, help="Folder for the tables; without it they are only printed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+def scale(**options: Any) -> None:
+    """Find out what very large slides take, and slides that are a pattern: a checkerboard, two million specks.
+
+    Slides are drawn of few distinct tiles, so that the largest takes megabytes of disk. Some ten minutes.
+    """
+    run_scale(ScaleCommand(**options))
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleCommand:
+    """What the command line asked for."""
+
+    cases: tuple[str, ...]
+    sides_px: tuple[int, ...]
+    threads: int
+    out: Path | None
+    as_json: bool
+    quiet: bool
+
+
+def run_scale(command: ScaleCommand) -> None:
+    """Measure, print and write."""
+    from micromet_path.apps.bench.scale import CASES, markdown, plain, run, to_json
+    from micromet_path.apps.bench.write import prepare, write_texts
+    from micromet_path.apps.cli.console import progress_bar
+
+    if unknown := [name for name in command.cases if name not in CASES]:
+        raise click.UsageError(f"there is no case {unknown[0]!r}; there are {', '.join(CASES)}")
+    if command.out is not None:
+        prepare(command.out)
+    with progress_bar("slides", shown=not command.quiet) as progress:
+        rows = run(command.cases or tuple(CASES), command.sides_px, command.threads, progress)
+    if command.out is not None:
+        texts = {"scale.json": json.dumps(to_json(rows), indent=1) + "\n", "scale.md": markdown(rows) + "\n"}
+        write_texts(command.out, texts)
+    _print(command, to_json if command.as_json else plain, rows)

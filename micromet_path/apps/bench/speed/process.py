@@ -15,9 +15,11 @@ from typing import Any
 from micromet_path.apps.bench.speed.jobs import Job, Sample
 from micromet_path.errors import MicrometError
 
-__all__ = ["Missing", "answer_of", "import_seconds", "run_job"]
+__all__ = ["WORKER", "Missing", "answer_of", "import_seconds", "run_job"]
 
-_WORKER = "micromet_path.apps.bench.speed.worker"
+WORKER = "micromet_path.apps.bench.speed.worker"
+"""Module that does a job in a process of its own."""
+
 _POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _IMPORT = (
     "import time, json; start = time.perf_counter(); import micromet_path; "
@@ -40,7 +42,7 @@ def run_job(job: Job, environment: Mapping[str, str] | None = None) -> Sample:
     MicrometError
         If it fails; the text is what it said.
     """
-    command = [sys.executable, "-m", _WORKER, job.to_json()]
+    command = [sys.executable, "-m", WORKER, job.to_json()]
     sample = answer_of(command, job.threads, environment=environment)
     if isinstance(sample, Missing):
         raise MicrometError(f"{os.path.basename(job.slide)} could not be measured ({job.kind}): {sample.because}")
