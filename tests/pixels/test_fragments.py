@@ -106,6 +106,23 @@ def test_what_is_dropped_does_not_depend_on_blocks(seed, tile_px, picture, table
     assert whole.low_component.max(initial=-1) == len(whole.low_hull_offsets) - 2
 
 
+def test_of_small_pigment_the_brownest_stay_and_all_is_counted(tables):
+    rows, columns = np.mgrid[:200, :300]
+    rgb = np.full((200, 300, 3), 244, np.uint8)
+    places = [(20 + 40 * (k // 7), 20 + 40 * (k % 7)) for k in range(28)]
+    for number, (row, column) in enumerate(places):
+        rgb[np.hypot(rows - row, columns - column) < 2.2] = 20 + number  # 3.7 um2; carbon is black
+    rgb[:3, 100:103] = 20  # on the border: it may go on
+    block = scan_block([(0, rgb)], Region(0, 0, 300, 200), tables)
+    sieved, *drops = sieve_block(block, SPACING, FragmentParams())
+
+    assert len(block.sums) == 29
+    assert len(sieved.sums) == 11
+    assert drops[0].n + drops[1].n == 18
+    least = sorted(block.sums[:, 7])[-10]
+    assert sum(sieved.sums[:, 7] >= least) == 10
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 1, 0, 2), (2, 3, 1, 0)])
 @pytest.mark.parametrize("rising", [False, True])
 def test_the_corner_between_four_blocks_joins(order, rising, colour, tables):
