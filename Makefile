@@ -22,6 +22,8 @@ test: $(VENV)/installed-for-tests
 $(VENV)/installed: pyproject.toml | $(BIN)/python
 	@echo "Installing micromet_path and its libraries into $(VENV) (a minute or two, once)"
 	@$(PIP) install -e .
+	@echo "Compiling its kernels and testing the installation (half a minute, once)"
+	@$(BIN)/micromet doctor > /dev/null || $(BIN)/micromet doctor
 	@touch $@
 
 $(VENV)/installed-for-tests: pyproject.toml | $(VENV)/installed

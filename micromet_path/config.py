@@ -158,7 +158,7 @@ class LookParams:
 
     most_candidates: int = 2000
     spacing_um: float = 0.5
-    window_um: float = 160.0
+    window_um: float = 250.0
     most_windows: int = 1
 
     def __post_init__(self) -> None:
