@@ -36,7 +36,7 @@ FILES = {
 
 def in_new_process(*arguments: object, **environment: str) -> Ran:
     """The command as a shell starts it."""
-    command = "from micromet_path.apps.cli import main; main()"
+    command = "from micromet_path.apps.cli.script import run; run()"
     done = subprocess.run(
         [sys.executable, "-c", command, *map(os.fspath, map(str, arguments))],
         capture_output=True,

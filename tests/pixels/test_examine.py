@@ -14,7 +14,7 @@ from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
 from micromet_path.pixels.evidence import Evidence, View
 from micromet_path.pixels.examine import FLAGS, bridge_strength, examine, flags_of
-from micromet_path.pixels.examine_params import ExamineParams, ramp
+from micromet_path.pixels.examine_params import ExamineParams, ramp, weakest
 from micromet_path.pixels.hue import SlideHue
 from micromet_path.pixels.stain import StainModel, StainParams, WhitePoint, optical_density, unmix
 
@@ -605,3 +605,29 @@ def test_impossible_parameters_are_refused(change):
 def test_a_view_that_shows_no_candidate_is_refused(rgb, stained):
     with pytest.raises(ConfigError, match="a view"):
         View(rgb, stained, PixelSpacing(0.5, 0.5))
+
+
+# -- what is measured at all ---------------------------------------------------------------------------
+
+
+def test_the_weakest_sign_is_the_strength_and_nothing_is_asked_after_a_missing_one():
+    asked = []
+
+    @weakest
+    def flag(*signs):
+        for sign in signs:
+            asked.append(sign)
+            yield sign
+
+    assert (flag(0.7, 0.4, 0.9), flag()) == (0.4, 1.0)
+    asked.clear()
+    assert flag(0.7, 0.0, 0.9) == 0.0
+    assert asked == [0.7, 0.0]
+
+
+def test_what_lies_around_strong_tumour_is_never_measured():
+    scene, where = tumour(0, 8, "cytoplasmic", 1.4)
+    found = Evidence(scene.view(where), MODEL)
+    flags_of(found, PARAMS)
+    measured = {name for name in ("hue", "strokes", "rim_width_um", "around", "beside") if name in vars(found)}
+    assert measured == {"hue", "strokes", "rim_width_um"}
