@@ -13,16 +13,15 @@ from micromet_path.geometry import PixelSpacing
 from micromet_path.pixels.examine_params import ExamineParams
 from micromet_path.pixels.hue import UNKNOWN_HUE, Hue, SlideHue, density_and_dyes, hue_of
 from micromet_path.pixels.shape import (
-    Strokes,
     bounding_box,
     coarse,
     edge_widths_um,
     gradient_per_um,
     rim_of,
     smoothed,
-    strokes_of,
 )
 from micromet_path.pixels.stain import StainModel
+from micromet_path.pixels.strokes import Strokes, strokes_of
 from micromet_path.pixels.surroundings import Around, Beside, around, beside
 
 __all__ = ["Evidence", "View"]

@@ -19,8 +19,8 @@ from micromet_path.pixels.shape import (
     perimeter_um,
     rim_of,
     smoothed,
-    strokes_of,
 )
+from micromet_path.pixels.strokes import strokes_of
 
 HALF = PixelSpacing(0.5, 0.5)
 
