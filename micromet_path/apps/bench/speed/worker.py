@@ -9,7 +9,7 @@ from typing import Any
 
 from micromet_path.apps.bench.speed.jobs import Job
 from micromet_path.apps.bench.speed.usage import Stopwatch, peak_bytes
-from micromet_path.apps.process import settle
+from micromet_path.apps.process import leave, settle
 from micromet_path.errors import MicrometError
 
 __all__ = ["main", "measure"]
@@ -53,12 +53,13 @@ def _open(job: Job) -> None:
 
 
 def main() -> int:
-    """Do the job of the command line; the exit status."""
+    """Do the job of the command line as the command does, from first to last; the exit status."""
     settle()
     try:
         answer = measure(Job.from_json(sys.argv[1]))
     except (MicrometError, OSError) as error:
         answer = {"error": str(error)}
+    leave()
     sys.stdout.write(json.dumps(answer) + "\n")
     return 1 if "error" in answer else 0
 
