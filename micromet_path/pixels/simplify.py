@@ -109,7 +109,7 @@ def _kept(points: Any, offsets: Any, columns: Any, lines: Any, tolerance: Any) -
         ring_points = points[begin : begin + n]
         kept[begin : begin + n] = False
         middle = _farthest(ring_points)
-        n_kept, anchor = 0, 0
+        n_kept, anchor = 0, np.int64(0)  # a plain 0 would be a kind of its own, and compiled apart
         while anchor < n:
             kept[begin + anchor] = True
             n_kept += 1
@@ -182,9 +182,22 @@ def _is_free(ring: Any, first: Any, last: Any, columns: Any, lines: Any, top: An
     for line in range(low, high + 1):
         of_line = columns[lines[line - top] : lines[line - top + 1]]
         left, right, own = extent[line - low]
-        if np.searchsorted(of_line, right, side="right") - np.searchsorted(of_line, left) != own:
+        if _first_from(of_line, right + 1) - _first_from(of_line, left) != own:
             return False
     return True
+
+
+@njit(cache=True, nogil=True)
+def _first_from(rising: Any, least: Any) -> Any:
+    """Index of the first value that is not below another; numpy's own search takes a second to compile."""
+    begin, end = 0, rising.shape[0]
+    while begin < end:
+        middle = (begin + end) // 2
+        if rising[middle] < least:
+            begin = middle + 1
+        else:
+            end = middle
+    return begin
 
 
 @njit(cache=True, nogil=True)
