@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import Region
 from micromet_path.pipeline.reading import in_threads
-from micromet_path.pixels.stain import StainModel, optical_density
+from micromet_path.pixels.stain import StainModel, dye_tables
 from micromet_path.pixels.tissue import Overview
 from micromet_path.slides.base import Slide
 
@@ -77,9 +77,7 @@ def _brownest(
     rgb: NDArray[np.uint8], places: NDArray[np.intp], profile: StainModel, enough: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """Those of the places with most chromogen beyond haematoxylin, and how much: blue over brown blurs its colour."""
-    levels = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
-    od = optical_density(levels, profile.white.rgb)
-    tables = (od[:, :, None] * profile.unmixing[:, :2]).astype(np.float32)
+    tables = dye_tables(profile)[..., :2]
     kept, amounts = places[:0], np.empty(0, np.float32)
     for first in range(0, len(places), _AT_ONCE):  # a large slide has tens of millions
         part = places[first : first + _AT_ONCE]

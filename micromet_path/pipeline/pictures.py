@@ -13,14 +13,13 @@ from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.hull import ragged_diameters
 from micromet_path.model import BrownThing, Clusters, Picture
 from micromet_path.pipeline.judging import describe_cluster
-from micromet_path.pixels.fragments import JoinedPieces, ragged_rows
+from micromet_path.pixels.fragments import BROWNEST, JoinedPieces, ragged_rows
 from micromet_path.pixels.stain import OD_SCALE
 from micromet_path.slides.base import Slide
 
 __all__ = ["GALLERY_SIZE", "find_brownest", "take_pictures"]
 
 GALLERY_SIZE = 24
-BROWNEST = 10
 _OVERVIEW_SIDE_PX = 1280
 _CROP_SIDE_PX = 512
 _LEAST_CROP_UM = 100.0

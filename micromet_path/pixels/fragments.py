@@ -21,6 +21,7 @@ from micromet_path.model import BlockScan, Dropped, Pieces, Runs
 from micromet_path.pixels.union import find_root, unite
 
 __all__ = [
+    "BROWNEST",
     "FragmentParams",
     "JoinedPieces",
     "dropped",
@@ -35,7 +36,9 @@ __all__ = [
     "sieve_joined",
 ]
 
-_BROWNEST = 10  # things that every result shows
+BROWNEST = 10
+"""Things with most chromogen that every result shows, whatever they are."""
+
 _LARGEST_MINIMUM_UM2 = 1000.0  # some ten cells: a setting above it would hide what the program is for
 
 
@@ -399,7 +402,7 @@ def _lost_pigment(sums: NDArray[np.int64], spacing: PixelSpacing, params: Fragme
     is_small = sums[:, 0] * spacing.pixel_area_um2 < params.link_minimum_um2
     pigment = np.flatnonzero(is_small & is_pigment_like(sums[:, 6:9], params))
     order = np.argsort(-sums[pigment, 7], kind="stable")
-    return np.asarray(pigment[order[_BROWNEST:]])
+    return np.asarray(pigment[order[BROWNEST:]])
 
 
 def is_pigment_like(sum_stain: NDArray[np.int64], params: FragmentParams) -> NDArray[np.bool_]:

@@ -68,7 +68,7 @@ class Hue:
     off_wedge_share : float
         Share with a colour that no mixture of the two dyes has.
     residual : float
-        Median residual over chromogen, without the part that haematoxylin brings (`haematoxylin_residual`).
+        Median residual over chromogen, without the part that haematoxylin brings.
     haematoxylin : float
         Median haematoxylin over chromogen.
     unsaturated_share : float

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing
 from micromet_path.model import Runs
+from micromet_path.pixels.search import first_from
 
 __all__ = ["border_parts", "in_reach", "near_pairs"]
 
@@ -65,8 +66,8 @@ def _columns(first: NDArray[np.int32], last: NDArray[np.int32]) -> Iterator[tupl
 
 def _neighbourhood(cells: NDArray[np.int32], extreme: np.ufunc) -> NDArray[np.int32]:
     """Extreme of the 3 x 3 cells around each."""
-    padded = np.pad(cells, 1, mode="edge")
-    rows = extreme(extreme(padded[:-2], padded[1:-1]), padded[2:])
+    framed = np.pad(cells, 1, mode="edge")
+    rows = extreme(extreme(framed[:-2], framed[1:-1]), framed[2:])
     return np.asarray(extreme(extreme(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:]))
 
 
@@ -86,8 +87,8 @@ def border_parts(row: Any, start: Any, stop: Any, fragment: Any) -> Any:
     for i in range(n):
         above, above_end = _neighbour_line(row, line_of, first, i, -1)
         below, below_end = _neighbour_line(row, line_of, first, i, 1)
-        above = _first_ending_after(stop, above, above_end, start[i])
-        below = _first_ending_after(stop, below, below_end, start[i])
+        above = first_from(stop, above, above_end, start[i] + 1)
+        below = first_from(stop, below, below_end, start[i] + 1)
         open_from = start[i]
         while above < above_end and below < below_end:
             left = max(start[above], start[below], start[i] + 1)
@@ -147,18 +148,6 @@ def _neighbour_line(row: Any, line_of: Any, first: Any, i: Any, step: Any) -> An
     if line < 0 or line + 1 >= first.shape[0] or row[first[line]] != row[i] + step:
         return 0, 0
     return first[line], first[line + 1]
-
-
-@njit(cache=True, nogil=True)
-def _first_ending_after(stop: Any, begin: Any, end: Any, column: Any) -> Any:
-    """First run in a range whose end lies right of a column."""
-    while begin < end:
-        middle = (begin + end) // 2
-        if stop[middle] <= column:
-            begin = middle + 1
-        else:
-            end = middle
-    return begin
 
 
 @njit(cache=True, nogil=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
 from micromet_path.pixels.shape import closed, filled, padded, smoothed
-from micromet_path.pixels.stain import StainModel, optical_density
+from micromet_path.pixels.stain import StainModel, dye_tables
 
 __all__ = ["NucleiParams", "Spots", "View", "filled_pieces", "find_spots", "reduced"]
 
@@ -148,8 +148,7 @@ def reduced(rgb: NDArray[np.uint8], stained: Mask, model: StainModel, spacing: P
     light = _box_sum(rgb, fy, fx) / np.float32(fy * fx)
     share = _box_sum(stained[..., None], fy, fx)[..., 0] / np.float32(fy * fx)
     # A table per channel and dye: the logarithm of 768 values in place of that of every pixel.
-    levels = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
-    table = (optical_density(levels, model.white.rgb)[..., None] * model.unmixing[None]).astype(np.float32)
+    table = dye_tables(model)
     index = np.rint(light).astype(np.uint8)
     haem, dab = (
         np.maximum(sum(np.take(table[:, channel, dye], index[..., channel]) for channel in range(3)), 0)

@@ -17,6 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from micromet_path.pixels.outline import Outlines
+from micromet_path.pixels.search import first_from
 
 __all__ = ["simplify_outlines"]
 
@@ -182,22 +183,10 @@ def _is_free(ring: Any, first: Any, last: Any, columns: Any, lines: Any, top: An
     for line in range(low, high + 1):
         of_line = columns[lines[line - top] : lines[line - top + 1]]
         left, right, own = extent[line - low]
-        if _first_from(of_line, right + 1) - _first_from(of_line, left) != own:
+        n = of_line.shape[0]
+        if first_from(of_line, 0, n, right + 1) - first_from(of_line, 0, n, left) != own:
             return False
     return True
-
-
-@njit(cache=True, nogil=True)
-def _first_from(rising: Any, least: Any) -> Any:
-    """Index of the first value that is not below another; numpy's own search takes a second to compile."""
-    begin, end = 0, rising.shape[0]
-    while begin < end:
-        middle = (begin + end) // 2
-        if rising[middle] < least:
-            begin = middle + 1
-        else:
-            end = middle
-    return begin
 
 
 @njit(cache=True, nogil=True)

@@ -28,6 +28,7 @@ __all__ = [
     "WhitePoint",
     "blue_line",
     "check_h_dab",
+    "dye_tables",
     "find_white",
     "make_tables",
     "optical_density",
@@ -212,6 +213,12 @@ def unmix(od: NDArray[np.float64], model: StainModel) -> NDArray[np.float64]:
     """
     # No product of matrices: its library would take all cores for what several threads do side by side.
     return np.moveaxis(np.einsum("cd,c...->d...", model.unmixing, np.moveaxis(od, -1, 0)), 0, -1)
+
+
+def dye_tables(model: StainModel) -> NDArray[np.float32]:
+    """What each level of each colour adds to each dye, (256, 3, 3): of many pixels faster and leaner than `unmix`."""
+    levels = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    return (optical_density(levels, model.white.rgb)[..., None] * model.unmixing).astype(np.float32)
 
 
 def make_tables(model: StainModel, params: StainParams) -> StainTables:

@@ -6,7 +6,6 @@ while. That a pattern is refused, with the limit and the setting that raises it,
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.apps.bench.speed.jobs import Job, Sample
-from micromet_path.apps.bench.speed.process import WORKER, Missing, answer_of
+from micromet_path.apps.bench.speed.process import Missing, try_job
 from micromet_path.apps.bench.tables import aligned, markdown_table
 from micromet_path.apps.samples.mosaic import TILE_PX, Mosaic, write_mosaic
 from micromet_path.pixels.stain import StainParams
@@ -170,8 +169,7 @@ def _row(name: str, side_px: int, threads: int) -> ScaleRow:
         path = Path(folder) / "slide.tif"
         mosaic = mosaic_of(name, side_px)
         write_mosaic(path, mosaic)
-        job = Job("command", str(path), threads)
-        answer = answer_of([sys.executable, "-m", WORKER, job.to_json()], threads, LIMIT_S)
+        answer = try_job(Job("command", str(path), threads), LIMIT_S)
     side = mosaic.places.shape[0] * TILE_PX
     if isinstance(answer, Missing):
         return ScaleRow(name, side, None, None, None, answer.because)

@@ -15,11 +15,9 @@ from typing import Any
 from micromet_path.apps.bench.speed.jobs import Job, Sample
 from micromet_path.errors import MicrometError
 
-__all__ = ["WORKER", "Missing", "answer_of", "import_seconds", "run_job"]
+__all__ = ["Missing", "answer_of", "import_seconds", "run_job", "try_job"]
 
-WORKER = "micromet_path.apps.bench.speed.worker"
-"""Module that does a job in a process of its own."""
-
+_WORKER = "micromet_path.apps.bench.speed.worker"
 _POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _IMPORT = (
     "import time, json; start = time.perf_counter(); import micromet_path; "
@@ -42,11 +40,15 @@ def run_job(job: Job, environment: Mapping[str, str] | None = None) -> Sample:
     MicrometError
         If it fails; the text is what it said.
     """
-    command = [sys.executable, "-m", WORKER, job.to_json()]
-    sample = answer_of(command, job.threads, environment=environment)
+    sample = try_job(job, environment=environment)
     if isinstance(sample, Missing):
         raise MicrometError(f"{os.path.basename(job.slide)} could not be measured ({job.kind}): {sample.because}")
     return sample
+
+
+def try_job(job: Job, limit_s: float | None = None, environment: Mapping[str, str] | None = None) -> Sample | Missing:
+    """Do a job in a fresh process, which is stopped at the limit; what it took, or why there is no answer."""
+    return answer_of([sys.executable, "-m", _WORKER, job.to_json()], job.threads, limit_s, environment)
 
 
 def import_seconds(threads: int) -> Sample:
