@@ -27,6 +27,7 @@ from micromet_path.results.store import (
     to_json,
     write_source,
 )
+from micromet_path.results.sums import write_sums
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -120,7 +121,7 @@ def rebuild(folder: Path, options: ResultOptions = DEFAULTS) -> Analysis:
 def write_derived(
     folder: Path, analysis: Analysis, runs: Runs, pictures: tuple[Picture, ...], options: ResultOptions = DEFAULTS
 ) -> None:
-    """Write tables, GeoJSON, overview, gallery and report.
+    """Write tables, GeoJSON, overview, gallery and report, and the SHA-256 of every file.
 
     Parameters
     ----------
@@ -144,6 +145,7 @@ def write_derived(
         crops = {row: source.result() for row, source in gallery.items()}
         page = report.render_report(analysis, None if overview is None else overview.result(), crops, pictures)
     (folder / "report.html").write_text(page, encoding="utf-8", newline="\n")
+    write_sums(folder)
 
 
 def _draw(

@@ -28,9 +28,10 @@ from typing import Any, BinaryIO
 from micromet_path.clinical.case import Case, parse_case
 from micromet_path.errors import ConfigError
 from micromet_path.parsing import short, short_name
+from micromet_path.results.case_columns import CASE_TABLE
 from micromet_path.results.case_of_rows import CaseRows, gathered
-from micromet_path.results.case_rows import read_rows, undecodable
 from micromet_path.results.packaged import packaged_schema
+from micromet_path.results.table_rows import read_rows, undecodable
 
 __all__ = ["case_file_schema", "load_case", "read_case_rows", "read_cases"]
 
@@ -172,7 +173,7 @@ def read_case_rows(path: str | Path) -> Iterator[CaseRows]:
     path = Path(path)
     with _opened(path) as file:
         is_empty = True
-        for rows in gathered(read_rows(file, path.name), path.name):
+        for rows in gathered(read_rows(file, path.name, CASE_TABLE), path.name):
             is_empty = False
             yield rows
         if is_empty:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from micromet_path.clinical.case import Case, parse_case
 from micromet_path.errors import ConfigError
 from micromet_path.parsing import short_name
-from micromet_path.results.case_columns import BY_NAME
-from micromet_path.results.case_rows import Row
+from micromet_path.results.case_columns import CASE_TABLE
+from micromet_path.results.table_rows import Row
 
 __all__ = ["CaseRows", "gathered"]
 
@@ -132,7 +132,7 @@ def _content(rows: Sequence[Row], name: str) -> dict[str, Any]:
         parts = {"case": content, "node": node, "slide": slide, **{of: content[of] for of in ("primary", "procedure")}}
         problem = None
         for name_of_column, value in row.values.items():
-            column = BY_NAME[name_of_column]
+            column = CASE_TABLE.columns[name_of_column]
             if row is first or column.of in ("node", "slide"):
                 parts[column.of][column.key] = value
             elif first.values.get(column.name) != value:

@@ -10,35 +10,46 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
 from micromet_path.errors import ResultError
 from micromet_path.results.reviews import REVIEW_FILE
+from micromet_path.results.sums import SUMS_FILE, sync, sync_names
 
-__all__ = ["recover", "require_replaceable", "writing"]
+__all__ = ["FAILURE_FILE", "RESULT_NAMES", "leftovers", "recover", "require_replaceable", "writing"]
+
+FAILURE_FILE = "failed.json"
+"""Says in a slide's folder why its last analysis failed; whatever else the folder holds is older."""
 
 _GIVEN_UP_SECONDS = 24 * 3600.0
 _TRIES = 8
-_OURS = {
+RESULT_NAMES = frozenset({
     "result.json", "fragments.parquet", "tree.parquet", "runs.parquet", "pictures.parquet", "clusters.csv",
-    "clusters.parquet", "clusters.geojson", "overview.png", "gallery", "report.html", REVIEW_FILE,
-}  # fmt: skip
+    "clusters.parquet", "clusters.geojson", "overview.png", "gallery", "report.html", REVIEW_FILE, SUMS_FILE,
+    FAILURE_FILE,
+})  # fmt: skip
+"""What the folder of a slide may hold; one with anything else in it is not replaced."""
+
+_LEFT = re.compile(r"\.(?P<name>.+)\.[0-9a-zA-Z]+-[0-9]+-[0-9a-zA-Z]+\.(?:new|old)")
 
 
 @contextmanager
-def writing(target: Path) -> Iterator[Path]:
-    """Write a result folder aside and put it in place when complete.
+def writing(target: Path, names: Collection[str] = RESULT_NAMES) -> Iterator[Path]:
+    """Write a result folder aside and put it in place when complete and on the disk.
 
     Parameters
     ----------
     target : Path
         Folder to make or to replace; its parents are made.
+    names : collection of str
+        What a folder of this kind may hold.
 
     Yields
     ------
@@ -53,7 +64,7 @@ def writing(target: Path) -> Iterator[Path]:
         If `target` is no result folder, or cannot be replaced.
     """
     target = Path(target)
-    require_replaceable(target)
+    require_replaceable(target, names)
     target.parent.mkdir(parents=True, exist_ok=True)
     owner = f"{_machine()}-{os.getpid()}-{secrets.token_hex(4)}"
     new = target.with_name(f".{target.name}.{owner}.new")
@@ -62,12 +73,13 @@ def writing(target: Path) -> Iterator[Path]:
         yield new
         with suppress(FileNotFoundError):
             shutil.copy2(target / REVIEW_FILE, new / REVIEW_FILE)
+        sync(new)
         _swap(new, target, owner)
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def require_replaceable(target: Path) -> None:
+def require_replaceable(target: Path, names: Collection[str] = RESULT_NAMES) -> None:
     """Refuse to write where something stands that is not a result, for writing a result replaces the folder.
 
     Raises
@@ -79,7 +91,7 @@ def require_replaceable(target: Path) -> None:
         return
     if not target.is_dir():
         raise ResultError(f"{target.name} is a file where a result folder is to be written; choose another -o")
-    foreign = sorted(entry.name for entry in target.iterdir() if entry.name not in _OURS)
+    foreign = sorted(entry.name for entry in target.iterdir() if entry.name not in names)
     if foreign:
         raise ResultError(
             f"the folder {target.name} would be replaced by a result but holds {foreign[0]}, which is no part of one; "
@@ -102,6 +114,7 @@ def _swap(new: Path, target: Path, owner: str) -> None:
                 raise
             shutil.rmtree(old, ignore_errors=True)
             continue
+        sync_names(target.parent)
         shutil.rmtree(old, ignore_errors=True)
         return
     raise ResultError(f"{target.name} is being written by other processes; let one of them do it")
@@ -128,6 +141,13 @@ def recover(parent: Path, slide_id: str) -> None:
                 path.rename(target)
     for path in left:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def leftovers(parent: Path) -> set[str]:
+    """Names of the results of which something was left half-written, or moved aside, in a folder."""
+    with os.scandir(parent) as entries:
+        found = (_LEFT.fullmatch(entry.name) for entry in entries)
+        return {match["name"] for match in found if match is not None}
 
 
 def _beside(parent: Path, slide_id: str) -> list[Path]:

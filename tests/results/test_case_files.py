@@ -733,7 +733,7 @@ def test_a_table_is_read_with_one_case_in_memory(tmp_path):
 def test_the_columns_are_documented():
     readme = (ROOT / "configs" / "cases" / "README.md").read_text(encoding="utf-8")
     assert case_columns.columns_as_markdown() in readme
-    assert len(case_columns.BY_NAME) == len(case_columns.COLUMNS)
+    assert len(case_columns.CASE_TABLE.columns) == len(case_columns.COLUMNS)
 
 
 def test_every_field_of_a_case_has_a_column():

@@ -17,7 +17,7 @@ from micromet_path.results.palette import COLOURS
 from micromet_path.results.shapes import trace_clusters
 from micromet_path.results.store import SOURCE_FILES
 
-DERIVED = {"clusters.csv", "clusters.parquet", "clusters.geojson", "overview.png", "report.html"}
+DERIVED = {"clusters.csv", "clusters.parquet", "clusters.geojson", "overview.png", "report.html", "SHA256SUMS"}
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Rows of a table of cases: from the bytes of a file to what the cells of each line say.
+"""Rows of a table that people fill in: from the bytes of a file to what the cells of each line say.
 
 Each line is read on its own, so that damage costs as few cases as it can. Whose row a damaged line was is not
 guessed: a cell that is lost, or a quote that is not closed, may have moved the name of the case.
@@ -13,12 +13,11 @@ from typing import Any, BinaryIO, NamedTuple
 
 from micromet_path.errors import ConfigError
 from micromet_path.parsing import short
-from micromet_path.results.case_columns import BY_NAME, Column
+from micromet_path.results.table_columns import Column, TableForm
 
 __all__ = ["Row", "read_rows", "undecodable"]
 
 _LONGEST_LINE, _BEGINNING = 100_000, 40
-_NAMES = frozenset({"case_id", "node_id", "result"})  # here "unknown" is a name like any other
 
 
 class Row(NamedTuple):
@@ -45,7 +44,7 @@ class Row(NamedTuple):
         return case_id
 
 
-def read_rows(file: BinaryIO, name: str) -> Iterator[Row]:
+def read_rows(file: BinaryIO, name: str, form: TableForm) -> Iterator[Row]:
     """Read the rows below the header of a table one by one; empty ones are left out.
 
     Parameters
@@ -53,6 +52,7 @@ def read_rows(file: BinaryIO, name: str) -> Iterator[Row]:
     file : binary file
     name : str
         Of the file, for messages.
+    form : TableForm
 
     Raises
     ------
@@ -62,10 +62,10 @@ def read_rows(file: BinaryIO, name: str) -> Iterator[Row]:
     lines = _lines(file)
     header = next(lines, None)
     if header is None:
-        raise ConfigError(f"{name} is empty; expected the names of columns, then one row a node")
-    columns, delimiter = _header(header[1], name)
+        raise ConfigError(f"{name} is empty; expected the names of columns, then one row {form.row}")
+    columns, delimiter = _header(header[1], name, form)
     for number, raw in _joined(lines, delimiter):
-        row = _row(number, raw, columns, delimiter)
+        row = _row(number, raw, columns, delimiter, form)
         if row is not None:
             yield row
 
@@ -114,7 +114,7 @@ def _is_one_row(raw: bytes, delimiter: str) -> bool:
     return len(rows) == 1
 
 
-def _header(raw: bytes, name: str) -> tuple[list[Column], str]:
+def _header(raw: bytes, name: str, form: TableForm) -> tuple[list[Column], str]:
     """Columns of the table in its own order, and what separates them."""
     try:
         text = raw.decode("utf-8-sig").rstrip("\r\n")
@@ -126,24 +126,24 @@ def _header(raw: bytes, name: str) -> tuple[list[Column], str]:
     except csv.Error as error:
         raise ConfigError(f"{name}, line 1: {error}; expected the names of columns, with commas between") from error
     for column in names:
-        if column not in BY_NAME:
-            raise ConfigError(f"{name}, line 1: {_unknown(column)}")
+        if column not in form.columns:
+            raise ConfigError(f"{name}, line 1: {_unknown(column, form)}")
         if names.count(column) > 1:
             raise ConfigError(f"{name}, line 1: the column {column} stands there twice")
-    if "case_id" not in names:
-        raise ConfigError(f"{name}, line 1: no column case_id; expected the names of columns, case_id among them")
-    return [BY_NAME[column] for column in names], delimiter
+    if form.key not in names:
+        raise ConfigError(f"{name}, line 1: no column {form.key}; expected the names of columns, {form.key} among them")
+    return [form.columns[column] for column in names], delimiter
 
 
-def _unknown(column: str) -> str:
+def _unknown(column: str, form: TableForm) -> str:
     if not column:
         return "a column has no name; name it or delete it"
-    near = get_close_matches(column, list(BY_NAME), n=1, cutoff=0.4)
-    advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(BY_NAME)}"
+    near = get_close_matches(column, list(form.columns), n=1, cutoff=0.4)
+    advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(form.columns)}"
     return f"unknown column {column[:40]!r}; {advice}"
 
 
-def _row(number: int, raw: bytes, columns: Sequence[Column], delimiter: str) -> Row | None:
+def _row(number: int, raw: bytes, columns: Sequence[Column], delimiter: str, form: TableForm) -> Row | None:
     """One line; None for an empty one."""
     try:
         text, undecoded = raw.decode("utf-8"), None
@@ -160,17 +160,17 @@ def _row(number: int, raw: bytes, columns: Sequence[Column], delimiter: str) -> 
         if not cell:  # most of them
             continue
         stated = cell.strip()
-        if stated and (stated != "unknown" or column.name in _NAMES):
+        if stated and (stated != "unknown" or column.name in form.names):
             try:
                 values[column.name] = column.read(stated)
             except ConfigError as error:
                 problem = problem or f"{column.name} {error}"
     if not values and not "".join(cells).strip():
         return None
-    if undecoded and "\N{REPLACEMENT CHARACTER}" in values.get("case_id", ""):
-        del values["case_id"]
-    if "case_id" not in values:
-        problem = problem or "no case_id; it stands in each row of a case"
+    if undecoded and "\N{REPLACEMENT CHARACTER}" in values.get(form.key, ""):
+        del values[form.key]
+    if form.key not in values:
+        problem = problem or f"no {form.key}; it stands in each row of {form.of}"
     return Row(number, values, problem)
 
 

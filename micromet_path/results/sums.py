@@ -1,0 +1,103 @@
+"""SHA-256 of every file of a folder, in the form that ``sha256sum -c SHA256SUMS`` checks.
+
+What people write into a folder afterwards, a review record, is theirs and not listed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from hashlib import file_digest
+from pathlib import Path
+
+from micromet_path.results.reviews import REVIEW_FILE
+
+__all__ = ["SUMS_FILE", "check_sums", "digest_of", "sync", "sync_names", "write_sums"]
+
+SUMS_FILE = "SHA256SUMS"
+_NOT_LISTED = {SUMS_FILE, REVIEW_FILE}
+
+
+def write_sums(folder: Path) -> None:
+    """List every file of a folder with its SHA-256, in ``SHA256SUMS``.
+
+    Parameters
+    ----------
+    folder : Path
+    """
+    lines = [f"{digest_of(folder / name)}  {name}\n" for name in _files(folder)]
+    with (folder / SUMS_FILE).open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(lines)
+
+
+def check_sums(folder: Path) -> list[str]:
+    """What is not as ``SHA256SUMS`` says: one sentence a file, none where all is well.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    list of str
+    """
+    try:
+        text = (folder / SUMS_FILE).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return [f"{SUMS_FILE} is missing"]
+    except (OSError, UnicodeDecodeError) as error:
+        return [f"{SUMS_FILE} cannot be read ({type(error).__name__})"]
+    listed = {name: digest for digest, _, name in (line.partition("  ") for line in text.splitlines())}
+    return list(_differences(folder, listed))
+
+
+def _differences(folder: Path, listed: dict[str, str]) -> Iterator[str]:
+    present = set(_files(folder))
+    for name in sorted(listed.keys() | present):
+        if name not in present:
+            yield f"{name} is missing"
+        elif name not in listed:
+            yield f"{name} is not listed in {SUMS_FILE}"
+        else:
+            try:
+                found = digest_of(folder / name)
+            except OSError as error:
+                yield f"{name} cannot be read ({error.strerror or error})"
+                continue
+            if found != listed[name]:
+                yield f"{name} has changed"
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def sync(folder: Path) -> None:
+    """Wait until all files of a folder, and their names, are on the disk: a rename is no promise of that."""
+    for name in _files(folder, listed_only=False):
+        _sync_one(folder / name)
+    for parent in {folder, *((folder / name).parent for name in _files(folder))}:
+        sync_names(parent)
+
+
+def sync_names(folder: Path) -> None:
+    """Wait until what a folder's files are called is on the disk."""
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        _sync_one(folder)
+
+
+def _sync_one(path: Path) -> None:
+    # Windows syncs only what is open for writing.
+    handle = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _files(folder: Path, listed_only: bool = True) -> Iterator[str]:
+    """Names of the files in a folder and its folders, sorted, with ``/`` between."""
+    names = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file())
+    yield from (name for name in names if not (listed_only and name in _NOT_LISTED))
