@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -393,20 +394,32 @@ def _analysed_slide(name: str, home: Path, results: str | Path | None) -> Analys
     return AnalysedSlide(result.analysis, result.config, read_review(folder), str(folder))
 
 
-def unique_slide_ids(paths: Sequence[str | Path]) -> list[str]:
+def unique_slide_ids(
+    paths: Sequence[str | Path], names: Sequence[str] | None = None, taken: Collection[str] = ()
+) -> list[str]:
     """Slide ids for a list of slides: the stem, or stem and start of the fingerprint where stems collide.
 
-    Ids are at most 200 bytes long in UTF-8.
+    Ids are at most 200 bytes long in UTF-8. They differ for slides that differ; the same content may be listed twice.
+
+    Parameters
+    ----------
+    paths : sequence of path
+    names : sequence of str, optional
+        What the slides are called, where not by their stems.
+    taken : collection of str
+        Names that are no slide's alone, in lower case.
 
     Examples
     --------
     >>> unique_slide_ids(["a/one.svs", "b/two.svs"])
     ['one', 'two']
     """
-    stems = [_shortened(Path(path).stem, _LONGEST_ID_BYTES) for path in paths]
-    folded = [stem.casefold() for stem in stems]
+    given = [Path(path).stem for path in paths] if names is None else names
+    stems = [_shortened(name, _LONGEST_ID_BYTES) for name in given]
+    counts = Counter(stem.casefold() for stem in stems)
+    counts.update(dict.fromkeys(taken, 2))
     return [
-        stem if folded.count(stem.casefold()) == 1 else f"{_shortened(stem, _LONGEST_ID_BYTES - 9)}-{_suffix_of(path)}"
+        stem if counts[stem.casefold()] == 1 else f"{_shortened(stem, _LONGEST_ID_BYTES - 9)}-{_suffix_of(path)}"
         for path, stem in zip(paths, stems, strict=True)
     ]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -34,11 +35,17 @@ __all__ = [
     "Config",
     "Laboratory",
     "LookParams",
+    "NamingParams",
     "ScanParams",
     "Zone",
     "fingerprint_of",
     "load_config",
 ]
+
+_NAMED = frozenset({
+    "slide_id", "accession", "part", "block", "level", "node_id", "stain", "clone", "chromogen", "stain_run", "scanner",
+    "scan_time",
+})  # fmt: skip
 
 CONFIG_VERSION = "micromet-config/3"
 """Raised whenever the same settings measure something else than before; part of every fingerprint."""
@@ -58,6 +65,33 @@ class Laboratory:
 
     antibody: str | None = None
     control_result: Literal["passed", "failed"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NamingParams:
+    """What the names of an archive's slides say; it changes no measurement.
+
+    Parameters
+    ----------
+    pattern : str or None
+        A regular expression that begins where the file's name does. Its named groups are columns of a manifest, or
+        ``slide_id``: what the result's folder is called.
+    """
+
+    pattern: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.pattern is None:
+            return
+        try:
+            groups = set(re.compile(self.pattern).groupindex)
+        except re.error as error:
+            raise ConfigError(f"naming.pattern is no regular expression: {error}") from error
+        if not groups or groups - _NAMED:
+            raise ConfigError(
+                f"naming.pattern must have named groups among {', '.join(sorted(_NAMED))}, found "
+                f"{', '.join(sorted(groups)) or 'none'}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +225,7 @@ class Config:
     examine: ExamineParams = field(default_factory=ExamineParams)
     classify: ClassifyParams = field(default_factory=ClassifyParams)
     laboratory: Laboratory = field(default_factory=Laboratory)
+    naming: NamingParams = field(default_factory=NamingParams)
     zones: tuple[Zone, ...] = ()
 
     @classmethod
@@ -232,9 +267,12 @@ class Config:
 
 
 def fingerprint_of(settings: Mapping[str, Any], given_um: Sequence[float] | None = None) -> str:
-    """SHA-256 over recorded settings, and over a scale that was given; the size of a job decides nothing."""
+    """SHA-256 over recorded settings, and over a scale that was given.
+
+    The size of a job decides nothing, nor what slides are called.
+    """
     scan = {name: value for name, value in settings["scan"].items() if name != "block_px"}
-    decisive = {**settings, "scan": scan}
+    decisive = {**{name: value for name, value in settings.items() if name != "naming"}, "scan": scan}
     parts = [CONFIG_VERSION, decisive] if given_um is None else [CONFIG_VERSION, decisive, list(given_um)]
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

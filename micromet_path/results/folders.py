@@ -21,12 +21,9 @@ from pathlib import Path
 
 from micromet_path.errors import ResultError
 from micromet_path.results.reviews import REVIEW_FILE
-from micromet_path.results.sums import SUMS_FILE, sync, sync_names
+from micromet_path.results.sums import FAILURE_FILE, SUMS_FILE, sync, sync_names
 
-__all__ = ["FAILURE_FILE", "RESULT_NAMES", "leftovers", "recover", "require_replaceable", "writing"]
-
-FAILURE_FILE = "failed.json"
-"""Says in a slide's folder why its last analysis failed; whatever else the folder holds is older."""
+__all__ = ["RESULT_NAMES", "leftovers", "machine_hash", "recover", "require_replaceable", "writing"]
 
 _GIVEN_UP_SECONDS = 24 * 3600.0
 _TRIES = 8
@@ -66,7 +63,7 @@ def writing(target: Path, names: Collection[str] = RESULT_NAMES) -> Iterator[Pat
     target = Path(target)
     require_replaceable(target, names)
     target.parent.mkdir(parents=True, exist_ok=True)
-    owner = f"{_machine()}-{os.getpid()}-{secrets.token_hex(4)}"
+    owner = f"{machine_hash()}-{os.getpid()}-{secrets.token_hex(4)}"
     new = target.with_name(f".{target.name}.{owner}.new")
     new.mkdir()
     try:
@@ -171,7 +168,7 @@ def _owner(name: str, slide_id: str) -> list[str]:
 def _is_dead(path: Path, slide_id: str) -> bool:
     """Whether nobody can still be working on a folder."""
     machine, process, _ = _owner(path.name, slide_id)
-    if machine == _machine() and os.name == "posix":
+    if machine == machine_hash() and os.name == "posix":
         # Elsewhere signal 0 is no question but a signal, so there only the time tells.
         return not _is_running(int(process))
     return time.time() - _changed(path) > _GIVEN_UP_SECONDS
@@ -196,6 +193,6 @@ def _changed(path: Path) -> float:
         return 0.0
 
 
-def _machine() -> str:
+def machine_hash() -> str:
     """A machine told from others without naming it."""
     return sha256(platform.node().encode()).hexdigest()[:8]

@@ -1,6 +1,6 @@
 """SHA-256 of every file of a folder, in the form that ``sha256sum -c SHA256SUMS`` checks.
 
-What people write into a folder afterwards, a review record, is theirs and not listed.
+What comes into a folder afterwards, a review record or word of a failure, is not listed.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from pathlib import Path
 
 from micromet_path.results.reviews import REVIEW_FILE
 
-__all__ = ["SUMS_FILE", "check_sums", "digest_of", "sync", "sync_names", "write_sums"]
+__all__ = ["FAILURE_FILE", "SUMS_FILE", "check_sums", "digest_of", "sync", "sync_names", "write_sums"]
 
 SUMS_FILE = "SHA256SUMS"
-_NOT_LISTED = {SUMS_FILE, REVIEW_FILE}
+FAILURE_FILE = "failed.json"
+"""Says in a slide's folder why its last analysis failed; whatever else the folder holds is older."""
+
+_NOT_LISTED = {SUMS_FILE, REVIEW_FILE, FAILURE_FILE}
 
 
 def write_sums(folder: Path) -> None:

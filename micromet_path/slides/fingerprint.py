@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from micromet_path.errors import MissingSlideError, UnreadableSlideError
 from micromet_path.slides.base import Slide
 
-__all__ = ["array_fingerprint", "pixels_fingerprint", "slide_fingerprint"]
+__all__ = ["array_fingerprint", "dicom_series_of", "pixels_fingerprint", "slide_fingerprint"]
 
 _VERSION = "micromet-fp1"
 _END_BYTES = 256 * 1024
@@ -101,6 +101,14 @@ def array_fingerprint(pixels: NDArray[Any]) -> str:
     digest = hashlib.sha256(f"array {pixels.dtype.str} {pixels.shape}\0".encode())
     digest.update(np.ascontiguousarray(pixels).data)
     return f"{_VERSION}:{digest.hexdigest()}"
+
+
+def dicom_series_of(path: Path) -> bytes | None:
+    """Which DICOM series a file is of; None for anything else, and for what cannot be read."""
+    try:
+        return _series_of(path) if path.is_file() else None
+    except OSError:
+        return None
 
 
 def _parts(path: Path, full: bool) -> Iterator[tuple[str, bytes]]:

@@ -30,7 +30,7 @@ def dead_process():
 
 
 def left_behind(parent, process, end, machine=None):
-    path = parent / f".A.{machine or folders._machine()}-{process}-0a1b2c3d.{end}"
+    path = parent / f".A.{machine or folders.machine_hash()}-{process}-0a1b2c3d.{end}"
     path.mkdir()
     (path / "result.json").write_text(end)
     return path

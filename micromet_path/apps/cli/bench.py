@@ -13,7 +13,7 @@ import click
 
 from micromet_path.apps.bench import DEFAULT_SLIDES, FIRST_SEED
 from micromet_path.apps.bench.speed import DEFAULT_SIDES, DEFAULT_THREADS, LEAST_REPEATS
-from micromet_path.apps.cli.spacing import SpacingType
+from micromet_path.apps.cli.options import SpacingType
 
 __all__ = ["AccuracyCommand", "ScaleCommand", "SpeedCommand", "bench", "run_accuracy", "run_scale", "run_speed"]
 

@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from micromet_path import __version__
+from micromet_path.apps.cli.archive import archive
 from micromet_path.apps.cli.bench import bench
-from micromet_path.apps.cli.spacing import SpacingType
+from micromet_path.apps.cli.options import ShardType, SpacingType
 from micromet_path.errors import MicrometError
 
 __all__ = ["cli", "main"]
@@ -160,6 +161,53 @@ def doctor(as_json: bool) -> None:
     sys.exit(run(as_json))
 
 
+@cli.command()
+@click.argument("archives", nargs=-1, metavar="ARCHIVE...")
+@click.option("-o", "--out", type=_FILE, required=True, help="Folder that receives one folder a slide.")
+@click.option("-c", "--config", type=_FILE, help="Settings as a TOML file; see `micromet config`.")
+@click.option("--manifest", type=_FILE, help="What is known of the slides, as CSV with one row a slide.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes, one slide each; all processors by default.")
+@click.option("--scheduler", metavar="ADDRESS", help="Of a dask cluster that does the work, such as tcp://head:8786.")
+@click.option("--shard", type=ShardType(), help="Do every N-th slide only, from the K-th on.")
+@click.option("--retry-failed", is_flag=True, help="Try again what failed before and is the same now.")
+@click.option("--database", metavar="URL", help="PostgreSQL instead of archive.sqlite in the folder.")
+@click.option(
+    "--hash",
+    "hash_mode",
+    type=click.Choice(["sampled", "full"]),
+    default="sampled",
+    show_default=True,
+    help="Fingerprint sampled blocks of each slide, or every byte.",
+)
+@click.option(
+    "--time-limit",
+    "seconds",
+    type=click.FloatRange(1),
+    default=3600.0,
+    show_default=True,
+    help="Seconds that a slide may take.",
+)
+@click.option(
+    "--memory-limit", "memory_mib", type=click.IntRange(256), default=4096, show_default=True,
+    help="MiB that a slide may take.",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON a slide on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no table.")
+def batch(archives: tuple[str, ...], workers: int | None, **options: Any) -> None:
+    """Analyse an archive: folders, patterns or files of slides, or what a manifest lists.
+
+    A slide that fails costs itself, never the run. A rerun does what is missing or stale and nothing else.
+
+    Exit status: 0 done, 1 nothing could be done, 2 usage, 3 some slides failed and the others are done.
+    """
+    from micromet_path.api import default_workers
+    from micromet_path.apps.cli.batch import BatchCommand, run
+
+    sys.exit(run(BatchCommand(archives=archives, workers=workers or default_workers(), **options)))
+
+
+cli.add_command(archive)
 cli.add_command(bench)
 
 

@@ -1,4 +1,4 @@
-"""The scale as an option of several verbs."""
+"""Values that several verbs take as options."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-__all__ = ["SpacingType"]
+__all__ = ["ShardType", "SpacingType"]
 
 
 class SpacingType(click.ParamType[Any]):
@@ -28,3 +28,18 @@ class SpacingType(click.ParamType[Any]):
         if len(sizes) not in (1, 2) or len(sizes) != len(parts) or not all(0 < size < float("inf") for size in sizes):
             self.fail(f"{value!r} is not a scale; expected microns per pixel such as 0.25 or 0.2501,0.2499", param, ctx)
         return PixelSpacing(sizes[0], sizes[-1])
+
+
+class ShardType(click.ParamType[Any]):
+    """A part of a list: ``K/N``, the K-th of N."""
+
+    name = "K/N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Two numbers, the first at least 1 and at most the second."""
+        if isinstance(value, tuple):
+            return value
+        number, _, count = str(value).partition("/")
+        if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+            self.fail(f"{value!r} is no shard; expected K/N such as 3/8, with K from 1 to N", param, ctx)
+        return int(number), int(count)

@@ -1,0 +1,238 @@
+"""The one that hands out jobs, tries again what may pass, and records what came of each slide."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+from micromet_path.apps.archive.cases import CaseBoard
+from micromet_path.apps.archive.database import ArchiveDatabase
+from micromet_path.apps.archive.reindex import in_chunks
+from micromet_path.apps.archive.rows import ListedSlide, case_rows, slide_rows
+from micromet_path.apps.batch.engines import Engine
+from micromet_path.apps.batch.job import Job, Outcome
+from micromet_path.apps.batch.limits import read_note
+from micromet_path.apps.batch.plan import PlannedSlide
+from micromet_path.errors import MicrometError
+from micromet_path.results.failures import Failure, failure_of, write_failure
+
+__all__ = ["Collector", "Settled", "Tally"]
+
+_MOST_ATTEMPTS = 3
+_PAUSES_SECONDS = (2.0, 10.0)
+_TICK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A slide of which is known what became of it."""
+
+    slide: PlannedSlide
+    outcome: Outcome
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether it has no result that counts."""
+        return self.outcome.state in ("failed", "failed_before")
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of all slides so far.
+
+    Parameters
+    ----------
+    listed : int
+    counts : Counter
+        By state: ``done``, ``reused``, ``failed``, ``skipped``.
+    outcomes : dict
+        By slide id.
+    """
+
+    listed: int
+    counts: Counter[str] = field(default_factory=Counter)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+    def add(self, settled: Settled) -> None:
+        """Count one."""
+        self.counts["failed" if settled.is_failed else settled.outcome.state] += 1
+        self.outcomes[settled.slide.slide_id] = settled.outcome
+
+    def as_counts(self) -> dict[str, int]:
+        """By name; the first is the sum of the others when all is done."""
+        return {"listed": self.listed, **{name: self.counts[name] for name in ("done", "reused", "failed", "skipped")}}
+
+
+class Collector:
+    """Runs a list of slides.
+
+    Parameters
+    ----------
+    out : Path
+    engine : Engine
+    job_of : callable
+        Makes the job of a slide.
+    database : ArchiveDatabase or None
+        Shards write none.
+    board : CaseBoard or None
+    heard : callable
+        Told of each slide that is settled.
+    complain : callable
+        Told of what did not go as it should and stops nothing.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        engine: Engine,
+        job_of: Callable[[PlannedSlide], Job],
+        database: ArchiveDatabase | None,
+        board: CaseBoard | None,
+        heard: Callable[[Settled], object],
+        complain: Callable[[str], object],
+    ):
+        self._out, self._engine, self._job_of = out, engine, job_of
+        self._database, self._board = database, board
+        self._heard, self._complain = heard, complain
+        self._running: dict[Future[Outcome], tuple[PlannedSlide, Job]] = {}
+        self._later: list[tuple[float, int, PlannedSlide, Job]] = []
+        self._order = count()
+        self.is_database_behind = False
+        self.tally = Tally(0)
+
+    def announce(self, slides: Sequence[PlannedSlide]) -> None:
+        """Write what is known of all slides before the first is looked at."""
+        for chunk in in_chunks(map(listed_of, slides)):
+            rows = [slide_rows(self._out, one) for one in chunk]
+            self._in_database(partial(ArchiveDatabase.put_slides, rows=rows))
+
+    def run(self, slides: Sequence[PlannedSlide]) -> Tally:
+        """Do every slide of a list."""
+        self.tally = Tally(len(slides))
+        rest = self._jobs(slides)
+        self._fill(rest)
+        while self._running or self._later:
+            for settled in self._next(rest):
+                self._record(settled)
+        return self.tally
+
+    def _jobs(self, slides: Sequence[PlannedSlide]) -> Iterator[tuple[PlannedSlide, Job]]:
+        """Jobs in order; what is settled without any is recorded on the way."""
+        for slide in slides:
+            if slide.is_skipped:
+                self.tally.counts["skipped"] += 1
+                continue
+            if slide.problem is not None:
+                outcome = Outcome(slide.slide_id, "failed", failure=Failure(slide.problem, "input", "plan"))
+                self._record(Settled(slide, outcome))
+                continue
+            yield slide, self._job_of(slide)
+
+    def _fill(self, rest: Iterator[tuple[PlannedSlide, Job]]) -> None:
+        """Give every free worker something to do."""
+        while len(self._running) < self._engine.capacity:
+            if self._later and self._later[0][0] <= time.monotonic():
+                _, _, slide, job = heapq.heappop(self._later)
+            else:
+                following = next(rest, None)
+                if following is None:
+                    return
+                slide, job = following
+            self._running[self._engine.submit(job)] = slide, job
+
+    def _next(self, rest: Iterator[tuple[PlannedSlide, Job]]) -> list[Settled]:
+        """Wait until something is over; workers are given new jobs before its outcome is recorded."""
+        if not self._running:
+            time.sleep(max(0.0, min(_TICK_SECONDS, self._later[0][0] - time.monotonic())))
+            self._fill(rest)
+            return []
+        over, _ = wait(self._running, timeout=_TICK_SECONDS, return_when=FIRST_COMPLETED)
+        self._engine.end_overdue()
+        ended = []
+        for future in over:
+            slide, job = self._running.pop(future)
+            self._engine.settled(future)
+            ended.append((slide, job, future))
+        settled = [one for one in (self._judged(*each) for each in ended) if one is not None]
+        self._fill(rest)
+        return settled
+
+    def _judged(self, slide: PlannedSlide, job: Job, future: Future[Outcome]) -> Settled | None:
+        """What a job came to; None where it is tried again."""
+        error = future.exception()
+        if error is not None:
+            return self._after_death(slide, job, error)
+        outcome = future.result()
+        failure = outcome.failure
+        if outcome.state == "failed" and failure is not None and failure.may_pass and job.attempt < _MOST_ATTEMPTS:
+            self._try_again(slide, job, _PAUSES_SECONDS[job.attempt - 1])
+            return None
+        return Settled(slide, outcome)
+
+    def _after_death(self, slide: PlannedSlide, job: Job, error: BaseException) -> Settled | None:
+        """A process died with a slide in hand: of the slide, if it says so or it happens twice."""
+        deaths = read_note(job.note)
+        is_new_to_it = deaths is None or (not deaths.trace and job.attempt < 2)
+        if is_new_to_it and job.attempt < _MOST_ATTEMPTS:
+            self._try_again(slide, job, 0.0)
+            return None
+        with suppress(OSError):
+            job.note.unlink()
+        if deaths is None:
+            failure = failure_of(error, "start", job.path.name)
+        else:
+            failure = deaths.failure(job.path.name, job.limits)
+        return Settled(slide, Outcome(slide.slide_id, "failed", failure=replace(failure, attempts=job.attempt)))
+
+    def _try_again(self, slide: PlannedSlide, job: Job, pause: float) -> None:
+        again = replace(job, attempt=job.attempt + 1)
+        heapq.heappush(self._later, (time.monotonic() + pause, next(self._order), slide, again))
+
+    def _record(self, settled: Settled) -> None:
+        """Write what became of a slide, and of its case where that was the last."""
+        slide, failure = settled.slide, settled.outcome.failure
+        if failure is not None and settled.outcome.state == "failed":
+            try:
+                write_failure(self._out / slide.slide_id, slide.slide_id, slide.path.name, failure)
+            except OSError as error:
+                self._complain(f"{slide.slide_id}: that it failed cannot be written: {error.strerror or error}")
+        self.tally.add(settled)
+        self._in_database(lambda database: database.put_slides([slide_rows(self._out, listed_of(slide))]))
+        self._stage(slide)
+        self._heard(settled)
+
+    def _stage(self, slide: PlannedSlide) -> None:
+        if self._board is None:
+            return
+        try:
+            folder = self._board.settle(listed_of(slide))
+        except (MicrometError, OSError) as error:
+            self._complain(
+                f"case {slide.facts.accession}: cannot be written: {getattr(error, 'strerror', None) or error}"
+            )
+            return
+        if folder is not None:
+            self._in_database(lambda database: database.put_case(case_rows(folder)))
+
+    def _in_database(self, write: Callable[[ArchiveDatabase], object]) -> None:
+        """Write to the database; where that fails the folders still hold everything, and one line says so."""
+        if self._database is None or self.is_database_behind:
+            return
+        try:
+            write(self._database)
+        except MicrometError as error:
+            self.is_database_behind = True
+            self._complain(f"{error}; the run goes on without it, and `micromet archive reindex` makes it again")
+
+
+def listed_of(slide: PlannedSlide) -> ListedSlide:
+    """A planned slide as the archive lists it."""
+    return ListedSlide(slide.slide_id, slide.path.name, slide.facts, slide.duplicate_of)

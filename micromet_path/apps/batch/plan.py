@@ -1,0 +1,294 @@
+"""What a run is to do: every slide once, with its id, what is known of it, and why it cannot be done if so.
+
+The plan follows from the files, the manifest and the configuration alone, so that every shard and every engine makes
+the same one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from micromet_path.api import unique_slide_ids
+from micromet_path.apps.archive.folders import RESERVED_NAMES
+from micromet_path.apps.batch.discovery import find_slides
+from micromet_path.config import Config
+from micromet_path.errors import ConfigError, MicrometError
+from micromet_path.parsing import short_name
+from micromet_path.results.manifest import ManifestRow, SlideFacts, facts_of, facts_of_name, read_manifest
+from micromet_path.slides import slide_fingerprint
+
+__all__ = ["Plan", "PlannedSlide", "make_plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSlide:
+    """One slide of an archive.
+
+    Parameters
+    ----------
+    slide_id : str
+    path : Path
+    facts : SlideFacts
+    problem : str or None
+        Why it fails before it is opened.
+    duplicate_of : str or None
+        Slide of the same content that stands for it.
+    """
+
+    slide_id: str
+    path: Path
+    facts: SlideFacts = field(default_factory=SlideFacts)
+    problem: str | None = None
+    duplicate_of: str | None = None
+
+    @property
+    def is_skipped(self) -> bool:
+        """Whether there is nothing to do for it."""
+        return self.duplicate_of is not None or (self.facts.role == "exclude" and self.problem is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All slides in their order, and what a person should know of the list.
+
+    Parameters
+    ----------
+    slides : tuple of PlannedSlide
+    warnings : tuple of str
+    control_of_run : mapping of str to str
+        ``"failed"`` where any control of the stain run failed, ``"passed"`` where one is stated and none failed.
+    """
+
+    slides: tuple[PlannedSlide, ...]
+    warnings: tuple[str, ...] = ()
+    control_of_run: Mapping[str, str] = field(default_factory=dict)
+
+    def config_for(self, slide: PlannedSlide, config: Config) -> Config:
+        """The configuration with what the laboratory knows of this slide."""
+        facts, laboratory = slide.facts, config.laboratory
+        control: Any = facts.control_result
+        if facts.stain_run is not None and control != "failed":
+            control = self.control_of_run.get(facts.stain_run, control)
+        known = replace(
+            laboratory,
+            antibody=facts.clone or laboratory.antibody,
+            control_result=control or laboratory.control_result,
+        )
+        return config if known == laboratory else replace(config, laboratory=known)
+
+    def shard(self, number: int, count: int) -> tuple[PlannedSlide, ...]:
+        """Every `count`-th slide, from the `number`-th on (from 1)."""
+        return self.slides[number - 1 :: count]
+
+
+class _Entry(NamedTuple):
+    """A slide while the plan is made."""
+
+    path: Path
+    values: Mapping[str, Any]
+    problem: str | None = None
+
+
+def make_plan(
+    archives: Sequence[str], manifest: Path | None, config: Config, out: Path, told: Callable[[str], object]
+) -> Plan:
+    """Find the slides of an archive and put together what is known of them.
+
+    Parameters
+    ----------
+    archives : sequence of str
+        See `find_slides`; may be empty where there is a manifest.
+    manifest : Path or None
+    config : Config
+        Whose ``[naming] pattern`` reads the names.
+    out : Path
+        Folder of the results, which is no part of the archive.
+    told : callable
+        Hears of what could not be looked at.
+
+    Raises
+    ------
+    MissingSlideError, ConfigError
+        If there is nothing to do, or the manifest cannot be used.
+    """
+    rows = [] if manifest is None else read_manifest(manifest)
+    found = find_slides(archives, out, told)
+    given = _Matching(found, rows, manifest.parent if manifest is not None else Path()).entries()
+    named = [_with_name(entry, config.naming.pattern) for entry in given]
+    first_of, conflicts = _duplicates(named)
+    entries = [_with_problem(entry, conflicts.get(number)) for number, entry in enumerate(named)]
+    slides = _identified(entries, first_of, config.naming.pattern)
+    warnings = [
+        f"{slides[one].path} is the same slide as {slides[of].path}; it is done once" for one, of in first_of.items()
+    ]
+    slides, unknown = _resolved_rescans(slides)
+    return Plan(tuple(slides), (*warnings, *unknown), _controls(slides))
+
+
+class _Matching:
+    """Rows of a manifest and files of an archive."""
+
+    def __init__(self, found: Sequence[Path], rows: Sequence[ManifestRow], home: Path):
+        self._found, self._rows, self._home = found, rows, home
+        self._by_name: dict[str, list[Path]] = defaultdict(list)
+        for path in found:
+            for name in {path.name, path.stem}:
+                self._by_name[name].append(path)
+        self._by_place = {_place(path): path for path in found}
+
+    def entries(self) -> list[_Entry]:
+        """Every file and every row once: files in their order, then what only the manifest names."""
+        rows_of: dict[Path, list[ManifestRow]] = defaultdict(list)
+        unclear: dict[Path, str] = {}
+        for row in self._rows:
+            paths = self._paths(row)
+            if len(paths) > 1:
+                text = (
+                    f"line {row.line} of the manifest may mean any of {len(paths)} files named {short_name(row.slide)}"
+                )
+                unclear |= dict.fromkeys(paths, f"{text}; write the path")
+                continue
+            rows_of[paths[0]].append(row)
+        everything = dict.fromkeys([*self._found, *rows_of])
+        return [self._entry(path, rows_of.get(path, []), unclear.get(path)) for path in everything]
+
+    def _paths(self, row: ManifestRow) -> list[Path]:
+        path = self._home / row.slide
+        known = self._by_place.get(_place(path))
+        if known is not None:
+            return [known]
+        named = self._by_name.get(row.slide, [])
+        return named if named and not path.exists() else [path]
+
+    @staticmethod
+    def _entry(path: Path, rows: Sequence[ManifestRow], problem: str | None) -> _Entry:
+        if len(rows) > 1:
+            lines = " and ".join(str(row.line) for row in rows)
+            problem = f"{path.name}: the manifest describes this slide in lines {lines}; keep one"
+        if problem is not None:
+            return _Entry(path, {}, problem)
+        if not rows:
+            return _Entry(path, {})
+        return _Entry(path, {} if rows[0].problem else rows[0].facts, rows[0].problem)
+
+
+def _place(path: Path) -> str:
+    return str(path.absolute())
+
+
+def _with_name(entry: _Entry, pattern: str | None) -> _Entry:
+    """What the name says beside what the manifest does; where they differ nobody knows which is right."""
+    said = dict(facts_of_name(entry.path.name, pattern) or {})
+    said.pop("slide_id", None)
+    for name, value in said.items():
+        stated = entry.values.get(name, value)
+        if stated != value:
+            problem = (
+                f"{entry.path.name}: {name} is {short_name(value)} by its name and {short_name(stated)} in the manifest"
+            )
+            return _with_problem(entry, f"{problem}; correct one of them")
+    values = {**said, **entry.values}
+    try:
+        facts_of(values, entry.path.name)
+    except ConfigError as error:
+        return _with_problem(entry, str(error))
+    return entry._replace(values=values)
+
+
+def _with_problem(entry: _Entry, problem: str | None) -> _Entry:
+    return entry if problem is None or entry.problem is not None else entry._replace(values={}, problem=problem)
+
+
+def _duplicates(entries: Sequence[_Entry]) -> tuple[dict[int, int], dict[int, str]]:
+    """Slides of the same content: which stands for which, and which cannot, as they are said to be of different cases.
+
+    Only files of the same size are compared.
+    """
+    by_size: dict[int, list[int]] = defaultdict(list)
+    for number, entry in enumerate(entries):
+        if entry.path.is_dir():
+            by_size[-1].append(number)
+        elif entry.path.is_file():
+            by_size[entry.path.stat().st_size].append(number)
+    by_content: dict[str, list[int]] = defaultdict(list)
+    for number in (number for numbers in by_size.values() if len(numbers) > 1 for number in numbers):
+        try:
+            by_content[slide_fingerprint(entries[number].path)].append(number)
+        except (MicrometError, OSError):
+            continue  # its own analysis says why
+    first_of: dict[int, int] = {}
+    conflicts: dict[int, str] = {}
+    for numbers in (sorted(numbers) for numbers in by_content.values() if len(numbers) > 1):
+        stated = {(_key(entries[number].values)) for number in numbers if entries[number].values}
+        if len(stated) > 1:
+            names = " and ".join(entries[number].path.name for number in numbers)
+            line = f"{names} have the same content and are stated to be different slides; find out which is which"
+            conflicts |= dict.fromkeys(numbers, line)
+        else:
+            known = next((number for number in numbers if entries[number].values), numbers[0])
+            first_of |= {number: known for number in numbers if number != known}
+    return first_of, conflicts
+
+
+def _key(values: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(values.get(name) for name in ("accession", "part", "block", "level", "node_id", "role"))
+
+
+def _identified(entries: Sequence[_Entry], first_of: Mapping[int, int], pattern: str | None) -> list[PlannedSlide]:
+    """Slides with their ids; what has the content of another takes none of the ids away from it."""
+    names = [(facts_of_name(entry.path.name, pattern) or {}).get("slide_id") or entry.path.stem for entry in entries]
+    own = [number for number in range(len(entries)) if number not in first_of]
+    ids = dict(
+        zip(own, unique_slide_ids([entries[n].path for n in own], [names[n] for n in own], RESERVED_NAMES), strict=True)
+    )
+    twice = {name for name, count in Counter(ids.values()).items() if count > 1}
+    for number in own:
+        if ids[number] in twice:  # the same content, said to be of different cases
+            ids[number] += f"-{sha256(_place(entries[number].path).encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+    return [
+        PlannedSlide(
+            ids.get(number) or f"{ids[first_of[number]]}-copy-{number}",
+            entry.path,
+            facts_of(entry.values, entry.path.name),
+            entry.problem,
+            ids[first_of[number]] if number in first_of else None,
+        )
+        for number, entry in enumerate(entries)
+    ]
+
+
+def _resolved_rescans(slides: Sequence[PlannedSlide]) -> tuple[list[PlannedSlide], list[str]]:
+    """The same slides with `rescan_of` as a slide id; and what names nothing."""
+    by_name: dict[str, set[str]] = defaultdict(set)
+    for slide in slides:
+        for name in (slide.slide_id, slide.path.name, slide.path.stem):
+            by_name[name].add(slide.duplicate_of or slide.slide_id)
+    resolved, warnings = [], []
+    for slide in slides:
+        of = slide.facts.rescan_of
+        if of is not None:
+            meant = by_name.get(Path(of).name, set()) - {slide.slide_id}
+            if len(meant) != 1:
+                why = "is not in this archive" if not meant else "may mean several slides"
+                warnings.append(
+                    f"{slide.path.name} is a re-scan of {short_name(of)}, which {why}; nothing is superseded"
+                )
+            facts = replace(slide.facts, rescan_of=next(iter(meant)) if len(meant) == 1 else None)
+            slide = replace(slide, facts=facts)
+        resolved.append(slide)
+    return resolved, warnings
+
+
+def _controls(slides: Iterable[PlannedSlide]) -> dict[str, str]:
+    """What the controls of each stain run say together."""
+    results: dict[str, str] = {}
+    for slide in slides:
+        run, result = slide.facts.stain_run, slide.facts.control_result
+        if run is not None and result is not None and results.get(run) != "failed":
+            results[run] = result
+    return results

@@ -1,0 +1,174 @@
+"""Why a slide has no result: ``failed.json`` in its folder, schema ``micromet-failure/1``."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import traceback
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from micromet_path import __version__
+from micromet_path.errors import MicrometError
+from micromet_path.results.sums import FAILURE_FILE, sync_names
+
+__all__ = ["Failure", "FailureKind", "failure_of", "forget_failure", "read_failure", "write_failure"]
+
+FailureKind = Literal["input", "io", "time", "memory", "crash", "defect"]
+"""``input``: the slide cannot be used; ``io``: a disk or a network share did not do as it was told, and may another
+time; ``time``, ``memory``: a limit was reached; ``crash``: the process ended; ``defect``: of the program."""
+
+_SCHEMA = "micromet-failure/1"
+_MAY_PASS = frozenset(
+    getattr(errno, name)
+    for name in (
+        "EIO", "ESTALE", "ETIMEDOUT", "EAGAIN", "EINTR", "EBUSY", "ENOLCK", "ENETDOWN", "ENETUNREACH", "ENETRESET",
+        "ECONNRESET", "ECONNABORTED", "ENOTCONN", "EHOSTDOWN", "EHOSTUNREACH", "EREMOTEIO", "ENOSPC", "EDQUOT",
+        "EMFILE", "ENFILE", "EROFS", "EACCES", "EPERM", "ENOENT", "ENODEV", "ENXIO",
+    )
+    if hasattr(errno, name)
+)  # fmt: skip
+_WORTH_WAITING = _MAY_PASS - {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "ENOENT", "ENODEV", "ENXIO")
+    if hasattr(errno, name)
+}
+_PACKAGES = ("site-packages", "dist-packages", "micromet_path")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why the analysis of a slide ended without a result.
+
+    Parameters
+    ----------
+    line : str
+        What was found, what was expected, what to do; one line.
+    kind : FailureKind
+    phase : str
+        Step of the analysis in which it happened.
+    trace : str
+        Where in the program; without folders of the machine.
+    fingerprint, config_fingerprint : str or None
+        Of what could not be analysed, and with which settings; None where that could not be told.
+    attempts : int
+    may_pass : bool
+        Whether it is worth trying again within seconds.
+    """
+
+    line: str
+    kind: FailureKind
+    phase: str
+    trace: str = ""
+    fingerprint: str | None = None
+    config_fingerprint: str | None = None
+    attempts: int = 1
+    may_pass: bool = False
+
+    def is_final_for(self, fingerprint: str, config_fingerprint: str) -> bool:
+        """Whether the same slide with the same settings would fail again, as far as can be told."""
+        same = (self.fingerprint, self.config_fingerprint) == (fingerprint, config_fingerprint)
+        return same and self.kind != "io"
+
+
+def failure_of(error: BaseException, phase: str, name: str) -> Failure:
+    """What an exception means for a slide.
+
+    Parameters
+    ----------
+    error : BaseException
+    phase : str
+    name : str
+        Of the slide's file.
+    """
+    trace = _trace(error)
+    number = next((one.errno for one in _causes(error) if isinstance(one, OSError) and one.errno in _MAY_PASS), None)
+    if any(isinstance(one, MemoryError) for one in _causes(error)):
+        line = f"{name}: more memory is needed than one slide may take; raise --memory-limit or leave the slide out"
+        return Failure(line, "memory", phase, trace)
+    if isinstance(error, MicrometError):
+        return Failure(str(error), "input" if number is None else "io", phase, trace, may_pass=number in _WORTH_WAITING)
+    if isinstance(error, OSError):
+        line = f"{name}: {error.strerror or error}; nothing was written for it"
+        return Failure(line, "io" if number is not None else "input", phase, trace, may_pass=number in _WORTH_WAITING)
+    line = f"{name}: this is a defect of micromet_path ({type(error).__name__}: {_first_line(error)}); please report it"
+    return Failure(line, "defect", phase, trace)
+
+
+def write_failure(folder: Path, slide_id: str, name: str, failure: Failure) -> None:
+    """Say in a slide's folder why it failed; what else is there is older, and stays for what it is worth.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; nothing is half-written then.
+    """
+    content = {"schema": _SCHEMA, "slide": {"id": slide_id, "name": name}, "version": __version__, **asdict(failure)}
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = folder / f".{FAILURE_FILE}.{os.getpid()}"
+    try:
+        with aside.open("w", encoding="utf-8", newline="\n") as file:
+            json.dump(content, file, indent=1, ensure_ascii=False)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(folder / FAILURE_FILE)
+    finally:
+        with suppress(OSError):
+            aside.unlink()
+        with suppress(OSError):
+            folder.rmdir()  # where nothing could be written into it
+    sync_names(folder)
+
+
+def read_failure(folder: Path) -> Failure | None:
+    """Why the last analysis failed; None where it did not. A record that cannot be read says nothing."""
+    try:
+        content = json.loads((folder / FAILURE_FILE).read_text(encoding="utf-8"))
+        if content["schema"] != _SCHEMA:
+            return None
+        for key in ("schema", "slide", "version"):
+            del content[key]
+        return replace(Failure("", "defect", ""), **content)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return Failure(f"{folder.name}/{FAILURE_FILE} cannot be read", "io", "")
+
+
+def forget_failure(folder: Path) -> None:
+    """Take the record away: the slide's result is good after all."""
+    with suppress(FileNotFoundError):
+        (folder / FAILURE_FILE).unlink()
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The exception and what it was raised from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        yield error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "")[:200]
+
+
+def _trace(error: BaseException) -> str:
+    """Where in the program; a file's path from its package on, for the rest tells of this machine."""
+    lines = []
+    for one in reversed(list(_causes(error))):
+        frames = traceback.extract_tb(one.__traceback__)
+        lines += [f"{_place(frame.filename)}:{frame.lineno} in {frame.name}" for frame in frames]
+        lines.append(f"{type(one).__name__}: {_first_line(one)}")
+    return "\n".join(lines)
+
+
+def _place(path: str) -> str:
+    parts = Path(path).parts
+    starts = [index for index, part in enumerate(parts) if part in _PACKAGES]
+    return "/".join(parts[starts[-1] :] if starts else parts[-2:])
