@@ -560,12 +560,13 @@ class Quality:
 class ScanSummary:
     """How the slide was read: what a result needs so that it can be understood and repeated.
 
-    `below_area` counts all that the smallest area removed at `gap_um`; `below_link_area` is the part of it that
-    no gap changes, because it was too small to link. `chromogen_strength_od` is the density of the cores of what is
-    stained, None where too little is; `stain_notes` tell what of the stain was not estimated, or has drifted from the
-    profile. `out_of_focus_px0` are the places where tissue is blurred, as far as a sample tells. `mode` is
-    ``"full"`` or ``"candidates"``. `colour` says whether pixels were measured ``"as stored"`` or as
-    ``"sRGB from the embedded profile"``, whose bytes have the SHA-256 `icc_sha256`.
+    `below_area` counts all that the smallest area removed at `gap_um`; `below_link_area` is the part of it that no
+    gap changes, because it was too small to link. `chromogen_strength_od` is the density of the cores of what is
+    stained, `counterstain_strength_od` that of the darker nuclei; None where too little shows. `stain_notes` tell
+    what of the stain was not estimated, or has drifted from the profile. `out_of_focus_px0` are the places where
+    tissue is blurred, as far as a sample tells. `mode` is ``"full"`` or ``"candidates"``. `colour` says whether
+    pixels were measured ``"as stored"`` or as ``"sRGB from the embedded profile"``, whose bytes have the SHA-256
+    `icc_sha256`.
     """
 
     coverage: float | None
@@ -592,6 +593,7 @@ class ScanSummary:
     below_area: Dropped = field(default_factory=Dropped)
     no_strong_pixel: Dropped = field(default_factory=Dropped)
     below_link_area: Dropped = field(default_factory=Dropped)
+    counterstain_strength_od: float | None = None
     colour: str = "as stored"
     icc_sha256: str | None = None
 

@@ -150,12 +150,12 @@ ANOTHER = {
 
 
 def settings():
-    """Every setting of every step but those of the scan."""
+    """Every setting of every step but those of the scan; names of slides are no step."""
     default = Config()
     return [
         f"{step.name}.{setting.name}"
         for step in fields(Config)
-        if step.name != "scan" and is_dataclass(getattr(default, step.name))
+        if step.name not in ("scan", "naming") and is_dataclass(getattr(default, step.name))
         for setting in fields(getattr(default, step.name))
     ]
 
@@ -185,6 +185,25 @@ def test_each_setting_changes_the_fingerprint(name):
 def test_no_two_settings_have_one_fingerprint():
     fingerprints = {with_another(name).fingerprint for name in settings()}
     assert len(fingerprints) == len(settings())
+
+
+def test_what_slides_are_called_is_no_part_of_the_fingerprint():
+    named = Config.from_dict({"naming": {"pattern": "(?P<accession>[0-9]+)-"}})
+    assert named.fingerprint == Config().fingerprint
+    assert Config.from_dict(named.to_dict()) == named
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("(?P<accession>", "naming.pattern is no regular expression"),
+        ("[0-9]+", "naming.pattern must have named groups among .*, found none"),
+        ("(?P<patient>.*)", "found patient"),
+    ],
+)
+def test_a_pattern_of_names_that_says_nothing_is_refused(pattern, message):
+    with pytest.raises(ConfigError, match=message):
+        Config.from_dict({"naming": {"pattern": pattern}})
 
 
 def test_how_it_is_walked_is_no_part_of_the_fingerprint():

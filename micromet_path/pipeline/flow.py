@@ -290,6 +290,7 @@ def _summary(
         estimated_haematoxylin=glass.dyes.haematoxylin,
         estimated_chromogen=glass.dyes.chromogen,
         chromogen_strength_od=glass.dyes.strength_od,
+        counterstain_strength_od=glass.dyes.counterstain_od,
         stain_notes=glass.dyes.notes,
         threshold_od=glass.stain_params.threshold_od,
         threshold_low_od=glass.stain_params.threshold_low_od,

@@ -98,6 +98,9 @@ class DyeEstimate:
         Chromogen density of the tissue at large: the lower quartile over windows of their medians.
     is_blank : bool
         Whether there were windows and none showed anything of either dye's colour.
+    counterstain_od : float or None
+        Haematoxylin density of the darker nuclei: the median over windows of their 90th percentiles, by the profile's
+        vectors, so that it can be compared from slide to slide.
     notes : tuple of str
         Why a fact is the profile's, and what has drifted from it.
     """
@@ -108,6 +111,7 @@ class DyeEstimate:
     notes: tuple[str, ...] = ()
     background_od: float = 0.0
     is_blank: bool = False
+    counterstain_od: float | None = None
 
 
 def estimate_dyes(
@@ -134,8 +138,10 @@ def estimate_dyes(
     """
     least_px = max(8, round(params.least_area_um2 / pixel_area_um2 / _STEP**2))
     ods = [optical_density(window[::_STEP, ::_STEP].reshape(-1, 3), profile.white.rgb) for window in windows]
-    blue = [_blue_vector(od, profile, least_px) for od in ods]
-    brown = [_brown_vector(od, profile, least_px) for od in ods]
+    dyes = [unmix(od, profile) for od in ods]
+    are_blue = [_is_blue(od, both) for od, both in zip(ods, dyes, strict=True)]
+    blue = [_blue_vector(*window, least_px) for window in zip(ods, dyes, are_blue, strict=True)]
+    brown = [_brown_vector(*window, least_px) for window in zip(ods, dyes, strict=True)]
     limits = (params.largest_blue_turn_deg, params.largest_turn_deg)
     haematoxylin, blue_notes = _agreed("haematoxylin", blue, profile.vectors[0], limits[0], params)
     chromogen, brown_notes = _agreed("the chromogen", brown, profile.vectors[1], limits[1], params)
@@ -144,7 +150,19 @@ def estimate_dyes(
         for dye, found in enumerate((blue, brown))
     )
     is_blank = bool(ods) and not any((*near_blue, *near))
-    estimate = DyeEstimate(haematoxylin, chromogen, None, (*blue_notes, *brown_notes), is_blank=is_blank)
+    nuclei = [
+        np.percentile(both[is_blue, 0], 90)
+        for both, is_blue, is_near in zip(dyes, are_blue, near_blue, strict=True)
+        if is_near
+    ]
+    estimate = DyeEstimate(
+        haematoxylin,
+        chromogen,
+        None,
+        (*blue_notes, *brown_notes),
+        is_blank=is_blank,
+        counterstain_od=float(np.median(nuclei)) if nuclei else None,
+    )
     if sum(near) < params.least_windows:
         return estimate
     model = model_for(profile, estimate)
@@ -195,16 +213,22 @@ def degrees_between(first: Vector, second: Vector) -> float:
     return float(np.degrees(np.arccos(np.clip(one @ two, -1.0, 1.0))))
 
 
-def _blue_vector(od: NDArray[np.float64], profile: StainModel, least_px: int) -> Vector | None:
+def _is_blue(od: NDArray[np.float64], dyes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """What is clearly a nucleus, and not too dark to tell its colour."""
+    blue, brown = dyes[:, 0], dyes[:, 1]
+    is_blue: NDArray[np.bool_] = (blue > _NUCLEUS_OD) & (brown < 0.4 * blue) & (od.max(axis=1) < _SATURATED_OD)
+    return is_blue
+
+
+def _blue_vector(
+    od: NDArray[np.float64], dyes: NDArray[np.float64], is_blue: NDArray[np.bool_], least_px: int
+) -> Vector | None:
     """Haematoxylin of one window: the darker half of what is clearly blue."""
-    dyes = unmix(od, profile)
-    is_blue = (dyes[:, 0] > _NUCLEUS_OD) & (dyes[:, 1] < 0.4 * dyes[:, 0]) & (od.max(axis=1) < _SATURATED_OD)
     return _median_direction(od[is_blue], dyes[is_blue, 0], least_px)
 
 
-def _brown_vector(od: NDArray[np.float64], profile: StainModel, least_px: int) -> Vector | None:
+def _brown_vector(od: NDArray[np.float64], dyes: NDArray[np.float64], least_px: int) -> Vector | None:
     """Chromogen of one window: of what is clearly stained, the half that holds least haematoxylin."""
-    dyes = unmix(od, profile)
     is_brown = (dyes[:, 1] > _PALE_OD) & (dyes[:, 0] < 0.5 * dyes[:, 1]) & (od.max(axis=1) < _SATURATED_OD)
     return _median_direction(od[is_brown], -dyes[is_brown, 0] / dyes[is_brown, 1], least_px)
 

@@ -92,6 +92,7 @@ def _scan(scan: ScanSummary) -> dict[str, Any]:
         "estimated_haematoxylin": _vector(scan.estimated_haematoxylin),
         "estimated_chromogen": _vector(scan.estimated_chromogen),
         "chromogen_strength_od": _number(scan.chromogen_strength_od),
+        "counterstain_strength_od": _number(scan.counterstain_strength_od),
         "stain_notes": [as_text(note) for note in scan.stain_notes],
         "threshold_od": scan.threshold_od,
         "threshold_low_od": scan.threshold_low_od,

@@ -241,6 +241,8 @@ def _facts(analysis: Analysis) -> Iterator[tuple[str, str]]:
     yield "Stain vectors", f"{vectors} ({scan.stain_source})"
     if scan.chromogen_strength_od is not None:
         yield "Stain strength", f"{scan.chromogen_strength_od:.2f} OD in the cores of what is stained"
+    if scan.counterstain_strength_od is not None:
+        yield "Counterstain", f"{scan.counterstain_strength_od:.2f} OD in the darker nuclei"
     if scan.stain_notes:
         yield "Stain", "; ".join(scan.stain_notes)
     yield (

@@ -355,6 +355,7 @@ def not_assessable():
             estimated_haematoxylin=None,
             estimated_chromogen=None,
             chromogen_strength_od=None,
+            counterstain_strength_od=0.61,
         ),
         quality=Quality(0.0, None, None, True, None),
         pieces=(),
