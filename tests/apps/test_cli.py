@@ -31,6 +31,7 @@ FILES = {
     "gallery",
     "overview.png",
     "report.html",
+    "SHA256SUMS",
 }
 
 

@@ -65,7 +65,7 @@ class ArchiveDatabase:
             known = connection.execute(
                 select(slides.c.slide_id, slides.c.superseded_by).where(slides.c.slide_id.in_(ids))
             )
-            superseded = dict(known.tuples().all())
+            superseded = {row[0]: row[1] for row in known}
             for table in (clusters, failures, slides):
                 connection.execute(table.delete().where(table.c.slide_id.in_(ids)))
             blank = dict.fromkeys(slides.c.keys())
