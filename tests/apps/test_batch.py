@@ -9,80 +9,16 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from micromet_path.apps.archive.database import open_database
 from micromet_path.apps.archive.schema import TABLES, VIEWS
 from micromet_path.results.sums import check_sums
+from tests.apps.batches import MICROMET, everything, start, worker_of
 from tests.apps.conftest import Command, Ran, is_one_line
 
-MICROMET = (sys.executable, "-c", "from micromet_path.apps.cli.script import run; run()")
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and links as POSIX has them")
-
-
-@pytest.fixture(scope="session")
-def slides(drawn, tmp_path_factory):
-    """Three small slides by the name of their profile."""
-    folder = tmp_path_factory.mktemp("slides")
-    return {name: Path(shutil.copy(drawn(name).slide, folder / f"{name}.svs")) for name in ("itc", "negative", "he")}
-
-
-@pytest.fixture
-def archive(slides, tmp_path):
-    """A folder of small slides: `add` puts one there, told apart by bytes that no reader looks at."""
-
-    class Archive:
-        root = tmp_path / "archive"
-        out = tmp_path / "out"
-
-        def add(self, name: str, profile: str = "itc") -> Path:
-            path = self.root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(slides[profile].read_bytes() + name.encode())
-            return path
-
-        def manifest(self, text: str) -> Path:
-            path = self.root / "manifest.csv"
-            path.write_text(text)
-            return path
-
-        def rows(self, name: str, **where):
-            database = open_database(self.out)
-            try:
-                return [row for row in database.records(name) if all(row[key] == value for key, value in where.items())]
-            finally:
-                database.close()
-
-        def state(self) -> dict[str, str]:
-            return {row["slide_id"]: row["state"] for row in self.rows("slides")}
-
-    return Archive()
-
-
-def everything(out: Path) -> dict[str, object]:
-    """What a batch leaves, but for times and numbers of runs."""
-    left: dict[str, object] = {}
-    for path in sorted(path for path in out.rglob("*") if path.is_file()):
-        name = path.relative_to(out).as_posix()
-        if name.startswith((".batch/", "runs/", "archive.sqlite", "summary.html")) or name.endswith("SHA256SUMS"):
-            continue
-        left[name] = path.read_bytes()
-        if path.name == "result.json":
-            content = json.loads(path.read_bytes())
-            del content["provenance"]["started"], content["provenance"]["seconds"]
-            left[name] = content
-        elif path.name == "report.html":
-            left[name] = None  # states when
-        elif path.name == "inputs.json":
-            left[name] = None  # hashes of files that state when
-    database = open_database(out)
-    for table in ("slides", "clusters", "failures", "cases", "nodes"):
-        left[table] = database.records(table)
-    database.close()
-    return left
 
 
 # -- what is done --------------------------------------------------------------------------------
@@ -317,32 +253,6 @@ def test_shards_and_reindex_come_to_the_same(archive, micromet: Command):
 
 
 # -- what breaks ---------------------------------------------------------------------------------
-
-
-def start(*arguments: object, **more) -> subprocess.Popen[str]:
-    """A batch as a process of its own, in a group of its own."""
-    return subprocess.Popen(
-        [*MICROMET, *map(str, arguments)],
-        start_new_session=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **more,
-    )
-
-
-def worker_of(note: Path, batch: subprocess.Popen[str], phase: str = "") -> int:
-    """The process that has a slide in hand, as soon as it has reached a phase."""
-    until = time.monotonic() + 60
-    while time.monotonic() < until and batch.poll() is None:
-        try:
-            text = note.read_text()
-        except OSError:
-            text = ""
-        if text.endswith("\n") and phase in text:
-            return int(text.splitlines()[0].split()[-1])
-        time.sleep(0.002)
-    raise AssertionError(batch.communicate(timeout=60))
 
 
 @needs_posix
