@@ -105,7 +105,9 @@ def _show(command: AccuracyCommand, report: Any) -> None:
     _print(command, to_json if command.as_json else plain, report)
 
 
-def _print(command: AccuracyCommand | SpeedCommand | ScaleCommand, form: Callable[[Any], Any], report: Any) -> None:
+def _print(
+    command: AccuracyCommand | SpeedCommand | ScaleCommand | ArchiveCommand, form: Callable[[Any], Any], report: Any
+) -> None:
     """The figures on stdout, as one JSON object or as lines."""
     content = form(report)
     if command.as_json:
@@ -241,3 +243,75 @@ def run_scale(command: ScaleCommand) -> None:
         texts = {"scale.json": json.dumps(to_json(rows), indent=1) + "\n", "scale.md": markdown(rows) + "\n"}
         write_texts(command.out, texts)
     _print(command, to_json if command.as_json else plain, rows)
+
+
+@bench.command()
+@click.option(
+    "--case",
+    "cases",
+    type=click.Choice(["throughput", "kills", "corrupted", "many"]),
+    multiple=True,
+    help="Only this part; may be given several times.",
+)
+@click.option("--slides", type=click.IntRange(10), default=200, show_default=True, help="Slides, of throughput.")
+@click.option("--kills", "moments", type=click.IntRange(1), default=30, show_default=True, help="Runs that are killed.")
+@click.option("--damaged", type=click.IntRange(12), default=1000, show_default=True, help="Slides that are damaged.")
+@click.option(
+    "--many", "count", type=click.IntRange(100), default=10_000, show_default=True, help="Slides of the part many."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of moments and damages.")
+@click.option("--out", type=_FILE, help="Folder for the table; without it it is only printed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
+def archive(**options: Any) -> None:
+    """Find out how fast batches are, and break them: kill them, feed them damaged slides, and thousands of slides.
+
+    Some half an hour. That something does not hold is a result, not an error.
+    """
+    run_archive(ArchiveCommand(**options))
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveCommand:
+    """What the command line asked for."""
+
+    cases: tuple[str, ...]
+    slides: int
+    moments: int
+    damaged: int
+    count: int
+    seed: int
+    out: Path | None
+    as_json: bool
+    quiet: bool
+
+
+def run_archive(command: ArchiveCommand) -> None:
+    """Break, print and write."""
+    from tempfile import TemporaryDirectory
+
+    from micromet_path.apps.bench.archive.corrupted import corrupted
+    from micromet_path.apps.bench.archive.figures import markdown, plain, to_json
+    from micromet_path.apps.bench.archive.kills import kills
+    from micromet_path.apps.bench.archive.many import many
+    from micromet_path.apps.bench.archive.throughput import throughput
+    from micromet_path.apps.bench.write import prepare, write_texts
+    from micromet_path.apps.cli.console import progress_bar
+
+    if command.out is not None:
+        prepare(command.out)
+    parts: dict[str, Callable[[Path, Any], Any]] = {
+        "throughput": lambda folder, told: throughput(folder, command.slides, told),
+        "kills": lambda folder, told: kills(folder, command.moments, command.seed, told),
+        "corrupted": lambda folder, told: corrupted(folder, command.damaged, command.seed, told),
+        "many": lambda folder, told: many(folder, command.count, told),
+    }
+    figures: list[Any] = []
+    for name in command.cases or parts:
+        bar = progress_bar(name, shown=not command.quiet)
+        with TemporaryDirectory(prefix="micromet-bench-") as folder, bar as progress:
+            figures += parts[name](Path(folder), progress or (lambda done, total: None))
+    if command.out is not None:
+        texts = {"archive.json": json.dumps(to_json(figures), indent=1) + "\n", "archive.md": markdown(figures) + "\n"}
+        write_texts(command.out, texts)
+    _print(command, to_json if command.as_json else plain, figures)
