@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,7 +17,7 @@ from micromet_path import __version__
 from micromet_path.errors import MicrometError
 from micromet_path.results.sums import FAILURE_FILE, sync_names
 
-__all__ = ["Failure", "FailureKind", "failure_of", "forget_failure", "read_failure", "write_failure"]
+__all__ = ["Failure", "FailureKind", "failure_of", "forget_failure", "read_failure", "without_folders", "write_failure"]
 
 FailureKind = Literal["input", "io", "time", "memory", "crash", "defect"]
 """``input``: the slide cannot be used; ``io``: a disk or a network share did not do as it was told, and may another
@@ -166,6 +167,11 @@ def _trace(error: BaseException) -> str:
         lines += [f"{_place(frame.filename)}:{frame.lineno} in {frame.name}" for frame in frames]
         lines.append(f"{type(one).__name__}: {_first_line(one)}")
     return "\n".join(lines)
+
+
+def without_folders(trace: str) -> str:
+    """What the system wrote of a process that died, with the paths of files from their package on."""
+    return re.sub(r'File "([^"]+)"', lambda found: f'File "{_place(found[1])}"', trace)
 
 
 def _place(path: str) -> str:

@@ -30,7 +30,7 @@ __all__ = ["TiffLayout", "TiffLevel", "read_layout"]
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _MOST_PAGES = 1000
-"""More pages than any pyramid has: a stack, or a chain that a broken file closed to a ring."""
+"""More pages than any pyramid has: a stack."""
 
 _LARGEST_TILE_PX = 64 * 2**20
 """A tile is decoded as a whole into memory, so that a damaged tag must not ask for all of it."""
@@ -133,13 +133,13 @@ def _layout_of(tiff: Any, name: str) -> TiffLayout | None:
     kept = _descending([level for level in levels if level is not None])
     vendor = "aperio" if is_aperio else "ome-tiff" if ome else "generic-tiff"
     tags = _aperio_tags(first.description) if is_aperio else {}
-    doubts = (*_lost_tiles(kept, tiff.filehandle.size), *_broken_chain(tiff, pages[-1]))
+    doubts = (*_lost_tiles(kept, tiff.filehandle.size), *_broken_chain(tiff, pages))
     return TiffLayout(
         vendor=vendor,
         levels=kept,
         stated=_stated_scales(first, tags, ome),
         objective_power=magnification(tags.get("AppMag") or (ome.objective_power if ome else None)),
-        is_truncated=bool(doubts) or _has_lost_data(tiff),
+        is_truncated=bool(doubts) or _has_lost_data(tiff, pages),
         warnings=doubts,
         icc_place=_icc_place(tiff, first),
     )
@@ -156,11 +156,13 @@ def _icc_place(tiff: Any, page: Any) -> tuple[int, int] | None:
 
 
 def _main_pages(tiff: Any, name: str) -> list[Any]:
-    pages = []
+    pages: list[Any] = []
+    offsets: set[int] = set()
     for page in tiff.pages:
-        pages.append(page)
-        if len(pages) == _MOST_PAGES:
+        if page.offset in offsets or len(pages) == _MOST_PAGES:
             break
+        pages.append(page)
+        offsets.add(page.offset)
     if not pages:
         raise UnreadableSlideError(
             f"{name} is damaged: its TIFF directory lies beyond the end of the file "
@@ -284,21 +286,23 @@ def _lost_tiles(levels: tuple[TiffLevel, ...], file_size: int) -> Iterator[str]:
             yield f"the file is truncated: {lost} of {len(level.sizes)} tiles of level {index} lie beyond its end"
 
 
-def _has_lost_data(tiff: Any) -> bool:
+def _has_lost_data(tiff: Any, pages: list[Any]) -> bool:
     """Whether data of any picture in the file, were it the label, lies beyond its end."""
     size = tiff.filehandle.size
     return any(
         offset + count > size
-        for page in tiff.pages
+        for page in pages
         for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
     )
 
 
-def _broken_chain(tiff: Any, last: Any) -> tuple[str, ...]:
-    """A warning when the last page names a successor that the file no longer holds."""
-    _, order = _directory(tiff, last)
+def _broken_chain(tiff: Any, pages: list[Any]) -> tuple[str, ...]:
+    """A warning when the last page names a successor that the file no longer holds, or one that came before."""
+    _, order = _directory(tiff, pages[-1])
     handle = tiff.filehandle
     successor = int.from_bytes(handle.read(8 if tiff.is_bigtiff else 4), order)
+    if successor in {page.offset for page in pages}:
+        return ("the directories of the file run in a circle: lower levels may be missing",)
     if successor < os.fstat(handle.fileno()).st_size:
         return ()
     return ("the file ends before its structure does (truncated?): lower levels may be missing",)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from micromet_path.results.failures import Failure
+from micromet_path.results.failures import Failure, without_folders
 
 __all__ = ["Limits", "Note", "held", "read_note"]
 
@@ -147,4 +147,4 @@ def read_note(path: Path) -> Deaths | None:
     phases = [line[len(_PHASE) :] for line in lines if line.startswith(_PHASE)]
     last = max((index for index, line in enumerate(lines) if line.startswith(_PID)), default=0)
     trace = [line for line in lines[last + 1 :] if not line.startswith(_PHASE)][:_TRACE_LINES]
-    return Deaths(tuple(processes), phases[-1] if phases else "start", "\n".join(trace).strip())
+    return Deaths(tuple(processes), phases[-1] if phases else "start", without_folders("\n".join(trace).strip()))

@@ -65,7 +65,7 @@ def _one(arguments: list[object], out: Path, victim: str, moment: float, expecte
         _kill(batch.pid, victim, out)
         if victim == "worker":
             batch.wait(_LIMIT_S)
-    complete = {path: path.stat().st_mtime_ns for path in out.glob("[!cr]*/result.json")}
+    complete = {path: path.stat().st_mtime_ns for path in out.glob("[!.cr]*/result.json")}
     again = run(*arguments, limit_s=_LIMIT_S)
     if again.status != 0:
         yield f"exit status {again.status}: {again.said.splitlines()[-1:]}"

@@ -18,7 +18,7 @@ __all__ = ["many"]
 
 _LIMIT_S = 7200.0
 _PART = 10
-_TINY_PX = 256
+_TINY_PX = 512
 
 
 def many(folder: Path, count: int, told: Callable[[int, int], object]) -> list[Figure]:
@@ -75,8 +75,7 @@ def _watched(
     """When each slide ended, and what the main process held then."""
     ended: list[float] = []
     held: list[int] = []
-    with log.open("wb") as said:
-        batch = subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=said)
+    with log.open("wb") as said, subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=said) as batch:
         assert batch.stdout is not None
         for line in batch.stdout:
             if "slide_id" in json.loads(line):
@@ -86,7 +85,6 @@ def _watched(
                     held.append(pages * 4096)
                 if len(ended) % 100 == 0:
                     told(len(ended), count)
-        batch.wait()
     if len(ended) != count or batch.returncode != 0:
         raise RuntimeError(
             f"{len(ended)} of {count} slides ended, exit status {batch.returncode}: {log.read_text()[-500:]}"
