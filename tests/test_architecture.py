@@ -40,6 +40,9 @@ ONLY_IN = {
     "pydantic": ["parsing.py"],
     "click": ["apps/cli/"],
     "rich": ["apps/cli/"],
+    "sqlalchemy": ["apps/archive/"],
+    "filelock": ["apps/batch/"],
+    "distributed": ["apps/batch/"],
 }
 STEPS = {"scan", "fragments", "link", "clusters", "dots", "tissue", "area", "outline"}
 ALLOWED_BETWEEN_STEPS = {("clusters", "link")}  # a cluster *is* a cut of the tree

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +12,11 @@ from pathlib import Path
 import click
 import pytest
 
+from micromet_path.apps.archive.schema import VIEWS
+from micromet_path.apps.batch.plan import make_plan
 from micromet_path.apps.cli.main import cli
 from micromet_path.config import load_config
+from micromet_path.results.manifest import facts_of_name, manifest_as_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,8 +43,8 @@ def test_every_command_in_the_readme_exists(verb, words):
         assert name in options, f"micromet {verb} has no {name}"
 
 
-def test_every_option_of_analyze_that_the_readme_names_exists():
-    options = {name for option in cli.commands["analyze"].params for name in option.opts}
+def test_every_option_that_the_readme_lists_exists():
+    options = {name for verb in ("analyze", "batch", "stage") for one in cli.commands[verb].params for name in one.opts}
     for name in re.findall(r"^- `(--?[a-z]+)", README, flags=re.MULTILINE):
         assert name in options
 
@@ -52,6 +57,45 @@ def test_every_configuration_loads_and_is_listed(path):
 
 def test_the_default_configuration_file_is_the_default():
     assert load_config(ROOT / "configs" / "default.toml") == load_config()
+
+
+ARCHIVE = ROOT / "configs" / "archive"
+ABOUT_ARCHIVES = (ARCHIVE / "README.md").read_text(encoding="utf-8")
+
+
+def test_archives_are_documented_as_they_are():
+    assert manifest_as_markdown() in ABOUT_ARCHIVES
+    for view in VIEWS:
+        assert f"| `{view}` |" in ABOUT_ARCHIVES
+    for path in ARCHIVE.iterdir():
+        assert f"| `{path.name}` |" in ABOUT_ARCHIVES or path.name == "README.md"
+    naming = load_config(ARCHIVE / "naming.toml").naming.pattern
+    assert facts_of_name("26-0012_A_A1_L1.svs", naming) == {
+        "accession": "26-0012", "part": "A", "block": "A1", "level": "1",
+    }  # fmt: skip
+
+
+def test_the_example_of_a_manifest_is_one_of_the_sample_slides(tmp_path):
+    plan = make_plan([str(ROOT / "sample_slides")], ARCHIVE / "manifest.csv", load_config(), tmp_path, print)
+    assert {slide.facts.accession for slide in plan.slides} == {"26-0012", "26-0013", "26-0014"}
+    assert not [slide.problem for slide in plan.slides if slide.problem]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
+def test_the_job_array_runs(tmp_path):
+    (tmp_path / "slides").mkdir()
+    shutil.copy(ROOT / "sample_slides" / "itc.svs", tmp_path / "slides")
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "SLURM_ARRAY_TASK_ID": "1",
+        "SLURM_ARRAY_TASK_COUNT": "1",
+        "SLURM_CPUS_PER_TASK": "1",
+    }
+    script = ["bash", str(ARCHIVE / "slurm-array.sh"), str(tmp_path / "slides"), str(tmp_path / "out"), "-q"]
+    subprocess.run(script, env=environment, check=True, timeout=120)
+    assert (tmp_path / "out" / "itc" / "result.json").is_file()
+    subprocess.run(["bash", "-n", str(ARCHIVE / "slurm-dask.sh")], check=True)
 
 
 def test_python_of_the_readme_runs(tmp_path):
