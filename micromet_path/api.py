@@ -20,14 +20,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micromet_path.config import Config, load_config
+from micromet_path.config import Config, fingerprint_of, load_config
 from micromet_path.errors import MicrometError, MissingScaleError, ResultError
 from micromet_path.geometry import PixelSpacing
 from micromet_path.model import Analysis, Clusters, Finding, Picture, Piece, Provenance, Runs, ScanSummary, SlideRecord
-from micromet_path.pipeline import Progress, StepDone, Task, analyze_slide, recut, settings_fingerprint, settings_of
+from micromet_path.pipeline import Progress, StepDone, Task, analyze_slide, recut, settings_of
 from micromet_path.pixels.area import Area
 from micromet_path.results.encode import as_text
 from micromet_path.results.qupath import Origin
+from micromet_path.results.sums import FAILURE_FILE
 from micromet_path.slides import ArraySlide, Slide, array_fingerprint, open_slide, pixels_fingerprint, slide_fingerprint
 
 if TYPE_CHECKING:
@@ -43,10 +44,13 @@ __all__ = [
     "SlideResult",
     "analyze",
     "analyze_into",
+    "is_current",
     "load_result",
     "load_results",
+    "load_writers",
     "rebuild",
     "result_folders",
+    "settings_key",
     "stage",
     "unique_slide_ids",
 ]
@@ -278,31 +282,58 @@ def analyze_into(
     result under the same id is replaced when the new one is complete.
     """
     from micromet_path.results.folders import require_replaceable
-    from micromet_path.results.store import find_reusable, recover
+    from micromet_path.results.store import recover
 
     options, config = options or AnalyzeOptions(), _as_config(config)
+    folder = Path(out) / (slide_id or _shortened(Path(source).stem, _LONGEST_ID_BYTES))
+    recover(folder.parent, folder.name)
+    require_replaceable(folder)
+    if is_current(folder, source, config, options):
+        if options.origin != "auto":
+            rebuild(folder, options.origin)
+        return replace(load_result(folder), was_reused=True)
     with _opened(source, options) as slide:
-        slide_id = slide_id or _slide_id_of(slide)
-        folder = Path(out) / slide_id
-        recover(folder.parent, slide_id)
-        require_replaceable(folder)
         fingerprint = _fingerprint(source, slide, options)
-        if find_reusable(folder, fingerprint, settings_fingerprint(settings_of(config, options.area), slide.info)):
-            if options.origin != "auto":
-                rebuild(folder, options.origin)
-            return replace(load_result(folder), was_reused=True)
         with ThreadPoolExecutor(max_workers=1) as pool:
 
             def told(done: int, total: int) -> None:
                 if done == 1:  # from here on compiled code decodes, and half a second of imports costs little
-                    pool.submit(_load_writers)
+                    pool.submit(load_writers)
                 if progress is not None:
                     progress(done, total)
 
             progress = options.progress
             options = replace(options, progress=told)
-            result = _analyzed(slide, config, options, slide_id, fingerprint)
+            result = _analyzed(slide, config, options, folder.name, fingerprint)
         return result.save(folder, options.origin)
+
+
+def is_current(folder: Path, source: str | Path, config: Config, options: AnalyzeOptions) -> bool:
+    """Whether a folder holds what analysing a slide would give: the same slide, settings, area and given scale.
+
+    The slide is not opened. Word of a failure since then is taken away: it was about something else.
+
+    Raises
+    ------
+    SlideError
+        If the slide cannot be read.
+    """
+    from micromet_path.results.failures import forget_failure
+    from micromet_path.results.store import find_reusable
+
+    if not folder.is_dir():
+        return False
+    fingerprint = slide_fingerprint(source, full=options.hash_all)
+    is_same = find_reusable(folder, fingerprint, settings_key(config, options))
+    if is_same:
+        forget_failure(folder)
+    return is_same
+
+
+def settings_key(config: Config, options: AnalyzeOptions) -> str:
+    """SHA-256 over all that decides a result besides the slide, as the result states it."""
+    given = None if options.spacing is None else [options.spacing.x_um, options.spacing.y_um]
+    return fingerprint_of(settings_of(config, options.area), given)
 
 
 def load_result(folder: str | Path) -> SlideResult:
@@ -381,6 +412,7 @@ def stage(
 def _analysed_slide(name: str, home: Path, results: str | Path | None) -> AnalysedSlide:
     """The result that a case names, by slide id or by folder, with its review."""
     from micromet_path.pipeline.sections import AnalysedSlide
+    from micromet_path.results.failures import read_failure
     from micromet_path.results.reviews import read_review
 
     places = ([] if results is None else [Path(results) / name]) + [home / name]
@@ -390,6 +422,9 @@ def _analysed_slide(name: str, home: Path, results: str | Path | None) -> Analys
             f"there is no result {name!r} (looked for {' and '.join(str(place) for place in places)}); analyse the "
             "slide first, or name the folder of its result with --results"
         )
+    failure = read_failure(folder)
+    if failure is not None:
+        raise ResultError(f"the last analysis of {name!r} failed, and its result is older: {failure.line}")
     result = load_result(folder)
     return AnalysedSlide(result.analysis, result.config, read_review(folder), str(folder))
 
@@ -448,7 +483,7 @@ def _slide_id_of(slide: Slide) -> str:
     return _shortened(Path(slide.info.name).stem, _LONGEST_ID_BYTES)
 
 
-def _load_writers() -> None:
+def load_writers() -> None:
     """Import what `SlideResult.save` needs, ahead of time."""
     import pyarrow.parquet  # noqa: F401
     from jinja2 import Environment  # noqa: F401
@@ -491,14 +526,18 @@ def _analyzed(slide: Slide, config: Config, options: AnalyzeOptions, slide_id: s
 
 
 def result_folders(out: str | Path) -> Iterator[Path]:
-    """The folder itself when it is a result, else the results in it."""
+    """The folder itself when it is a result, else the results in it, but for those whose last analysis failed."""
     out = Path(out)
     if (out / "result.json").is_file():
         yield out
         return
     if not out.is_dir():
         raise ResultError(f"there is no folder {out}; name a result folder or the -o folder of an analysis")
-    found = sorted(path.parent for path in out.glob("*/result.json") if not path.parent.name.startswith("."))
+    found = sorted(
+        path.parent
+        for path in out.glob("*/result.json")
+        if not path.parent.name.startswith(".") and not (path.parent / FAILURE_FILE).exists()
+    )
     if not found:
         raise ResultError(f"{out} holds no result; expected a result.json in it or in a folder of it")
     yield from found

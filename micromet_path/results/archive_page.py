@@ -27,6 +27,13 @@ _CHARTS = (
     ("white", "Light of clear glass (mean of R, G, B)"),
 )
 
+_LOOK_CLOSER = {
+    "borderline": "borderline",
+    "near_limit": "near a limit",
+    "contiguity_sensitive": "depends on the gap",
+    "reviewed": "reviewed",
+}
+
 Row = Mapping[str, Any]
 
 
@@ -79,7 +86,7 @@ def render_archive(content: ArchiveContent) -> str:
         positives=[_finding(row) for row in content.worklist[:_MOST_ROWS]],
         borderline=[_finding(row) for row in content.borderline[:_MOST_ROWS]],
         not_assessable=[
-            {**row, "link": _link(row["slide_id"]), "why": row["reasons"] or ""}
+            {**row, "link": _link(row["slide_id"]), "why": _without_codes(row["reasons"] or "")}
             for row in content.not_assessable[:_MOST_ROWS]
         ],
         failures=content.failures[:_MOST_ROWS],
@@ -87,7 +94,7 @@ def render_archive(content: ArchiveContent) -> str:
             {**row, "coverage": _share(row["coverage"]), "in_focus": _share(row["in_focus"])}
             for row in content.rescan_list[:_MOST_ROWS]
         ],
-        cases=[{**row, "link": f"cases/{quote(row['folder'])}/case.html"} for row in content.cases[:_MOST_ROWS]],
+        cases=[_case(row) for row in content.cases[:_MOST_ROWS]],
         superseded=[{**row, "link": _link(row["slide_id"])} for row in superseded[:_MOST_ROWS]],
         duplicates=[row for row in content.slides if row["state"] == "duplicate"][:_MOST_ROWS],
         more={
@@ -103,6 +110,16 @@ def render_archive(content: ArchiveContent) -> str:
 
 def _link(slide_id: str) -> str:
     return f"{quote(slide_id)}/report.html"
+
+
+def _without_codes(reasons: str) -> str:
+    """Reasons as sentences: each is a code and a sentence."""
+    return "; ".join(reason.partition(": ")[2] or reason for reason in reasons.splitlines())
+
+
+def _case(row: Row) -> dict[str, Any]:
+    told = (row["warnings"] or "").replace(" ", ", ").replace("_", " ")
+    return {**row, "link": f"cases/{quote(row['folder'])}/case.html", "told": told}
 
 
 def _share(value: float | None) -> str:
@@ -123,13 +140,15 @@ def _counts(counting: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _finding(row: Row) -> dict[str, Any]:
-    category, low, high = Category(row["category"]), row["diameter_low_um"], row["diameter_high_um"]
+    category, size = Category(row["category"]), row["max_diameter_um"]
+    low, high = row["diameter_low_um"], row["diameter_high_um"]
     return {
         **row,
         "link": _link(row["slide_id"]),
+        "look": ", ".join(words for name, words in _LOOK_CLOSER.items() if row.get(name)),
         "called": NAMES[category],
         "colour": css(COLOURS[category]),
-        "size": "" if row["max_diameter_um"] is None else length_mm(row["max_diameter_um"]),
+        "size": "" if size is None else length_mm(size, bool(row["size_is_minimum"])),
         "interval": "" if low is None or high is None else interval_mm(low, high),
     }
 

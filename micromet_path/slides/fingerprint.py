@@ -66,6 +66,8 @@ def slide_fingerprint(path: str | Path, full: bool = False) -> str:
     path = Path(path)
     if not path.exists():
         raise MissingSlideError(f"{path} does not exist; check the name and whether the disk is mounted")
+    if not (path.is_file() or path.is_dir()):  # a device may never end
+        raise UnreadableSlideError(f"{path.name} is a pipe or a device; expected a slide file")
     digest = hashlib.sha256()
     try:
         for name, part in sorted(_parts(path, full)):

@@ -49,6 +49,8 @@ def open_slide(path: str | Path, spacing: PixelSpacing | None = None) -> Slide:
         raise MissingSlideError(f"{path} does not exist; check the name and whether the disk is mounted")
     if path.is_dir():
         return _open_folder(path, spacing)
+    if not path.is_file():  # to open a pipe may take for ever
+        raise UnsupportedSlideError(f"{path.name} is a pipe or a device; expected a slide file")
     return _open_file(path, spacing)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -11,7 +10,7 @@ from typing import Any
 
 from micromet_path.apps.archive.database import open_database
 
-__all__ = ["MICROMET", "Archive", "everything", "start", "worker_of"]
+__all__ = ["MICROMET", "Archive", "start", "worker_of"]
 
 MICROMET = (sys.executable, "-c", "from micromet_path.apps.cli.script import run; run()")
 
@@ -54,29 +53,6 @@ class Archive:
     def state(self) -> dict[str, str]:
         """State of each slide."""
         return {row["slide_id"]: row["state"] for row in self.rows("slides")}
-
-
-def everything(out: Path) -> dict[str, object]:
-    """What a batch leaves, but for times and numbers of runs."""
-    left: dict[str, object] = {}
-    for path in sorted(path for path in out.rglob("*") if path.is_file()):
-        name = path.relative_to(out).as_posix()
-        if name.startswith((".batch/", "runs/", "archive.sqlite", "summary.html")) or name.endswith("SHA256SUMS"):
-            continue
-        left[name] = path.read_bytes()
-        if path.name == "result.json":
-            content = json.loads(path.read_bytes())
-            del content["provenance"]["started"], content["provenance"]["seconds"]
-            left[name] = content
-        elif path.name == "report.html":
-            left[name] = None  # states when
-        elif path.name == "inputs.json":
-            left[name] = None  # hashes of files that state when
-    database = open_database(out)
-    for table in ("slides", "clusters", "failures", "cases", "nodes"):
-        left[table] = database.records(table)
-    database.close()
-    return left
 
 
 def start(*arguments: object, **more) -> subprocess.Popen[str]:

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from micromet_path.apps.archive.schema import TABLES, VIEWS
+from micromet_path.apps.bench.archive.compare import contents
 from micromet_path.results.sums import check_sums
-from tests.apps.batches import MICROMET, everything, start, worker_of
+from tests.apps.batches import MICROMET, start, worker_of
 from tests.apps.conftest import Command, Ran, is_one_line
 
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and links as POSIX has them")
@@ -241,13 +242,13 @@ def test_shards_and_reindex_come_to_the_same(archive, micromet: Command):
     table = archive.manifest("slide,accession,node_id,pieces\n0,1,1,all\n1,1,2,all\n2,2,1,all\n")
     arguments = ("batch", archive.root, "--manifest", table, "--workers", 1, "-q", "-o")
     assert micromet(*arguments, archive.out).status == 0
-    whole = everything(archive.out)
+    whole = contents(archive.out)
     other = archive.out.with_name("sharded")
     for shard in ("1/2", "2/2"):
         assert micromet(*arguments, other, "--shard", shard).status == 0
     assert not list(other.glob("archive.sqlite"))
     assert micromet("archive", "reindex", other).status == 0
-    assert everything(other) == whole
+    assert contents(other) == whole
     assert micromet("archive", "verify", other).status == 0
     assert micromet("batch", archive.root, "-o", other, "--shard", "3/2").status == 2
 
@@ -285,13 +286,15 @@ def test_a_worker_that_is_killed_once_is_forgiven(archive):
 @needs_posix
 def test_a_slide_that_never_ends_is_ended(archive):
     archive.add("b.svs")
-    os.mkfifo(archive.root / "a.svs")  # opening it waits for a writer that never comes
+    (archive.root / "a.ome.zarr").mkdir()
+    os.mkfifo(archive.root / "a.ome.zarr" / "zarr.json")  # opening it waits for a writer that never comes
     batch = start("batch", archive.root, "-o", archive.out, "--workers", 1, "--json", "--time-limit", 5)
     out, err = batch.communicate(timeout=120)
     assert batch.returncode == 3, err
     lines = {line["slide_id"]: line for line in map(json.loads, out.splitlines())}
-    assert lines["a"]["failure"]["kind"] == "time"
-    assert "took longer than 5 s" in lines["a"]["failure"]["line"]
+    assert lines["a.ome"]["failure"]["kind"] == "time"
+    assert "took longer than 5 s" in lines["a.ome"]["failure"]["line"]
+    assert str(Path.home()) not in (archive.out / "a.ome" / "failed.json").read_text()
     assert lines["b"]["state"] == "done"
 
 
@@ -326,7 +329,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next(archive, victim, micromet:
     assert micromet("archive", "verify", archive.out).status == 0
     undisturbed = archive.out.with_name("undisturbed")
     assert micromet(*arguments, undisturbed, "-q").status == 0
-    assert everything(archive.out) == everything(undisturbed)
+    assert contents(archive.out) == contents(undisturbed)
 
 
 @needs_posix
@@ -346,7 +349,8 @@ def test_a_run_that_is_asked_to_end_says_so(archive):
 @needs_posix
 def test_a_second_batch_names_the_holder_of_the_lock(archive, micromet: Command):
     archive.add("a.svs")
-    os.mkfifo(archive.root / "wait.svs")
+    (archive.root / "wait.zarr").mkdir()
+    os.mkfifo(archive.root / "wait.zarr" / "zarr.json")
     batch = start("batch", archive.root, "-o", archive.out, "--workers", 1, "--time-limit", 20)
     worker_of(archive.out / ".batch" / "notes" / "wait", batch)
     for arguments in ((), ("--shard", "1/2")):
@@ -356,7 +360,33 @@ def test_a_second_batch_names_the_holder_of_the_lock(archive, micromet: Command)
         assert f"process {batch.pid} of this machine" in ran.err
     os.killpg(batch.pid, signal.SIGKILL)
     batch.communicate()
-    (archive.root / "wait.svs").unlink()
+    shutil.rmtree(archive.root / "wait.zarr")
+    assert micromet("batch", archive.root, "-o", archive.out, "--workers", 1, "-q").status == 0
+
+
+@needs_posix
+def test_what_is_no_file_is_refused_at_once(archive, micromet: Command):
+    archive.root.mkdir()
+    os.mkfifo(archive.root / "pipe.svs")
+    (archive.root / "zero.svs").symlink_to("/dev/zero")
+    ran = micromet("batch", archive.root, "-o", archive.out, "--workers", 1, "--json")
+    assert ran.status == 1
+    for line in map(json.loads, ran.out.splitlines()):
+        assert "is a pipe or a device" in line["failure"]["line"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no file here gives an I/O error")
+def test_what_may_pass_is_tried_three_times(archive, micromet: Command, monkeypatch):
+    monkeypatch.setattr("micromet_path.apps.batch.collector._PAUSES_SECONDS", (0.1, 0.2))
+    archive.add("b.svs")
+    (archive.root / "a.svs").symlink_to("/proc/self/mem")  # its first byte cannot be read: EIO
+    ran = micromet("batch", archive.root, "-o", archive.out, "--workers", 1, "--json")
+    assert ran.status == 3
+    lines = {line["slide_id"]: line for line in map(json.loads, ran.out.splitlines())}
+    assert lines["a"]["failure"]["kind"] == "io"
+    assert archive.rows("failures")[0]["attempts"] == 3
+    (archive.root / "a.svs").unlink()
+    archive.add("a.svs")
     assert micromet("batch", archive.root, "-o", archive.out, "--workers", 1, "-q").status == 0
 
 

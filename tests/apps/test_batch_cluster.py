@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.apps.batches import everything, start, worker_of
+from micromet_path.apps.bench.archive.compare import contents
+from tests.apps.batches import start, worker_of
 from tests.apps.conftest import Command, is_one_line
 
 pytest.importorskip("distributed")
@@ -97,7 +98,7 @@ def test_a_cluster_that_loses_a_worker_comes_to_the_same(archive, cluster, micro
     assert archive.rows("runs")[0]["engine"] == "dask"
     local = archive.out.with_name("local")
     assert micromet(*arguments, local, "--workers", 1, "-q").status == 3
-    assert everything(archive.out) == everything(local)
+    assert contents(archive.out) == contents(local)
     assert micromet("archive", "verify", archive.out).status == 0
 
 

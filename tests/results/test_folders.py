@@ -29,6 +29,17 @@ def dead_process():
     return process.pid
 
 
+@pytest.fixture
+def unburied_process():
+    """Number of a process that has ended and whose parent has not asked for it yet."""
+    process = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
+    process.stdout.read()
+    time.sleep(0.2)
+    yield process.pid
+    process.stdout.close()
+    process.wait()
+
+
 def left_behind(parent, process, end, machine=None):
     path = parent / f".A.{machine or folders.machine_hash()}-{process}-0a1b2c3d.{end}"
     path.mkdir()
@@ -141,3 +152,10 @@ def test_a_killed_process_loses_nothing(tmp_path):
     recover(tmp_path, "A")
     assert names(tmp_path) == ["A"]
     assert (tmp_path / "A" / "result.json").read_text() == "one"
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="the state of a process cannot be told here")
+def test_what_is_dead_and_not_buried_is_dead(tmp_path, unburied_process):
+    left_behind(tmp_path, unburied_process, "new")
+    recover(tmp_path, "A")
+    assert names(tmp_path) == []

@@ -131,8 +131,8 @@ def _found(result: Mapping[str, Any]) -> dict[str, Any]:
         **{
             name: finding[name]
             for name in (
-                "category", "headline", "max_diameter_um", "borderline", "near_limit", "contiguity_sensitive",
-                "if_all_counted", "n_clusters", "n_itc", "n_micro", "n_macro",
+                "category", "headline", "max_diameter_um", "borderline", "near_limit", "size_is_minimum",
+                "contiguity_sensitive", "if_all_counted", "n_clusters", "n_itc", "n_micro", "n_macro",
             )
         },
         "assessable": finding["assessable"]["ok"],

@@ -54,6 +54,7 @@ _slides = Table(
     Column("diameter_high_um", Float),
     Column("borderline", Boolean),
     Column("near_limit", Boolean),
+    Column("size_is_minimum", Boolean),
     Column("contiguity_sensitive", Boolean),
     Column("if_all_counted", String),
     *(Column(name, Integer) for name in ("n_clusters", "n_itc", "n_micro", "n_macro", "n_pieces")),
@@ -137,11 +138,12 @@ _POSITIVE = "('itc', 'micrometastasis', 'macrometastasis')"
 VIEWS = {
     "worklist": f"""
         SELECT slide_id, accession, node_id, block, category, max_diameter_um, diameter_low_um, diameter_high_um,
-               borderline, contiguity_sensitive, reviewed, headline
+               size_is_minimum, borderline, near_limit, contiguity_sensitive, reviewed, headline
         FROM slides WHERE {_COUNTS} AND category IN {_POSITIVE}
         ORDER BY max_diameter_um DESC, slide_id""",
     "borderline": f"""
-        SELECT slide_id, accession, node_id, category, max_diameter_um, diameter_low_um, diameter_high_um, headline
+        SELECT slide_id, accession, node_id, category, max_diameter_um, diameter_low_um, diameter_high_um,
+               size_is_minimum, headline
         FROM slides WHERE {_COUNTS} AND (borderline OR near_limit OR contiguity_sensitive)
         ORDER BY max_diameter_um DESC, slide_id""",
     "not_assessable": f"""

@@ -18,6 +18,7 @@ from multiprocessing import get_context, parent_process
 from typing import Any, Protocol
 
 from micromet_path import __version__
+from micromet_path.api import load_writers
 from micromet_path.apps.batch.job import Job, Outcome, run_job
 from micromet_path.apps.process import settle
 from micromet_path.errors import ConfigError
@@ -97,14 +98,17 @@ class _Slot:
     """One process, and the executor that hands it its jobs."""
 
     def __init__(self) -> None:
-        self._executor: ProcessPoolExecutor | None = None
-        self._process: Future[int] | None = None
+        self._executor, self._process = self._started()
+
+    @staticmethod
+    def _started() -> tuple[ProcessPoolExecutor, Future[int]]:
+        """A process that gets ready while nobody waits for it yet."""
+        # Spawned rather than forked: threads of compiled code do not survive a fork, and Windows has none.
+        executor = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_prepare)
+        return executor, executor.submit(os.getpid)
 
     def submit(self, job: Job) -> Future[Outcome]:
-        if self._executor is None:
-            # Spawned rather than forked: threads of compiled code do not survive a fork, and Windows has none.
-            self._executor = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_prepare)
-            self._process = self._executor.submit(os.getpid)
+        """Hand the process a job."""
         try:
             return self._executor.submit(run_job, job)
         except BrokenExecutor as error:  # died between two jobs
@@ -113,14 +117,13 @@ class _Slot:
             return broken
 
     def renew(self) -> None:
-        """Forget a process that died."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=False)
-        self._executor = self._process = None
+        """Start another process in place of one that died."""
+        self._executor.shutdown(wait=False)
+        self._executor, self._process = self._started()
 
     def kill(self) -> None:
         """End the process without asking it."""
-        if self._process is not None and self._process.done() and self._process.exception() is None:
+        if self._process.done() and self._process.exception() is None:
             with suppress(OSError):
                 os.kill(self._process.result(), signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
 
@@ -128,14 +131,14 @@ class _Slot:
         """End the process, at once where it is urgent."""
         if is_urgent:
             self.kill()
-        if self._executor is not None:
-            self._executor.shutdown(wait=not is_urgent, cancel_futures=True)
+        self._executor.shutdown(wait=not is_urgent, cancel_futures=True)
 
 
 def _prepare() -> None:
     """What a worker does first: it leaves interrupts to its parent, and ends with it however that ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     settle()
+    load_writers()
     parent = parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.join,), daemon=True).start()

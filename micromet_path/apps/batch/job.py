@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from micromet_path.api import AnalyzeOptions, analyze_into
+from micromet_path.api import AnalyzeOptions, analyze_into, is_current, settings_key
 from micromet_path.apps.batch.limits import Limits, Note, held, read_note
-from micromet_path.config import Config, fingerprint_of
+from micromet_path.config import Config
 from micromet_path.errors import MicrometError
 from micromet_path.geometry import PixelSpacing
-from micromet_path.results.failures import Failure, failure_of, forget_failure, read_failure
-from micromet_path.results.store import find_reusable, recover
+from micromet_path.pipeline import StepDone
+from micromet_path.results.failures import Failure, failure_of, read_failure
+from micromet_path.results.store import recover
 from micromet_path.slides import slide_fingerprint
 
 __all__ = ["Job", "Outcome", "OutcomeState", "run_job"]
@@ -59,11 +60,9 @@ class Job:
     retry_failed: bool = False
     attempt: int = 1
 
-    @property
-    def config_fingerprint(self) -> str:
-        """Of all settings that decide the result, a given scale included."""
-        given = None if self.spacing is None else [self.spacing.x_um, self.spacing.y_um]
-        return fingerprint_of(self.config.to_dict(), given)
+    def options(self, told: StepDone | None = None) -> AnalyzeOptions:
+        """How its slide is analysed: by one thread."""
+        return AnalyzeOptions(spacing=self.spacing, workers=1, hash_all=self.hash_all, on_step=told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +121,7 @@ def _failed(job: Job, failure: Failure) -> Outcome:
         fingerprint = slide_fingerprint(job.path, full=job.hash_all)
     except (MicrometError, OSError, MemoryError):
         return Outcome(job.slide_id, "failed", failure=failure)
-    keyed = replace(failure, fingerprint=fingerprint, config_fingerprint=job.config_fingerprint)
+    keyed = replace(failure, fingerprint=fingerprint, config_fingerprint=settings_key(job.config, job.options()))
     return Outcome(job.slide_id, "failed", fingerprint, failure=keyed)
 
 
@@ -130,19 +129,16 @@ def _done(job: Job, note: Note) -> Outcome:
     note.reach("identify")
     folder = job.out / job.slide_id
     recover(job.out, job.slide_id)
-    before = read_failure(folder)
-    if before is not None or folder.is_dir():
+    fingerprint: str | None = None
+    if folder.is_dir():
         fingerprint = slide_fingerprint(job.path, full=job.hash_all)
-        if find_reusable(folder, fingerprint, job.config_fingerprint):
-            forget_failure(folder)
+        if is_current(folder, job.path, job.config, job.options()):
             return Outcome(job.slide_id, "reused", fingerprint)
-        if before is not None and before.is_final_for(fingerprint, job.config_fingerprint) and not job.retry_failed:
+        before = read_failure(folder)
+        key = settings_key(job.config, job.options())
+        if before is not None and before.is_final_for(fingerprint, key) and not job.retry_failed:
             return Outcome(job.slide_id, "failed_before", fingerprint, failure=before)
     note.reach("open")
-
-    def told(step: str) -> None:
-        note.reach(_PHASE_AFTER[step])
-
-    options = AnalyzeOptions(spacing=job.spacing, workers=1, hash_all=job.hash_all, on_step=told)
+    options = job.options(lambda step: note.reach(_PHASE_AFTER[step]))
     result = analyze_into(job.out, job.path, job.config, options, job.slide_id)
     return Outcome(job.slide_id, "done", result.slide.fingerprint)

@@ -102,14 +102,18 @@ def run_batch(
     """
     slides = plan.slides if request.shard is None else plan.shard(*request.shard)
     with _locked(request):
-        _tidy(request.out, request.shard)
+        _tidy(request.out)
+        if request.shard is None:  # shards leave each other alone
+            shutil.rmtree(request.out / HIDDEN / "notes", ignore_errors=True)
         with _database(request) as database, _engine(request) as engine:
             board = None if request.shard is not None else CaseBoard(request.out, map(listed_of, plan.slides))
             collector = Collector(
                 request.out, engine, lambda slide: job_for(request, plan, slide), database, board, heard, complain
             )
             record = begin_run(request.out, _record(request, engine, slides))
-            return _run(request, collector, record, slides, database, complain)
+            result = _run(request, collector, record, slides, database, complain)
+        _tidy(request.out)  # workers of a run that was killed may have outlived it by a moment
+        return result
 
 
 def job_for(request: BatchRequest, plan: Plan, slide: PlannedSlide) -> Job:
@@ -244,9 +248,7 @@ def _engine(request: BatchRequest) -> Iterator[Engine]:
         engine.close(is_urgent)
 
 
-def _tidy(out: Path, shard: tuple[int, int] | None) -> None:
-    """What runs that were killed left behind; shards leave each other alone."""
+def _tidy(out: Path) -> None:
+    """What runs that were killed left half-written."""
     for name in leftovers(out):
         recover(out, name)
-    if shard is None:
-        shutil.rmtree(out / HIDDEN / "notes", ignore_errors=True)
