@@ -141,6 +141,15 @@ def test_cases_are_staged_from_a_manifest(archive, micromet: Command):
     assert (archive.out / "cases" / "26-1" / "case.json").stat().st_mtime_ns == before
 
 
+def test_a_case_waits_for_a_slide_whose_row_is_wrong(archive, micromet: Command):
+    archive.add("a.svs", "negative")
+    archive.add("b.svs", "negative")
+    table = archive.manifest("slide,accession,node_id,pieces,control_result\na,1,1,all,passed\nb,1,2,all,fialed\n")
+    assert micromet("batch", archive.root, "-o", archive.out, "--manifest", table, "--workers", 1, "-q").status == 3
+    (case,) = archive.rows("cases")
+    assert (case["status"], case["pn_category"], case["slides_expected"]) == ("incomplete", None, 2)
+
+
 def test_the_newest_assessable_scan_counts(archive, micromet: Command):
     archive.add("a.svs", "he")
     archive.add("a2.svs", "negative")

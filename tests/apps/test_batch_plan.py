@@ -159,21 +159,22 @@ def test_a_name_and_the_manifest_that_differ_fail_the_slide_alone(archive):
     table = archive.manifest("slide,accession\n26-0012_A3,26-0099\n26-0013_A1,26-0013\n")
     slides = by_id(archive.plan(table, NAMING))
     assert "accession is 26-0012 by its name and 26-0099 in the manifest" in slides["26-0012_A3"].problem
+    assert slides["26-0012_A3"].facts.accession == "26-0099"  # whose case waits for it
     assert slides["26-0013_A1"].problem is None
 
 
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ("a.svs,passed?,", "control_result"),
-        ("a.svs,,yesterday", "scan_time must be a date and time"),
-        ("a.svs,,2026-03-01,more", "found 4 cells, expected 3"),
+        ("a.svs,passed?,,26-1", "control_result"),
+        ("a.svs,,yesterday,26-1", "scan_time must be a date and time"),
+        ("a.svs,,2026-03-01,26-1,more", "found 5 cells, expected 4"),
     ],
 )
 def test_a_row_that_cannot_be_used_fails_its_slide(archive, row, problem):
     archive.add("a.svs")
     archive.add("b.svs")
-    table = archive.manifest(f"slide,control_result,scan_time\n{row}\nb.svs,passed,2026-03-01\n")
+    table = archive.manifest(f"slide,control_result,scan_time,accession\n{row}\nb.svs,passed,2026-03-01,26-2\n")
     if "more" in row:  # whose row it is nobody knows
         with pytest.raises(ConfigError, match=problem):
             archive.plan(table)
@@ -181,15 +182,18 @@ def test_a_row_that_cannot_be_used_fails_its_slide(archive, row, problem):
     slides = by_id(archive.plan(table))
     assert "manifest.csv, line 2" in slides["a"].problem
     assert problem in slides["a"].problem
+    assert slides["a"].facts.accession == "26-1"
     assert slides["b"].problem is None
 
 
-def test_rows_that_may_mean_several_slides_fail_these(archive):
+def test_rows_that_may_mean_several_slides_fail_these_and_every_case_that_claims_them(archive):
     for name in ("x/a.svs", "y/a.svs", "b.svs"):
         archive.add(name)
     table = archive.manifest("slide,accession\na.svs,1\nb.svs,2\nb,3\n")
     slides = archive.plan(table).slides
-    assert [bool(slide.problem) for slide in slides] == [True, True, True]
+    assert all(slide.problem for slide in slides)
+    assert sorted(slide.facts.accession or "" for slide in slides) == ["", "", "1", "2", "3"]
+    assert len({slide.slide_id for slide in slides}) == 5
     assert "may mean any of 2 files" in next(slide.problem for slide in slides if slide.path.name == "a.svs")
     assert "in lines 3 and 4; keep one" in next(slide.problem for slide in slides if slide.path.name == "b.svs")
 
@@ -242,7 +246,14 @@ def test_the_same_content_under_two_cases_is_nobodys(archive):
     archive.add("b.svs", "the same")
     plan = archive.plan(archive.manifest("slide,accession\na,1\nb,2\n"))
     assert all("stated to be different slides" in slide.problem for slide in plan.slides)
+    assert [slide.facts.accession for slide in plan.slides] == ["1", "2"]
     assert not plan.warnings
+
+
+def test_the_same_row_twice_says_nothing_new(archive):
+    archive.add("a.svs")
+    plan = archive.plan(archive.manifest("slide,accession\na,1\na,1\n"))
+    assert [(slide.slide_id, slide.problem) for slide in plan.slides] == [("a", None)]
 
 
 def test_a_failed_control_is_that_of_its_run(archive):

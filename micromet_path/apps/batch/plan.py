@@ -25,6 +25,9 @@ from micromet_path.slides import slide_fingerprint
 __all__ = ["Plan", "PlannedSlide", "make_plan"]
 
 
+_KEPT_OF_FAILED = frozenset({"accession", "part", "block", "level", "node_id", "stain_run"})
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedSlide:
     """One slide of an archive.
@@ -49,7 +52,7 @@ class PlannedSlide:
     @property
     def is_skipped(self) -> bool:
         """Whether there is nothing to do for it."""
-        return self.duplicate_of is not None or (self.facts.role == "exclude" and self.problem is None)
+        return self.duplicate_of is not None or self.facts.role == "exclude"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +90,12 @@ class Plan:
 
 
 class _Entry(NamedTuple):
-    """A slide while the plan is made."""
+    """A slide while the plan is made; and the line of the manifest that describes it, for several may."""
 
     path: Path
     values: Mapping[str, Any]
     problem: str | None = None
+    line: int | None = None
 
 
 def make_plan(
@@ -142,20 +146,24 @@ class _Matching:
         self._by_place = {_place(path): path for path in found}
 
     def entries(self) -> list[_Entry]:
-        """Every file and every row once: files in their order, then what only the manifest names."""
+        """Every file and every row: files in their order, then what only the manifest names.
+
+        Of rows that contradict each other all stay, and fail: each case that is claimed for the slide waits for it.
+        """
         rows_of: dict[Path, list[ManifestRow]] = defaultdict(list)
-        unclear: dict[Path, str] = {}
+        unclear: list[_Entry] = []
+        mentioned: dict[Path, str] = {}
         for row in self._rows:
             paths = self._paths(row)
-            if len(paths) > 1:
-                text = (
-                    f"line {row.line} of the manifest may mean any of {len(paths)} files named {short_name(row.slide)}"
-                )
-                unclear |= dict.fromkeys(paths, f"{text}; write the path")
+            if len(paths) == 1:
+                rows_of[paths[0]].append(row)
                 continue
-            rows_of[paths[0]].append(row)
+            line = f"line {row.line} of the manifest may mean any of {len(paths)} files named {short_name(row.slide)}"
+            mentioned |= dict.fromkeys(paths, f"{line}; write the path")
+            unclear.append(_Entry(self._home / row.slide, row.facts, mentioned[paths[0]], row.line))
         everything = dict.fromkeys([*self._found, *rows_of])
-        return [self._entry(path, rows_of.get(path, []), unclear.get(path)) for path in everything]
+        entries = [entry for path in everything for entry in self._of(path, rows_of.get(path, []), mentioned.get(path))]
+        return [*entries, *unclear]
 
     def _paths(self, row: ManifestRow) -> list[Path]:
         path = self._home / row.slide
@@ -166,15 +174,15 @@ class _Matching:
         return named if named and not path.exists() else [path]
 
     @staticmethod
-    def _entry(path: Path, rows: Sequence[ManifestRow], problem: str | None) -> _Entry:
-        if len(rows) > 1:
-            lines = " and ".join(str(row.line) for row in rows)
+    def _of(path: Path, rows: Sequence[ManifestRow], problem: str | None) -> list[_Entry]:
+        told = {str((sorted(row.facts.items()), row.problem)): row for row in reversed(rows)}
+        once = sorted(told.values(), key=lambda row: row.line)  # the same row twice says nothing new
+        if len(once) > 1:
+            lines = " and ".join(str(row.line) for row in once)
             problem = f"{path.name}: the manifest describes this slide in lines {lines}; keep one"
-        if problem is not None:
-            return _Entry(path, {}, problem)
-        if not rows:
-            return _Entry(path, {})
-        return _Entry(path, {} if rows[0].problem else rows[0].facts, rows[0].problem)
+        return [_Entry(path, row.facts, problem or row.problem, row.line) for row in once] or [
+            _Entry(path, {}, problem)
+        ]
 
 
 def _place(path: Path) -> str:
@@ -183,6 +191,8 @@ def _place(path: Path) -> str:
 
 def _with_name(entry: _Entry, pattern: str | None) -> _Entry:
     """What the name says beside what the manifest does; where they differ nobody knows which is right."""
+    if entry.problem is not None:
+        return entry
     said = dict(facts_of_name(entry.path.name, pattern) or {})
     said.pop("slide_id", None)
     for name, value in said.items():
@@ -201,7 +211,18 @@ def _with_name(entry: _Entry, pattern: str | None) -> _Entry:
 
 
 def _with_problem(entry: _Entry, problem: str | None) -> _Entry:
-    return entry if problem is None or entry.problem is not None else entry._replace(values={}, problem=problem)
+    return entry if problem is None or entry.problem is not None else entry._replace(problem=problem)
+
+
+def _facts(entry: _Entry) -> SlideFacts:
+    """What is known of a slide; of one that fails whose it is, so that its case waits for it."""
+    if entry.problem is None:
+        return facts_of(entry.values, entry.path.name)
+    known = {name: value for name, value in entry.values.items() if name in _KEPT_OF_FAILED}
+    try:
+        return facts_of(known, entry.path.name)
+    except ConfigError:
+        return SlideFacts()
 
 
 def _duplicates(entries: Sequence[_Entry]) -> tuple[dict[int, int], dict[int, str]]:
@@ -211,6 +232,8 @@ def _duplicates(entries: Sequence[_Entry]) -> tuple[dict[int, int], dict[int, st
     """
     by_size: dict[int, list[int]] = defaultdict(list)
     for number, entry in enumerate(entries):
+        if entry.problem is not None:
+            continue
         if entry.path.is_dir():
             by_size[-1].append(number)
         elif entry.path.is_file():
@@ -249,17 +272,22 @@ def _identified(entries: Sequence[_Entry], first_of: Mapping[int, int], pattern:
     twice = {name for name, count in Counter(ids.values()).items() if count > 1}
     for number in own:
         if ids[number] in twice:  # the same content, said to be of different cases
-            ids[number] += f"-{sha256(_place(entries[number].path).encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+            ids[number] += f"-{_told_apart(entries[number])}"
     return [
         PlannedSlide(
             ids.get(number) or f"{ids[first_of[number]]}-copy-{number}",
             entry.path,
-            facts_of(entry.values, entry.path.name),
+            _facts(entry),
             entry.problem,
             ids[first_of[number]] if number in first_of else None,
         )
         for number, entry in enumerate(entries)
     ]
+
+
+def _told_apart(entry: _Entry) -> str:
+    place = f"{_place(entry.path)} {entry.line}"
+    return sha256(place.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def _resolved_rescans(slides: Sequence[PlannedSlide]) -> tuple[list[PlannedSlide], list[str]]:
