@@ -7,7 +7,7 @@ import json
 import os
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Literal
 
 from micromet_path import __version__
 from micromet_path.errors import MicrometError
+from micromet_path.results.encode import as_text
 from micromet_path.results.sums import FAILURE_FILE, sync_names
 
 __all__ = ["Failure", "FailureKind", "failure_of", "forget_failure", "read_failure", "without_folders", "write_failure"]
@@ -59,6 +60,8 @@ class Failure:
     attempts : int
     may_pass : bool
         Whether it is worth trying again within seconds.
+    limit : float or None
+        Seconds or MiB that were too few.
     """
 
     line: str
@@ -69,34 +72,49 @@ class Failure:
     config_fingerprint: str | None = None
     attempts: int = 1
     may_pass: bool = False
+    limit: float | None = None
 
-    def is_final_for(self, fingerprint: str, config_fingerprint: str) -> bool:
-        """Whether the same slide with the same settings would fail again, as far as can be told."""
-        same = (self.fingerprint, self.config_fingerprint) == (fingerprint, config_fingerprint)
-        return same and self.kind != "io"
+    def is_final_for(self, fingerprint: str, config_fingerprint: str, limits: Mapping[str, float]) -> bool:
+        """Whether the same slide with the same settings would fail again, as far as can be told.
+
+        Parameters
+        ----------
+        fingerprint, config_fingerprint : str
+        limits : mapping of str to float
+            What it may take now, by kind of failure: ``time`` in seconds, ``memory`` in MiB.
+        """
+        if (self.fingerprint, self.config_fingerprint) != (fingerprint, config_fingerprint):
+            return False
+        if self.kind in limits:
+            return self.limit is not None and limits[self.kind] <= self.limit
+        is_killed = self.kind == "crash" and not self.trace  # from outside, which says nothing of the slide
+        return self.kind != "io" and not is_killed
 
 
-def failure_of(error: BaseException, phase: str, name: str) -> Failure:
+def failure_of(error: BaseException, phase: str, path: Path) -> Failure:
     """What an exception means for a slide.
 
     Parameters
     ----------
     error : BaseException
     phase : str
-    name : str
-        Of the slide's file.
+    path : Path
+        Of the slide; messages name its file and not where it lies.
     """
-    trace = _trace(error)
+    name = as_text(path.name)
+    trace = _without_place(_trace(error), path)
     number = next((one.errno for one in _causes(error) if isinstance(one, OSError) and one.errno in _MAY_PASS), None)
     if any(isinstance(one, MemoryError) for one in _causes(error)):
         line = f"{name}: more memory is needed than one slide may take; raise --memory-limit or leave the slide out"
         return Failure(line, "memory", phase, trace)
     if isinstance(error, MicrometError):
-        return Failure(str(error), "input" if number is None else "io", phase, trace, may_pass=number in _WORTH_WAITING)
+        line = _without_place(str(error), path)
+        return Failure(line, "input" if number is None else "io", phase, trace, may_pass=number in _WORTH_WAITING)
     if isinstance(error, OSError):
         line = f"{name}: {error.strerror or error}; nothing was written for it"
         return Failure(line, "io" if number is not None else "input", phase, trace, may_pass=number in _WORTH_WAITING)
-    line = f"{name}: this is a defect of micromet_path ({type(error).__name__}: {_first_line(error)}); please report it"
+    said = _without_place(_first_line(error), path)
+    line = f"{name}: this is a defect of micromet_path ({type(error).__name__}: {said}); please report it"
     return Failure(line, "defect", phase, trace)
 
 
@@ -108,7 +126,8 @@ def write_failure(folder: Path, slide_id: str, name: str, failure: Failure) -> N
     OSError
         If it cannot be written; nothing is half-written then.
     """
-    content = {"schema": _SCHEMA, "slide": {"id": slide_id, "name": name}, "version": __version__, **asdict(failure)}
+    slide = {"id": slide_id, "name": as_text(name)}
+    content = {"schema": _SCHEMA, "slide": slide, "version": __version__, **asdict(failure)}
     folder.mkdir(parents=True, exist_ok=True)
     aside = folder / f".{FAILURE_FILE}.{os.getpid()}"
     try:
@@ -153,6 +172,14 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         yield error
         seen.add(id(error))
         error = error.__cause__ or error.__context__
+
+
+def _without_place(text: str, path: Path) -> str:
+    """One line of characters that names the file alone."""
+    text = text.replace(str(path), path.name)
+    if len(path.parent.parts) > 1:
+        text = text.replace(f"{path.parent}{os.sep}", "")
+    return as_text(text)
 
 
 def _first_line(error: BaseException) -> str:

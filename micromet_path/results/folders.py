@@ -21,7 +21,7 @@ from pathlib import Path
 
 from micromet_path.errors import ResultError
 from micromet_path.results.reviews import REVIEW_FILE
-from micromet_path.results.sums import FAILURE_FILE, SUMS_FILE, sync, sync_names
+from micromet_path.results.sums import FAILURE_FILE, SUMS_FILE, is_litter, sync, sync_names
 
 __all__ = ["RESULT_NAMES", "leftovers", "machine_hash", "recover", "require_replaceable", "writing"]
 
@@ -88,7 +88,7 @@ def require_replaceable(target: Path, names: Collection[str] = RESULT_NAMES) -> 
         return
     if not target.is_dir():
         raise ResultError(f"{target.name} is a file where a result folder is to be written; choose another -o")
-    foreign = sorted(entry.name for entry in target.iterdir() if entry.name not in names)
+    foreign = sorted(entry.name for entry in target.iterdir() if entry.name not in names and not is_litter(entry.name))
     if foreign:
         raise ResultError(
             f"the folder {target.name} would be replaced by a result but holds {foreign[0]}, which is no part of one; "

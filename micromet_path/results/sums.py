@@ -12,13 +12,14 @@ from pathlib import Path
 
 from micromet_path.results.reviews import REVIEW_FILE
 
-__all__ = ["FAILURE_FILE", "SUMS_FILE", "check_sums", "digest_of", "sync", "sync_names", "write_sums"]
+__all__ = ["FAILURE_FILE", "SUMS_FILE", "check_sums", "digest_of", "is_litter", "sync", "sync_names", "write_sums"]
 
 SUMS_FILE = "SHA256SUMS"
 FAILURE_FILE = "failed.json"
 """Says in a slide's folder why its last analysis failed; whatever else the folder holds is older."""
 
 _NOT_LISTED = {SUMS_FILE, REVIEW_FILE, FAILURE_FILE}
+_LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
 
 def write_sums(folder: Path) -> None:
@@ -71,6 +72,11 @@ def _differences(folder: Path, listed: dict[str, str]) -> Iterator[str]:
                 yield f"{name} has changed"
 
 
+def is_litter(name: str) -> bool:
+    """Whether a file is what a desktop leaves where somebody looked, or a process that was killed."""
+    return name in _LITTER or name.startswith((f".{FAILURE_FILE}.", "._"))
+
+
 def digest_of(path: Path) -> str:
     """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
     with path.open("rb") as file:
@@ -103,4 +109,6 @@ def _sync_one(path: Path) -> None:
 def _files(folder: Path, listed_only: bool = True) -> Iterator[str]:
     """Names of the files in a folder and its folders, sorted, with ``/`` between."""
     names = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file())
-    yield from (name for name in names if not (listed_only and name in _NOT_LISTED))
+    for name in names:
+        if not (listed_only and (name in _NOT_LISTED or is_litter(name.rpartition("/")[2]))):
+            yield name

@@ -80,7 +80,7 @@ def server():
 def contents(out: Path, url: str | None) -> dict[str, list[dict[str, object]]]:
     database = open_database(out, url)
     try:
-        found = {name: database.records(name) for name in (*TABLES, *VIEWS)}
+        found = {name: database.records(name) for name in (*TABLES, *VIEWS) if name != "meta"}
     finally:
         database.close()
     for run in found["runs"]:
@@ -118,7 +118,7 @@ def test_a_restart_in_the_middle_is_survived(archive, server, micromet: Command)
     for number in range(4):
         archive.add(f"{number}.svs")
     batch = start("batch", archive.root, "-o", archive.out, "--workers", 1, "--database", server.url, "--json")
-    worker_of(archive.out / ".batch" / "notes" / "1", batch, "phase glass")
+    worker_of(archive.out / ".batch" / "notes" / "0001" / "1", batch, "phase glass")
     server.stop()
     again = threading.Timer(3.0, server.start)
     again.start()

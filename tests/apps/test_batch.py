@@ -270,7 +270,7 @@ def test_a_fault_in_compiled_code_costs_its_slide(archive):
     archive.add("a.svs")
     archive.add("b.svs")
     batch = start("batch", archive.root, "-o", archive.out, "--workers", 1, "--json")
-    os.kill(worker_of(archive.out / ".batch" / "notes" / "a", batch, "phase glass"), signal.SIGSEGV)
+    os.kill(worker_of(archive.out / ".batch" / "notes" / "0001" / "a", batch, "phase glass"), signal.SIGSEGV)
     out, err = batch.communicate(timeout=120)
     assert batch.returncode == 3, err
     lines = {line["slide_id"]: line for line in map(json.loads, out.splitlines())}
@@ -278,6 +278,7 @@ def test_a_fault_in_compiled_code_costs_its_slide(archive):
     failed = json.loads((archive.out / "a" / "failed.json").read_text())
     assert "Segmentation fault" in failed["line"]
     assert failed["phase"] not in ("start", "identify")
+    assert failed["fingerprint"].startswith("micromet-fp1:")
     assert "analyze_slide" in failed["trace"]
 
 
@@ -285,11 +286,11 @@ def test_a_fault_in_compiled_code_costs_its_slide(archive):
 def test_a_worker_that_is_killed_once_is_forgiven(archive):
     archive.add("a.svs")
     batch = start("batch", archive.root, "-o", archive.out, "--workers", 1, "--json")
-    os.kill(worker_of(archive.out / ".batch" / "notes" / "a", batch, "phase glass"), signal.SIGKILL)
+    os.kill(worker_of(archive.out / ".batch" / "notes" / "0001" / "a", batch, "phase glass"), signal.SIGKILL)
     out, err = batch.communicate(timeout=120)
     assert batch.returncode == 0, err
     assert json.loads(out)["state"] == "done"
-    assert not list((archive.out / ".batch" / "notes").iterdir())
+    assert not list((archive.out / ".batch" / "notes").glob("*/*"))
 
 
 @needs_posix
@@ -326,7 +327,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next(archive, victim, micromet:
     table = archive.manifest("slide,accession,node_id,pieces\n0,1,1,all\n1,1,2,all\n2,2,1,all\n")
     arguments = ("batch", archive.root, "--manifest", table, "--workers", 1, "-o")
     batch = start(*arguments, archive.out)
-    worker = worker_of(archive.out / ".batch" / "notes" / "1", batch, "phase glass")
+    worker = worker_of(archive.out / ".batch" / "notes" / "0001" / "1", batch, "phase glass")
     if victim == "group":
         os.killpg(batch.pid, signal.SIGKILL)
     else:
@@ -346,7 +347,7 @@ def test_a_run_that_is_asked_to_end_says_so(archive):
     for number in range(3):
         archive.add(f"{number}.svs")
     batch = start("batch", archive.root, "-o", archive.out, "--workers", 1)
-    worker_of(archive.out / ".batch" / "notes" / "1", batch, "phase glass")
+    worker_of(archive.out / ".batch" / "notes" / "0001" / "1", batch, "phase glass")
     batch.send_signal(signal.SIGTERM)
     _, err = batch.communicate(timeout=60)
     assert batch.returncode == 130
@@ -361,7 +362,7 @@ def test_a_second_batch_names_the_holder_of_the_lock(archive, micromet: Command)
     (archive.root / "wait.zarr").mkdir()
     os.mkfifo(archive.root / "wait.zarr" / "zarr.json")
     batch = start("batch", archive.root, "-o", archive.out, "--workers", 1, "--time-limit", 20)
-    worker_of(archive.out / ".batch" / "notes" / "wait", batch)
+    worker_of(archive.out / ".batch" / "notes" / "0001" / "wait", batch)
     for arguments in ((), ("--shard", "1/2")):
         ran = micromet("batch", archive.root, "-o", archive.out, *arguments)
         assert ran.status == 1

@@ -90,7 +90,7 @@ def test_a_cluster_that_loses_a_worker_comes_to_the_same(archive, cluster, micro
     arguments = ("batch", archive.root, "--manifest", table, "-o")
     address = cluster().address
     batch = start(*arguments, archive.out, "--scheduler", address, "--json")
-    os.kill(worker_of(archive.out / ".batch" / "notes" / "1", batch, "phase glass"), signal.SIGKILL)
+    os.kill(worker_of(archive.out / ".batch" / "notes" / "0001" / "1", batch, "phase glass"), signal.SIGKILL)
     out, err = batch.communicate(timeout=180)
     assert batch.returncode == 3, err
     states = {line["slide_id"]: line["state"] for line in map(json.loads, out.splitlines())}

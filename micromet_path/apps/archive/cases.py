@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from micromet_path import __version__
 from micromet_path.api import stage, unique_slide_ids
-from micromet_path.apps.archive.folders import CASES_FOLDER
-from micromet_path.apps.archive.rows import ListedSlide
+from micromet_path.apps.archive.folders import CASES_FOLDER, case_folders
+from micromet_path.apps.archive.listing import ListedSlide
 from micromet_path.apps.archive.superseding import ScanOfGlass, superseded_by
 from micromet_path.clinical.case_stage import CaseStage
 from micromet_path.results.failures import failure_of, write_failure
 from micromet_path.results.folders import recover, writing
 from micromet_path.results.reviews import REVIEW_FILE
-from micromet_path.results.sums import FAILURE_FILE, SUMS_FILE, write_sums
+from micromet_path.results.sums import FAILURE_FILE, SUMS_FILE, check_sums, write_sums
 
 __all__ = ["CaseBoard"]
 
@@ -27,27 +28,39 @@ _NAMES = frozenset({"case.json", "case.csv", "case.html", "synoptic.txt", _INPUT
 
 
 class CaseBoard:
-    """Which cases wait for which slides, and what becomes of a case when none is missing.
+    """Which cases wait for which slides, and what becomes of a case when the last of them is settled.
 
     Parameters
     ----------
     out : Path
     slides : iterable of ListedSlide
-        The whole list, that of all shards.
+        The list of the whole archive: what an earlier run, or another shard, was to do is waited for as well.
+    in_work : collection of str
+        Ids of slides that this run settles.
     """
 
-    def __init__(self, out: Path, slides: Iterable[ListedSlide]):
+    def __init__(self, out: Path, slides: Iterable[ListedSlide], in_work: Collection[str] = ()):
         self._out = out
         self._slides: dict[str, list[ListedSlide]] = defaultdict(list)
+        self._failed: set[str] = set()
         for slide in slides:
-            if slide.facts.accession is not None and slide.facts.role == "patient" and slide.duplicate_of is None:
+            is_patients = slide.facts.role == "patient" and slide.duplicate_of is None and not slide.is_retired
+            if slide.facts.accession is not None and is_patients:
                 self._slides[slide.facts.accession].append(slide)
-        self._waiting = {case_id: {slide.slide_id for slide in of} for case_id, of in self._slides.items()}
+        waiting = {case_id: {slide.slide_id for slide in of} & set(in_work) for case_id, of in self._slides.items()}
+        self._waiting = {case_id: ids for case_id, ids in waiting.items() if ids}
         names = unique_slide_ids(list(self._slides), list(self._slides))
         self._folders = dict(zip(self._slides, (out / CASES_FOLDER / name for name in names), strict=True))
 
-    def settle(self, slide: ListedSlide) -> Path | None:
-        """Hear that a slide is done, or failed for good; the folder of its case where that is complete now."""
+    @property
+    def case_ids(self) -> list[str]:
+        """All cases that have a slide."""
+        return list(self._slides)
+
+    def settle(self, slide: ListedSlide, is_failed: bool) -> str | None:
+        """Hear that a slide is done, or failed for good; its case where none of its slides is in work any more."""
+        if is_failed:
+            self._failed.add(slide.slide_id)
         case_id = slide.facts.accession
         waiting = self._waiting.get(case_id) if case_id is not None else None
         if case_id is None or waiting is None:
@@ -56,24 +69,55 @@ class CaseBoard:
         if waiting:
             return None
         del self._waiting[case_id]
-        return self._stage(case_id)
+        return case_id
 
-    def _stage(self, case_id: str) -> Path:
-        """Stage a case into its folder, unless it is there with the same inputs."""
-        folder, slides = self._folders[case_id], self._slides[case_id]
-        recover(folder.parent, folder.name)
-        content = self._case(case_id, slides)
-        inputs = {"version": __version__, "case": content, "results": self._results(slides)}
-        if not (folder / FAILURE_FILE).exists() and _same(folder / _INPUTS, inputs):
-            return folder
+    def withdraw(self) -> list[str]:
+        """Take away the folders of cases that have no slide any more, as another accession is stated now."""
+        known = set(self._folders.values())
+        gone = [folder for folder in case_folders(self._out) if folder not in known and _is_ours(folder)]
+        for folder in gone:
+            shutil.rmtree(folder)
+        return [folder.name for folder in gone]
+
+    def is_staged(self, case_id: str) -> bool:
+        """Whether there is a folder of a case."""
+        return self._folders[case_id].is_dir()
+
+    def stage(self, case_id: str) -> Path:
+        """Stage a case into its folder, unless it is there with the same inputs.
+
+        Slides without a result are missing from it; then it is incomplete.
+
+        Raises
+        ------
+        OSError
+            If not even that it could not be staged can be written.
+        """
+        folder = self._folders[case_id]
         try:
-            staged = stage(content, results=self._out)
-        except Exception as error:  # a case that cannot be staged stops no other
-            write_failure(folder, case_id, case_id, failure_of(error, "stage", case_id))
-            return folder
-        with writing(folder, _NAMES) as new:
-            _write(new, staged, inputs)
+            recover(folder.parent, folder.name)
+            inputs = self._inputs(case_id)
+            if self._is_of(folder, inputs):
+                return folder
+            staged = stage(inputs["case"], results=self._out)
+            with writing(folder, _NAMES) as new:
+                _write(new, staged, inputs)
+        except Exception as error:  # a case that cannot be staged stops no other, and an older one counts no more
+            write_failure(folder, case_id, case_id, failure_of(error, "stage", folder))
         return folder
+
+    def is_current(self, case_id: str) -> bool:
+        """Whether the folder of a case holds what its slides say now, to the byte."""
+        return self._is_of(self._folders[case_id], self._inputs(case_id))
+
+    @staticmethod
+    def _is_of(folder: Path, inputs: Mapping[str, Any]) -> bool:
+        return not (folder / FAILURE_FILE).exists() and _same(folder / _INPUTS, inputs) and not check_sums(folder)
+
+    def _inputs(self, case_id: str) -> dict[str, Any]:
+        """All that decides what a case is staged as."""
+        slides = self._slides[case_id]
+        return {"version": __version__, "case": self._case(case_id, slides), "results": self._results(slides)}
 
     def _case(self, case_id: str, slides: Sequence[ListedSlide]) -> dict[str, Any]:
         """The case as a case file has it: the scans that count, by node; what belongs to no node is missing from it."""
@@ -107,7 +151,7 @@ class CaseBoard:
     def _finding(self, slide: ListedSlide) -> Mapping[str, Any] | None:
         """Of a slide's result; None where its last analysis failed, whatever else is there."""
         folder = self._out / slide.slide_id
-        if (folder / FAILURE_FILE).exists():
+        if slide.slide_id in self._failed or (folder / FAILURE_FILE).exists():
             return None
         try:
             finding: Mapping[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))["finding"]
@@ -119,6 +163,10 @@ class CaseBoard:
         """What the case was staged from, to the byte."""
         files = ("result.json", REVIEW_FILE, FAILURE_FILE)
         return {slide.slide_id: [_digest(self._out / slide.slide_id / name) for name in files] for slide in slides}
+
+
+def _is_ours(folder: Path) -> bool:
+    return (folder / _INPUTS).is_file() or (folder / FAILURE_FILE).is_file()
 
 
 def _same(path: Path, inputs: Mapping[str, Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, func, in
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
+from micromet_path.apps.archive.folders import archive_id
 from micromet_path.apps.archive.rows import CaseRows, SlideRows
 from micromet_path.apps.archive.schema import SCHEMA_VERSION, TABLES, VIEWS, metadata
 from micromet_path.errors import ConfigError, ResultError
@@ -22,7 +23,7 @@ DATABASE_FILE = "archive.sqlite"
 
 _Made = TypeVar("_Made")
 
-_VERSION, _FILLING = "schema_version", "is_being_filled"
+_VERSION, _FILLING, _ARCHIVE = "schema_version", "is_being_filled", "archive_id"
 
 _PATIENCE_SECONDS = 300.0  # a server is restarted within that, or it is no restart
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -106,6 +107,19 @@ class ArchiveDatabase:
 
         self._change(change)
 
+    def keep_cases(self, case_ids: Collection[str]) -> None:
+        """Take away every case but these."""
+        cases, nodes = TABLES["cases"], TABLES["nodes"]
+        kept = set(case_ids)
+
+        def change(connection: Connection) -> None:
+            for (case_id,) in connection.execute(select(cases.c.case_id)).all():
+                if case_id not in kept:
+                    for table in (nodes, cases):
+                        connection.execute(table.delete().where(table.c.case_id == case_id))
+
+        self._change(change)
+
     def mark_superseded(self, superseded: Mapping[str, str]) -> None:
         """Say of each slide which other scan of the same glass counts instead."""
         slides = TABLES["slides"]
@@ -173,13 +187,18 @@ class ArchiveDatabase:
 
     # -- what is beneath ---------------------------------------------------------------------------
 
-    def prepare(self) -> None:
+    def prepare(self, archive_id: str) -> None:
         """Make tables and views where there are none; `is_new` says afterwards that they are empty.
+
+        Parameters
+        ----------
+        archive_id : str
+            Of the archive that it is to hold, and no other.
 
         Raises
         ------
         ResultError
-            If a later version of the program made them.
+            If a later version of the program made them, another program did, or they hold another archive.
         """
 
         def change(connection: Connection) -> bool:
@@ -189,6 +208,12 @@ class ArchiveDatabase:
                     f"{self.name} was made by a later version of micromet_path (schema {found}, expected "
                     f"{SCHEMA_VERSION}); update the program"
                 )
+            if found is None and (others := set(inspect(connection).get_table_names()) & set(TABLES)):
+                raise ResultError(
+                    f"{self.name} has tables of another program ({', '.join(sorted(others))}); name one of its own"
+                )
+            if found is not None and _says(connection, _ARCHIVE) not in (None, archive_id):
+                raise ResultError(f"{self.name} holds another archive; one database holds one, so name another")
             if found == SCHEMA_VERSION:
                 return _says(connection, _FILLING) is not None
             for view in VIEWS:
@@ -199,9 +224,8 @@ class ArchiveDatabase:
             for view, asked in VIEWS.items():
                 connection.execute(text(f"CREATE VIEW {view} AS {asked}"))
             meta = TABLES["meta"]
-            connection.execute(
-                meta.insert(), [{"key": _VERSION, "value": str(SCHEMA_VERSION)}, {"key": _FILLING, "value": "yes"}]
-            )
+            facts = {_VERSION: str(SCHEMA_VERSION), _FILLING: "yes", _ARCHIVE: archive_id}
+            connection.execute(meta.insert(), [{"key": key, "value": value} for key, value in facts.items()])
             return True
 
         self.is_new = self._change(change)
@@ -257,14 +281,14 @@ def open_database(out: Path, url: str | None = None, patience: float = _PATIENCE
     ConfigError
         If the URL cannot be used.
     ResultError
-        If the database cannot be opened or written, or is of a later version.
+        If the database cannot be opened or written, or is of a later version, another program or another archive.
     """
     if url is None:
         out.mkdir(parents=True, exist_ok=True)
     engine = _engine(f"sqlite:///{(out / DATABASE_FILE).absolute()}" if url is None else url)
     database = ArchiveDatabase(engine, patience)
     database.is_first = True
-    database.prepare()
+    database.prepare(archive_id(out))
     database.is_first = False
     return database
 

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 from micromet_path.errors import ResultError
 from micromet_path.results.sums import FAILURE_FILE
 
-__all__ = ["CASES_FOLDER", "RESERVED_NAMES", "RUNS_FOLDER", "case_folders", "is_settled", "slide_folders"]
+__all__ = ["CASES_FOLDER", "RESERVED_NAMES", "RUNS_FOLDER", "archive_id", "case_folders", "is_settled", "slide_folders"]
 
 CASES_FOLDER, RUNS_FOLDER = "cases", "runs"
+_ID_FILE = "archive-id"
 RESERVED_NAMES = frozenset({CASES_FOLDER, RUNS_FOLDER})
 """Folders of an archive that are no slide's."""
+
+
+def archive_id(out: Path) -> str:
+    """What tells this archive from others, whatever it is called; made where there is none."""
+    path = out / RUNS_FOLDER / _ID_FILE
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(str(uuid4()))
+    except FileExistsError:
+        pass
+    return path.read_text(encoding="utf-8")
 
 
 def slide_folders(out: Path) -> Iterator[str]:

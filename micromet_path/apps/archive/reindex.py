@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from micromet_path.apps.archive.cases import CaseBoard
 from micromet_path.apps.archive.database import ArchiveDatabase
-from micromet_path.apps.archive.folders import case_folders, is_settled, slide_folders
-from micromet_path.apps.archive.rows import case_rows, listed_slides, run_row, slide_rows
+from micromet_path.apps.archive.listing import read_listing
+from micromet_path.apps.archive.rows import case_rows, run_row, slide_rows
 from micromet_path.apps.archive.runs import read_runs
 from micromet_path.apps.archive.superseding import ScanOfGlass, superseded_by
 
@@ -21,7 +21,7 @@ _One = TypeVar("_One")
 
 
 def reindex(out: Path, database: ArchiveDatabase, told: Callable[[int, int], object] | None = None) -> None:
-    """Make the database again from the folders of an archive; cases that shards completed are staged first.
+    """Make the database again from the folders of an archive; cases are staged first, by all that is there.
 
     Parameters
     ----------
@@ -30,22 +30,20 @@ def reindex(out: Path, database: ArchiveDatabase, told: Callable[[int, int], obj
     told : callable, optional
         Called with (slides done, slides in all).
     """
-    folders = list(slide_folders(out))
-    listed = listed_slides(read_runs(out), folders)
-    board = CaseBoard(out, listed.values())
-    for one in listed.values():
-        if is_settled(out, one.slide_id):
-            board.settle(one)
+    listed = read_listing(out)
+    board = CaseBoard(out, listed)
+    board.withdraw()
+    folders = [board.stage(case_id) for case_id in board.case_ids]
     with database.filled_anew():
         for run in read_runs(out):
             database.put_run(run_row(run))
         done = 0
-        for chunk in in_chunks(listed.values()):
+        for chunk in in_chunks(listed):
             database.put_slides(slide_rows(out, one) for one in chunk)
             done += len(chunk)
             if told is not None:
                 told(done, len(listed))
-        for folder in case_folders(out):
+        for folder in folders:
             database.put_case(case_rows(folder))
         refresh_superseded(database)
 

@@ -3,68 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from micromet_path.apps.archive.listing import ListedSlide
 from micromet_path.apps.archive.runs import RunRecord
 from micromet_path.errors import ResultError
 from micromet_path.parsing import short
-from micromet_path.results.failures import read_failure
-from micromet_path.results.manifest import SlideFacts, facts_of
+from micromet_path.results.encode import as_text
+from micromet_path.results.failures import Failure, read_failure
 from micromet_path.results.reviews import REVIEW_FILE
 from micromet_path.results.sums import FAILURE_FILE
 
-__all__ = ["CaseRows", "ListedSlide", "SlideRows", "case_rows", "listed_slides", "run_row", "slide_rows"]
+__all__ = ["CaseRows", "SlideRows", "case_rows", "run_row", "slide_rows"]
 
 _FACTS = (
     "accession", "part", "block", "level", "node_id", "stain", "clone", "chromogen", "stain_run", "control_result",
     "scanner", "scan_time", "rescan_of",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class ListedSlide:
-    """A slide as a run's list has it.
-
-    Parameters
-    ----------
-    slide_id : str
-    name : str
-        Of the file, without its folder.
-    facts : SlideFacts
-    duplicate_of : str or None
-    """
-
-    slide_id: str
-    name: str
-    facts: SlideFacts = field(default_factory=SlideFacts)
-    duplicate_of: str | None = None
-
-    def entry(self, path: Path) -> dict[str, Any]:
-        """The line of a run's record, from which `of_entry` makes the same again."""
-        return {
-            "slide_id": self.slide_id,
-            "path": str(path),
-            "duplicate_of": self.duplicate_of,
-            "facts": self.facts.stated(),
-        }
-
-    @classmethod
-    def of_entry(cls, entry: Mapping[str, Any]) -> ListedSlide:
-        """From the line of a run's record."""
-        facts = facts_of(entry["facts"], f"slide {entry['slide_id']}")
-        return cls(entry["slide_id"], Path(entry["path"]).name, facts, entry["duplicate_of"])
-
-
-def listed_slides(runs: Iterable[RunRecord], folders: Iterable[str]) -> dict[str, ListedSlide]:
-    """Every slide that a run listed, as the last one did that did; then folders that none lists."""
-    listed: dict[str, ListedSlide] = {}
-    for run in runs:
-        for entry in run.slides:
-            listed[entry["slide_id"]] = ListedSlide.of_entry(entry)
-    return {**listed, **{name: ListedSlide(name, name) for name in folders if name not in listed}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +34,20 @@ class SlideRows:
     failure: dict[str, Any] | None
 
 
-def slide_rows(out: Path, listed: ListedSlide) -> SlideRows:
+def slide_rows(out: Path, listed: ListedSlide, failure: Failure | None = None) -> SlideRows:
     """Rows of a slide, from its folder.
 
     Parameters
     ----------
     out : Path
     listed : ListedSlide
+    failure : Failure or None
+        Of a slide that failed and whose folder could not be told.
     """
     facts, folder = listed.facts, out / listed.slide_id
-    row: dict[str, Any] = {name: getattr(facts, name) for name in _FACTS}
     pieces = facts.pieces
-    row |= {
+    row: dict[str, Any] = {
+        **{name: getattr(facts, name) for name in _FACTS},
         "slide_id": listed.slide_id,
         "name": listed.name,
         "duplicate_of": listed.duplicate_of,
@@ -96,28 +56,42 @@ def slide_rows(out: Path, listed: ListedSlide) -> SlideRows:
         "scan_week": facts.scan_week,
         "reviewed": (folder / REVIEW_FILE).is_file(),
     }
-    if listed.duplicate_of is not None:
-        return SlideRows({**row, "state": "duplicate"}, [], None)
-    failure = read_failure(folder)
-    if failure is not None:
+    clusters: list[dict[str, Any]] = []
+    failed: dict[str, Any] | None = None
+    if listed.is_retired:
+        row |= {"state": "retired"}
+    elif listed.duplicate_of is not None:
+        row |= {"state": "duplicate"}
+    elif facts.role == "exclude":
+        row |= {"state": "excluded"}
+    elif (failure := failure or read_failure(folder)) is not None:
         known = {"fingerprint": failure.fingerprint, "config_fingerprint": failure.config_fingerprint}
         told = {name: getattr(failure, name) for name in ("kind", "phase", "line", "trace", "attempts")}
-        return SlideRows({**row, **known, "state": "failed"}, [], {"slide_id": listed.slide_id, **told})
-    if facts.role == "exclude":
-        return SlideRows({**row, "state": "excluded"}, [], None)
-    result = _result(folder)
-    if result is None:
-        return SlideRows({**row, "state": "pending"}, [], None)
-    clusters = [_cluster(listed.slide_id, cluster) for cluster in result["clusters"]]
-    return SlideRows({**row, **_found(result), "state": "done"}, clusters, None)
+        row |= {**known, "state": "failed"}
+        failed = {"slide_id": listed.slide_id, **told}
+    elif (found := _result(folder)) is None:
+        row |= {"state": "pending"}
+    else:
+        columns, clusters = found
+        row |= {**columns, "state": "done"}
+        clusters = [{"slide_id": listed.slide_id, **cluster} for cluster in clusters]
+    return SlideRows(_storable(row), clusters, None if failed is None else _storable(failed))
 
 
-def _result(folder: Path) -> dict[str, Any] | None:
+def _storable(row: dict[str, Any]) -> dict[str, Any]:
+    """Texts that every database takes: file names may hold bytes that are no characters, cells may hold a zero."""
+    return {
+        name: as_text(value).replace("\0", "\\0") if isinstance(value, str) else value for name, value in row.items()
+    }
+
+
+def _result(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
+    """Columns and clusters of a stored result; None where there is none, or it is none of ours."""
     try:
         content: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return _found(content), [_cluster(cluster) for cluster in content["clusters"]]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
-    return content
 
 
 def _found(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,12 +128,11 @@ def _found(result: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _cluster(slide_id: str, cluster: Mapping[str, Any]) -> dict[str, Any]:
+def _cluster(cluster: Mapping[str, Any]) -> dict[str, Any]:
     low, high = cluster["diameter_interval_um"]
     x, y = cluster["centroid_px0"]
     cells = cluster["estimated_cells"]
     return {
-        "slide_id": slide_id,
         "cluster_id": cluster["id"],
         **{
             name: cluster[name]

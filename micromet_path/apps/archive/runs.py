@@ -47,7 +47,7 @@ class RunRecord:
     counts : mapping of str to int
         ``listed`` = ``done`` + ``reused`` + ``failed`` + ``skipped`` once the run is finished.
     slides : sequence of mapping
-        Every slide of the list: ``slide_id``, ``path``, what is known of it, and what came of it.
+        Every slide of the list, that of all shards: ``slide_id``, ``path``, what is known of it, and what came of it.
     """
 
     number: int
@@ -95,16 +95,19 @@ def begin_run(out: Path, record: RunRecord) -> RunRecord:
 
 
 def write_run(out: Path, record: RunRecord) -> None:
-    """Write a record in place of the one before, whole or not at all; one line a slide."""
+    """Write a record in place of the one before, whole or not at all; one line a slide.
+
+    ASCII, so that names whose bytes are no characters come back as they are.
+    """
     content = {"schema": _SCHEMA, **asdict(record)}
     slides = content.pop("slides")
     path = out / RUNS_FOLDER / f"{record.number:04d}.json"
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with aside.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(f"{json.dumps(content, ensure_ascii=False)[:-1]},\n")
+            file.write(f"{json.dumps(content)[:-1]},\n")
             file.write('"slides": [\n')
-            file.write(",\n".join(json.dumps(slide, ensure_ascii=False) for slide in slides))
+            file.write(",\n".join(json.dumps(slide) for slide in slides))
             file.write("\n]}\n")
             file.flush()
             os.fsync(file.fileno())

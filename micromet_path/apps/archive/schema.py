@@ -36,7 +36,7 @@ _slides = Table(
     metadata,
     Column("slide_id", String, primary_key=True),
     Column("name", String, nullable=False),
-    Column("state", String, nullable=False, comment="done, failed, pending, duplicate, excluded"),
+    Column("state", String, nullable=False, comment="done, failed, pending, duplicate, excluded, retired"),
     Column("duplicate_of", String),
     Column("superseded_by", String, comment="a newer scan of the same glass counts instead"),
     # what the laboratory knows
@@ -164,7 +164,8 @@ VIEWS = {
                SUM(CASE WHEN category = 'itc' THEN 1 ELSE 0 END) AS n_itc,
                SUM(CASE WHEN category = 'micrometastasis' THEN 1 ELSE 0 END) AS n_micrometastasis,
                SUM(CASE WHEN category = 'macrometastasis' THEN 1 ELSE 0 END) AS n_macrometastasis
-        FROM slides WHERE {_COUNTS} GROUP BY scan_week ORDER BY scan_week""",
+        FROM slides WHERE {_COUNTS} GROUP BY scan_week
+        ORDER BY scan_week IS NULL, scan_week""",
     "control_chart": """
         SELECT stain_run, clone, scanner, COUNT(*) AS n_slides, MIN(scan_time) AS first_scan,
                AVG(chromogen_strength_od) AS chromogen_strength_od,
@@ -174,6 +175,7 @@ VIEWS = {
                SUM(CASE WHEN category = 'not_assessable' THEN 1 ELSE 0 END) AS n_not_assessable,
                MAX(CASE WHEN control_result = 'failed' THEN 1 ELSE 0 END) AS control_failed
         FROM slides WHERE state = 'done' GROUP BY stain_run, clone, scanner
-        ORDER BY first_scan, stain_run, clone, scanner""",
+        ORDER BY MIN(scan_time) IS NULL, MIN(scan_time),
+                 COALESCE(stain_run, ''), COALESCE(clone, ''), COALESCE(scanner, '')""",
 }
 """Standing questions: what to look at, what to scan again, how the stain keeps."""

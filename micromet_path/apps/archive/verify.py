@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from micromet_path.apps.archive.cases import CaseBoard
 from micromet_path.apps.archive.database import ArchiveDatabase
 from micromet_path.apps.archive.folders import case_folders, slide_folders
-from micromet_path.apps.archive.rows import case_rows, listed_slides, run_row, slide_rows
+from micromet_path.apps.archive.listing import read_listing
+from micromet_path.apps.archive.rows import case_rows, run_row, slide_rows
 from micromet_path.apps.archive.runs import read_runs
 from micromet_path.apps.archive.schema import TABLES
 from micromet_path.results.folders import leftovers
@@ -45,13 +47,19 @@ def verify(
             yield from (f"{folder.relative_to(out).as_posix()}: {problem}" for problem in check_sums(folder))
         if told is not None:
             told(done, len(folders) + len(cases))
+    board = CaseBoard(out, read_listing(out))
+    for case_id in board.case_ids:
+        if not board.is_staged(case_id):
+            yield f"case {case_id} is not staged; {_ADVICE}"
+        elif not board.is_current(case_id):
+            yield f"case {case_id} is not what its slides say now, or cannot be staged; {_ADVICE}"
     if database is not None:
-        yield from _database(out, database, folders, cases)
+        yield from _database(out, database, cases)
 
 
-def _database(out: Path, database: ArchiveDatabase, folders: list[str], cases: list[Path]) -> Iterator[str]:
+def _database(out: Path, database: ArchiveDatabase, cases: list[Path]) -> Iterator[str]:
     """Rows that are missing, or say something else than the folders; superseded is what other rows make of them."""
-    listed = listed_slides(read_runs(out), folders)
+    listed = {one.slide_id: one for one in read_listing(out)}
     expected: dict[str, dict[object, dict[str, object]]] = {
         "slides": {},
         "failures": {},

@@ -6,7 +6,7 @@ import heapq
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,13 +15,16 @@ from pathlib import Path
 
 from micromet_path.apps.archive.cases import CaseBoard
 from micromet_path.apps.archive.database import ArchiveDatabase
-from micromet_path.apps.archive.reindex import in_chunks
-from micromet_path.apps.archive.rows import ListedSlide, case_rows, slide_rows
+from micromet_path.apps.archive.listing import ListedSlide
+from micromet_path.apps.archive.reindex import in_chunks, reindex
+from micromet_path.apps.archive.rows import case_rows, run_row, slide_rows
+from micromet_path.apps.archive.runs import RunRecord
 from micromet_path.apps.batch.engines import Engine
 from micromet_path.apps.batch.job import Job, Outcome
 from micromet_path.apps.batch.limits import read_note
 from micromet_path.apps.batch.plan import PlannedSlide
-from micromet_path.errors import MicrometError
+from micromet_path.errors import MicrometError, ResultError
+from micromet_path.results.encode import as_text
 from micromet_path.results.failures import Failure, failure_of, write_failure
 
 __all__ = ["Collector", "Settled", "Tally"]
@@ -106,13 +109,36 @@ class Collector:
         self._later: list[tuple[float, int, PlannedSlide, Job]] = []
         self._order = count()
         self.is_database_behind = False
+        self.n_cases_failed = 0
         self.tally = Tally(0)
 
-    def announce(self, slides: Sequence[PlannedSlide]) -> None:
-        """Write what is known of all slides before the first is looked at."""
-        for chunk in in_chunks(map(listed_of, slides)):
+    @property
+    def has_board(self) -> bool:
+        """Whether cases are staged."""
+        return self._board is not None
+
+    def begin(self, record: RunRecord) -> None:
+        """Fill a database that is new, or was left half-filled, and write that a run begins."""
+
+        def write(database: ArchiveDatabase) -> None:
+            if database.is_new:
+                reindex(self._out, database)
+            database.put_run(run_row(record))
+
+        self._in_database(write)
+
+    def announce(self, listed: Sequence[ListedSlide]) -> None:
+        """Write what is known of slides before the first is looked at, and of cases that are described otherwise."""
+        for chunk in in_chunks(listed):
             rows = [slide_rows(self._out, one) for one in chunk]
             self._in_database(partial(ArchiveDatabase.put_slides, rows=rows))
+        if self._board is None:
+            return
+        for name in self._board.withdraw():
+            self._complain(f"case {name} has no slide any more and is withdrawn")
+        self._in_database(partial(ArchiveDatabase.keep_cases, case_ids=self._board.case_ids))
+        for case_id in filter(self._board.is_staged, self._board.case_ids):
+            self._stage(case_id)
 
     def run(self, slides: Sequence[PlannedSlide]) -> Tally:
         """Do every slide of a list."""
@@ -131,7 +157,7 @@ class Collector:
                 self.tally.counts["skipped"] += 1
                 continue
             if slide.problem is not None:
-                outcome = Outcome(slide.slide_id, "failed", failure=Failure(slide.problem, "input", "plan"))
+                outcome = Outcome(slide.slide_id, "failed", failure=Failure(as_text(slide.problem), "input", "plan"))
                 self._record(Settled(slide, outcome))
                 continue
             yield slide, self._job_of(slide)
@@ -167,7 +193,10 @@ class Collector:
 
     def _judged(self, slide: PlannedSlide, job: Job, future: Future[Outcome]) -> Settled | None:
         """What a job came to; None where it is tried again."""
-        error = future.exception()
+        try:
+            error = future.exception()
+        except CancelledError as gone:
+            raise ResultError("the scheduler of the cluster went away; start it and the batch again") from gone
         if error is not None:
             return self._after_death(slide, job, error)
         outcome = future.result()
@@ -186,10 +215,8 @@ class Collector:
             return None
         with suppress(OSError):
             job.note.unlink()
-        if deaths is None:
-            failure = failure_of(error, "start", job.path.name)
-        else:
-            failure = deaths.failure(job.path.name, job.limits)
+        name = as_text(job.path.name)
+        failure = failure_of(error, "start", job.path) if deaths is None else deaths.failure(name, job.limits)
         return Settled(slide, Outcome(slide.slide_id, "failed", failure=replace(failure, attempts=job.attempt)))
 
     def _try_again(self, slide: PlannedSlide, job: Job, pause: float) -> None:
@@ -198,29 +225,35 @@ class Collector:
 
     def _record(self, settled: Settled) -> None:
         """Write what became of a slide, and of its case where that was the last."""
-        slide, failure = settled.slide, settled.outcome.failure
-        if failure is not None and settled.outcome.state == "failed":
+        slide, outcome = settled.slide, settled.outcome
+        listed, failure = listed_of(slide), outcome.failure
+        if failure is not None and outcome.state == "failed":
             try:
                 write_failure(self._out / slide.slide_id, slide.slide_id, slide.path.name, failure)
             except OSError as error:
                 self._complain(f"{slide.slide_id}: that it failed cannot be written: {error.strerror or error}")
         self.tally.add(settled)
-        self._in_database(lambda database: database.put_slides([slide_rows(self._out, listed_of(slide))]))
-        self._stage(slide)
+        self._in_database(lambda database: database.put_slides([slide_rows(self._out, listed, failure)]))
+        case_id = None if self._board is None else self._board.settle(listed, failure is not None)
+        if case_id is not None:
+            self._stage(case_id)
         self._heard(settled)
 
-    def _stage(self, slide: PlannedSlide) -> None:
+    def _stage(self, case_id: str) -> None:
+        """Stage a case; one that cannot be staged is told, and stops nothing."""
         if self._board is None:
             return
         try:
-            folder = self._board.settle(listed_of(slide))
+            rows = case_rows(self._board.stage(case_id))
         except (MicrometError, OSError) as error:
-            self._complain(
-                f"case {slide.facts.accession}: cannot be written: {getattr(error, 'strerror', None) or error}"
-            )
+            self.n_cases_failed += 1
+            why = getattr(error, "strerror", None) or error
+            self._complain(f"case {case_id} cannot be written: {why}; what is there of it counts no more")
             return
-        if folder is not None:
-            self._in_database(lambda database: database.put_case(case_rows(folder)))
+        if rows.case["status"] == "failed":
+            self.n_cases_failed += 1
+            self._complain(f"case {case_id} cannot be staged: {rows.case['problem']}")
+        self._in_database(lambda database: database.put_case(rows))
 
     def _in_database(self, write: Callable[[ArchiveDatabase], object]) -> None:
         """Write to the database; where that fails the folders still hold everything, and one line says so."""
@@ -228,7 +261,7 @@ class Collector:
             return
         try:
             write(self._database)
-        except MicrometError as error:
+        except (MicrometError, OSError) as error:
             self.is_database_behind = True
             self._complain(f"{error}; the run goes on without it, and `micromet archive reindex` makes it again")
 

@@ -13,6 +13,7 @@ from micromet_path.config import Config
 from micromet_path.errors import MicrometError
 from micromet_path.geometry import PixelSpacing
 from micromet_path.pipeline import StepDone
+from micromet_path.results.encode import as_text
 from micromet_path.results.failures import Failure, failure_of, read_failure
 from micromet_path.results.store import recover
 from micromet_path.slides import slide_fingerprint
@@ -92,15 +93,15 @@ def run_job(job: Job) -> Outcome:
     deaths = read_note(job.note)
     if deaths is not None and len(deaths.processes) >= _MOST_DEATHS:
         job.note.unlink(missing_ok=True)
-        return Outcome(job.slide_id, "failed", failure=deaths.failure(job.path.name, job.limits))
+        return Outcome(job.slide_id, "failed", failure=deaths.failure(as_text(job.path.name), job.limits))
     try:
         note = Note(job.note)
     except OSError as error:
-        return Outcome(job.slide_id, "failed", failure=failure_of(error, "start", job.path.name))
+        return Outcome(job.slide_id, "failed", failure=failure_of(error, "start", job.path))
     try:
         outcome = _held(job, note)
     except Exception as error:  # of the holding itself
-        outcome = Outcome(job.slide_id, "failed", failure=failure_of(error, note.phase, job.path.name))
+        outcome = Outcome(job.slide_id, "failed", failure=failure_of(error, note.phase, job.path))
     finally:
         note.close()
     return replace(outcome, seconds=time.monotonic() - begin)
@@ -111,12 +112,13 @@ def _held(job: Job, note: Note) -> Outcome:
         try:
             return _done(job, note)
         except Exception as error:
-            return _failed(job, failure_of(error, note.phase, job.path.name))
+            return _failed(job, failure_of(error, note.phase, job.path))
 
 
 def _failed(job: Job, failure: Failure) -> Outcome:
     """The failure with what it is the failure of, where that can be told."""
-    failure = replace(failure, attempts=job.attempt)
+    limit = float(job.limits.memory_mib) if failure.kind == "memory" else None
+    failure = replace(failure, attempts=job.attempt, limit=limit)
     try:
         fingerprint = slide_fingerprint(job.path, full=job.hash_all)
     except (MicrometError, OSError, MemoryError):
@@ -129,15 +131,13 @@ def _done(job: Job, note: Note) -> Outcome:
     note.reach("identify")
     folder = job.out / job.slide_id
     recover(job.out, job.slide_id)
-    fingerprint: str | None = None
-    if folder.is_dir():
-        fingerprint = slide_fingerprint(job.path, full=job.hash_all)
-        if is_current(folder, job.path, job.config, job.options()):
-            return Outcome(job.slide_id, "reused", fingerprint)
-        before = read_failure(folder)
-        key = settings_key(job.config, job.options())
-        if before is not None and before.is_final_for(fingerprint, key) and not job.retry_failed:
-            return Outcome(job.slide_id, "failed_before", fingerprint, failure=before)
+    fingerprint, key = slide_fingerprint(job.path, full=job.hash_all), settings_key(job.config, job.options())
+    note.identify(fingerprint, key)
+    if is_current(folder, job.path, job.config, job.options()):
+        return Outcome(job.slide_id, "reused", fingerprint)
+    before = read_failure(folder)
+    if before is not None and not job.retry_failed and before.is_final_for(fingerprint, key, job.limits.by_kind):
+        return Outcome(job.slide_id, "failed_before", fingerprint, failure=before)
     note.reach("open")
     options = job.options(lambda step: note.reach(_PHASE_AFTER[step]))
     result = analyze_into(job.out, job.path, job.config, options, job.slide_id)

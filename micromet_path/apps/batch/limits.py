@@ -18,7 +18,8 @@ from micromet_path.results.failures import Failure, without_folders
 
 __all__ = ["Limits", "Note", "held", "read_note"]
 
-_PID, _PHASE = "process ", "phase "
+_PID, _PHASE, _SLIDE, _SETTINGS = "process ", "phase ", "slide ", "settings "
+_STARTS = (_PID, _PHASE, _SLIDE, _SETTINGS)
 _HUNG = "Timeout ("
 _TRACE_LINES = 40
 
@@ -36,6 +37,11 @@ class Limits:
 
     seconds: float = 3600.0
     memory_mib: int = 4096
+
+    @property
+    def by_kind(self) -> dict[str, float]:
+        """By the kind of failure that reaching one is."""
+        return {"time": self.seconds, "memory": float(self.memory_mib)}
 
 
 class Note:
@@ -57,6 +63,11 @@ class Note:
         """Note that a phase begins."""
         self.phase = phase
         self._write(f"{_PHASE}{phase}")
+
+    def identify(self, fingerprint: str, settings: str) -> None:
+        """Note what is analysed, and with which settings."""
+        self._write(f"{_SLIDE}{fingerprint}")
+        self._write(f"{_SETTINGS}{settings}")
 
     def fileno(self) -> int:
         """For the system's own hand."""
@@ -118,6 +129,8 @@ class Deaths:
     processes: tuple[int, ...] = ()
     phase: str = "start"
     trace: str = ""
+    fingerprint: str | None = None
+    config_fingerprint: str | None = None
 
     @property
     def is_out_of_time(self) -> bool:
@@ -128,13 +141,17 @@ class Deaths:
         """What to say of the slide."""
         if self.is_out_of_time:
             line = f"{name}: took longer than {limits.seconds:g} s; raise --time-limit or leave the slide out"
-            return Failure(line, "time", self.phase, self.trace)
+            return Failure(line, "time", self.phase, self.trace, *self._of_what, limit=limits.seconds)
         fault = next((line for line in self.trace.splitlines() if "error" in line.lower()), "killed from outside")
         line = (
             f"{name}: the process ended while it analysed this slide ({fault}); the file may be damaged so that a "
             "decoder fails, or the machine was short of memory"
         )
-        return Failure(line, "crash", self.phase, self.trace)
+        return Failure(line, "crash", self.phase, self.trace, *self._of_what)
+
+    @property
+    def _of_what(self) -> tuple[str | None, str | None]:
+        return self.fingerprint, self.config_fingerprint
 
 
 def read_note(path: Path) -> Deaths | None:
@@ -143,8 +160,13 @@ def read_note(path: Path) -> Deaths | None:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None
-    processes = [int(line[len(_PID) :]) for line in lines if line.startswith(_PID) and line[len(_PID) :].isdigit()]
-    phases = [line[len(_PHASE) :] for line in lines if line.startswith(_PHASE)]
+    told = {start: [line[len(start) :] for line in lines if line.startswith(start)] for start in _STARTS}
     last = max((index for index, line in enumerate(lines) if line.startswith(_PID)), default=0)
-    trace = [line for line in lines[last + 1 :] if not line.startswith(_PHASE)][:_TRACE_LINES]
-    return Deaths(tuple(processes), phases[-1] if phases else "start", without_folders("\n".join(trace).strip()))
+    trace = [line for line in lines[last + 1 :] if not line.startswith(_STARTS)][:_TRACE_LINES]
+    return Deaths(
+        tuple(int(number) for number in told[_PID] if number.isdigit()),
+        told[_PHASE][-1] if told[_PHASE] else "start",
+        without_folders("\n".join(trace).strip()),
+        told[_SLIDE][-1] if told[_SLIDE] else None,
+        told[_SETTINGS][-1] if told[_SETTINGS] else None,
+    )

@@ -23,6 +23,7 @@ HIDDEN = ".batch"
 """Folder in the results for what only a run itself needs."""
 
 _WHOLE = "whole"
+_WAIT_SECONDS = 3.0
 
 
 @contextmanager
@@ -61,7 +62,7 @@ def _take(stack: ExitStack, folder: Path, name: str, out: Path, is_to_stay: bool
         return
     lock = FileLock(path)
     try:
-        stack.enter_context(lock.acquire(timeout=0))
+        stack.enter_context(lock.acquire(timeout=_WAIT_SECONDS))  # others look at it for a moment
     except Timeout as error:
         raise ResultError(
             f"{out} is in use: {_holder(folder / f'{name}.holder')} runs a batch on it; wait until it ends, or name "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -23,9 +24,6 @@ from micromet_path.results.manifest import ManifestRow, SlideFacts, facts_of, fa
 from micromet_path.slides import slide_fingerprint
 
 __all__ = ["Plan", "PlannedSlide", "make_plan"]
-
-
-_KEPT_OF_FAILED = frozenset({"accession", "part", "block", "level", "node_id", "stain_run"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +61,15 @@ class Plan:
     ----------
     slides : tuple of PlannedSlide
     warnings : tuple of str
+    is_whole : bool
+        Whether every folder could be read: otherwise there may be slides that nobody knows of.
     control_of_run : mapping of str to str
         ``"failed"`` where any control of the stain run failed, ``"passed"`` where one is stated and none failed.
     """
 
     slides: tuple[PlannedSlide, ...]
     warnings: tuple[str, ...] = ()
+    is_whole: bool = True
     control_of_run: Mapping[str, str] = field(default_factory=dict)
 
     def config_for(self, slide: PlannedSlide, config: Config) -> Config:
@@ -121,9 +122,12 @@ def make_plan(
         If there is nothing to do, or the manifest cannot be used.
     """
     rows = [] if manifest is None else read_manifest(manifest)
-    found = find_slides(archives, out, told)
+    unread: list[str] = []
+    found = find_slides(archives, out, unread.append)
+    for line in unread:
+        told(line)
     given = _Matching(found, rows, manifest.parent if manifest is not None else Path()).entries()
-    named = [_with_name(entry, config.naming.pattern) for entry in given]
+    named = [known for entry in given for known in _with_name(entry, config.naming.pattern)]
     first_of, conflicts = _duplicates(named)
     entries = [_with_problem(entry, conflicts.get(number)) for number, entry in enumerate(named)]
     slides = _identified(entries, first_of, config.naming.pattern)
@@ -131,7 +135,7 @@ def make_plan(
         f"{slides[one].path} is the same slide as {slides[of].path}; it is done once" for one, of in first_of.items()
     ]
     slides, unknown = _resolved_rescans(slides)
-    return Plan(tuple(slides), (*warnings, *unknown), _controls(slides))
+    return Plan(tuple(slides), (*warnings, *unknown), not unread, _controls(slides))
 
 
 class _Matching:
@@ -160,7 +164,7 @@ class _Matching:
                 continue
             line = f"line {row.line} of the manifest may mean any of {len(paths)} files named {short_name(row.slide)}"
             mentioned |= dict.fromkeys(paths, f"{line}; write the path")
-            unclear.append(_Entry(self._home / row.slide, row.facts, mentioned[paths[0]], row.line))
+            unclear.append(_Entry(paths[0], row.facts, mentioned[paths[0]], row.line))
         everything = dict.fromkeys([*self._found, *rows_of])
         entries = [entry for path in everything for entry in self._of(path, rows_of.get(path, []), mentioned.get(path))]
         return [*entries, *unclear]
@@ -171,7 +175,7 @@ class _Matching:
         if known is not None:
             return [known]
         named = self._by_name.get(row.slide, [])
-        return named if named and not path.exists() else [path]
+        return named if named and not _is_there(path) else [path]
 
     @staticmethod
     def _of(path: Path, rows: Sequence[ManifestRow], problem: str | None) -> list[_Entry]:
@@ -189,25 +193,37 @@ def _place(path: Path) -> str:
     return str(path.absolute())
 
 
-def _with_name(entry: _Entry, pattern: str | None) -> _Entry:
-    """What the name says beside what the manifest does; where they differ nobody knows which is right."""
-    if entry.problem is not None:
-        return entry
+def _is_there(path: Path) -> bool:
+    """Whether there is such a path; a name that no disk takes is the name of nothing."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _with_name(entry: _Entry, pattern: str | None) -> list[_Entry]:
+    """What the name says beside what the manifest does; where they differ nobody knows which is right.
+
+    Of two accessions both cases wait for the slide.
+    """
     said = dict(facts_of_name(entry.path.name, pattern) or {})
     said.pop("slide_id", None)
+    known = entry._replace(values={**said, **entry.values})
     for name, value in said.items():
         stated = entry.values.get(name, value)
         if stated != value:
-            problem = (
-                f"{entry.path.name}: {name} is {short_name(value)} by its name and {short_name(stated)} in the manifest"
-            )
-            return _with_problem(entry, f"{problem}; correct one of them")
-    values = {**said, **entry.values}
-    try:
-        facts_of(values, entry.path.name)
-    except ConfigError as error:
-        return _with_problem(entry, str(error))
-    return entry._replace(values=values)
+            what = f"{name} is {short_name(value)} by its name and {short_name(stated)} in the manifest"
+            known = _with_problem(known, f"{entry.path.name}: {what}; correct one of them")
+    if known.problem is None:
+        try:
+            facts_of(known.values, entry.path.name)
+        except ConfigError as error:
+            known = _with_problem(known, str(error))
+    is_claimed_twice = known.problem is not None and said.get("accession", "") not in (
+        "",
+        known.values.get("accession", ""),
+    )
+    return [known, known._replace(values={**known.values, **said}, line=None)] if is_claimed_twice else [known]
 
 
 def _with_problem(entry: _Entry, problem: str | None) -> _Entry:
@@ -215,14 +231,15 @@ def _with_problem(entry: _Entry, problem: str | None) -> _Entry:
 
 
 def _facts(entry: _Entry) -> SlideFacts:
-    """What is known of a slide; of one that fails whose it is, so that its case waits for it."""
+    """What is known of a slide; of one that fails each fact that can be used, so that its case waits for it."""
     if entry.problem is None:
         return facts_of(entry.values, entry.path.name)
-    known = {name: value for name, value in entry.values.items() if name in _KEPT_OF_FAILED}
-    try:
-        return facts_of(known, entry.path.name)
-    except ConfigError:
-        return SlideFacts()
+    known = {}
+    for name, value in entry.values.items():
+        with suppress(ConfigError):
+            facts_of({name: value}, entry.path.name)
+            known[name] = value
+    return facts_of(known, entry.path.name)
 
 
 def _duplicates(entries: Sequence[_Entry]) -> tuple[dict[int, int], dict[int, str]]:
@@ -232,12 +249,9 @@ def _duplicates(entries: Sequence[_Entry]) -> tuple[dict[int, int], dict[int, st
     """
     by_size: dict[int, list[int]] = defaultdict(list)
     for number, entry in enumerate(entries):
-        if entry.problem is not None:
-            continue
-        if entry.path.is_dir():
-            by_size[-1].append(number)
-        elif entry.path.is_file():
-            by_size[entry.path.stat().st_size].append(number)
+        size = None if entry.problem is not None else _size_of(entry.path)
+        if size is not None:
+            by_size[size].append(number)
     by_content: dict[str, list[int]] = defaultdict(list)
     for number in (number for numbers in by_size.values() if len(numbers) > 1 for number in numbers):
         try:
@@ -256,6 +270,14 @@ def _duplicates(entries: Sequence[_Entry]) -> tuple[dict[int, int], dict[int, st
             known = next((number for number in numbers if entries[number].values), numbers[0])
             first_of |= {number: known for number in numbers if number != known}
     return first_of, conflicts
+
+
+def _size_of(path: Path) -> int | None:
+    """Bytes of a file, -1 for a folder; None where it cannot be told, or is neither."""
+    try:
+        return -1 if path.is_dir() else path.stat().st_size if path.is_file() else None
+    except (OSError, ValueError):
+        return None
 
 
 def _key(values: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -297,19 +319,32 @@ def _resolved_rescans(slides: Sequence[PlannedSlide]) -> tuple[list[PlannedSlide
         for name in (slide.slide_id, slide.path.name, slide.path.stem):
             by_name[name].add(slide.duplicate_of or slide.slide_id)
     resolved, warnings = [], []
+    by_id = {slide.slide_id: slide for slide in slides}
     for slide in slides:
         of = slide.facts.rescan_of
-        if of is not None:
-            meant = by_name.get(Path(of).name, set()) - {slide.slide_id}
-            if len(meant) != 1:
-                why = "is not in this archive" if not meant else "may mean several slides"
-                warnings.append(
-                    f"{slide.path.name} is a re-scan of {short_name(of)}, which {why}; nothing is superseded"
-                )
-            facts = replace(slide.facts, rescan_of=next(iter(meant)) if len(meant) == 1 else None)
-            slide = replace(slide, facts=facts)
-        resolved.append(slide)
+        if of is None:
+            resolved.append(slide)
+            continue
+        meant = by_name.get(Path(of).name, set()) - {slide.slide_id}
+        first = by_id[next(iter(meant))] if len(meant) == 1 else None
+        if first is None:
+            why = "is not in this archive" if not meant else "may mean several slides"
+            warnings.append(f"{slide.path.name} is a re-scan of {short_name(of)}, which {why}; nothing is superseded")
+        elif unlike := _unlike(slide.facts, first.facts):
+            line = f"{slide.path.name} is stated to be a re-scan of {first.path.name}, which is of another {unlike}"
+            slide = replace(slide, problem=slide.problem or f"{line}; correct the manifest")
+            first = None
+        known = replace(slide.facts, rescan_of=None if first is None else first.slide_id)
+        resolved.append(replace(slide, facts=known))
     return resolved, warnings
+
+
+def _unlike(one: SlideFacts, other: SlideFacts) -> str | None:
+    """A fact in which two scans of the same glass cannot differ."""
+    for name in ("accession", "part", "block", "level", "node_id"):
+        if None not in (both := (getattr(one, name), getattr(other, name))) and both[0] != both[1]:
+            return name.removesuffix("_id")
+    return "accession" if one.accession != other.accession else None
 
 
 def _controls(slides: Iterable[PlannedSlide]) -> dict[str, str]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from micromet_path.apps.archive.cases import CaseBoard
 from micromet_path.apps.archive.database import ArchiveDatabase, open_database
-from micromet_path.apps.archive.reindex import refresh_superseded, reindex
+from micromet_path.apps.archive.folders import is_settled
+from micromet_path.apps.archive.listing import ListedSlide, read_listing
+from micromet_path.apps.archive.reindex import refresh_superseded
 from micromet_path.apps.archive.rows import run_row
 from micromet_path.apps.archive.runs import RunRecord, begin_run, now, versions, write_run
 from micromet_path.apps.archive.summary import write_summary
@@ -70,12 +73,15 @@ class BatchResult:
     tally : Tally
     record : RunRecord
     is_database_behind : bool
+    are_cases_whole : bool
+        Whether every case that was to be staged was.
     summary : Path or None
     """
 
     tally: Tally
     record: RunRecord
     is_database_behind: bool
+    are_cases_whole: bool
     summary: Path | None
 
 
@@ -104,26 +110,35 @@ def run_batch(
     with _locked(request):
         _tidy(request.out)
         if request.shard is None:  # shards leave each other alone
-            shutil.rmtree(request.out / HIDDEN / "notes", ignore_errors=True)
+            shutil.rmtree(_notes(request.out), ignore_errors=True)
         with _database(request) as database, _engine(request) as engine:
-            board = None if request.shard is not None else CaseBoard(request.out, map(listed_of, plan.slides))
-            collector = Collector(
-                request.out, engine, lambda slide: job_for(request, plan, slide), database, board, heard, complain
-            )
-            record = begin_run(request.out, _record(request, engine, slides))
-            result = _run(request, collector, record, slides, database, complain)
+            record = begin_run(request.out, _record(request, engine, plan))
+            listed = read_listing(request.out)
+            board = None
+            if request.shard is None and plan.is_whole:
+                board = CaseBoard(request.out, listed, {slide.slide_id for slide in slides if not slide.is_skipped})
+            elif request.shard is None:
+                complain("as a folder could not be read, no case is staged: slides of it may be missing")
+            notes = _notes(request.out) / f"{record.number:04d}"
+            make_job = partial(job_for, request, plan, notes)
+            collector = Collector(request.out, engine, make_job, database, board, heard, complain)
+            try:
+                lists = _to_announce(request.out, listed, plan), slides
+                result = _run(request, collector, record, lists, database, complain)
+            finally:  # in order, if not to the end: nobody died of a slide
+                shutil.rmtree(notes, ignore_errors=True)
         _tidy(request.out)  # workers of a run that was killed may have outlived it by a moment
         return result
 
 
-def job_for(request: BatchRequest, plan: Plan, slide: PlannedSlide) -> Job:
+def job_for(request: BatchRequest, plan: Plan, notes: Path, slide: PlannedSlide) -> Job:
     """What a worker is asked to do for a slide. Paths are absolute, for it may work from another folder."""
     out = request.out.absolute()
     return Job(
         path=slide.path.absolute(),
         slide_id=slide.slide_id,
         out=out,
-        note=out / HIDDEN / "notes" / slide.slide_id,
+        note=notes.absolute() / slide.slide_id,
         config=plan.config_for(slide, request.config),
         spacing=slide.facts.spacing,
         hash_all=request.hash_all,
@@ -136,18 +151,18 @@ def _run(
     request: BatchRequest,
     collector: Collector,
     record: RunRecord,
-    slides: tuple[PlannedSlide, ...],
+    lists: tuple[Sequence[ListedSlide], Sequence[PlannedSlide]],
     database: ArchiveDatabase | None,
     complain: Callable[[str], object],
 ) -> BatchResult:
+    """Run what is to be done, and write down how it ended however it did."""
+    listed, slides = lists
     state = "interrupted"
     summary = None
     try:
         if database is not None:
-            if database.is_new:  # also one that an earlier run could not fill
-                reindex(request.out, database)
-            database.put_run(run_row(record))
-        collector.announce(slides)
+            collector.begin(record)
+        collector.announce(listed)
         collector.run(slides)
         state = "finished"
     finally:
@@ -165,10 +180,27 @@ def _run(
             if collector.is_database_behind:
                 with suppress(MicrometError):
                     database.distrust()
-    return BatchResult(collector.tally, record, collector.is_database_behind, summary)
+    is_whole = not collector.n_cases_failed and (collector.has_board or request.shard is not None)
+    return BatchResult(collector.tally, record, collector.is_database_behind, is_whole, summary)
 
 
-def _record(request: BatchRequest, engine: Engine, slides: tuple[PlannedSlide, ...]) -> RunRecord:
+def _to_announce(out: Path, listed: Sequence[ListedSlide], plan: Plan) -> list[ListedSlide]:
+    """Slides of which something is new before they are looked at; of the others the database says what is so."""
+    planned = {slide.slide_id: slide for slide in plan.slides}
+    return [
+        one
+        for one in listed
+        if one.is_retired
+        or (one.slide_id in planned and (planned[one.slide_id].is_skipped or not is_settled(out, one.slide_id)))
+    ]
+
+
+def _notes(out: Path) -> Path:
+    """Folder of the notes of slides in work, a folder a run."""
+    return out / HIDDEN / "notes"
+
+
+def _record(request: BatchRequest, engine: Engine, plan: Plan) -> RunRecord:
     return RunRecord(
         number=0,
         started=now(),
@@ -178,7 +210,7 @@ def _record(request: BatchRequest, engine: Engine, slides: tuple[PlannedSlide, .
         config_fingerprint=request.config.fingerprint,
         engine=engine.name,
         shard=request.shard,
-        slides=[listed_of(slide).entry(slide.path) for slide in slides],
+        slides=[listed_of(slide).entry(slide.path) for slide in plan.slides],
     )
 
 

@@ -82,7 +82,7 @@ def run(command: BatchCommand) -> int:
         _show_result(command, result)
     counts = result.tally.counts
     if not counts["failed"]:
-        return 3 if result.is_database_behind else 0
+        return 3 if result.is_database_behind or not result.are_cases_whole else 0
     return 3 if counts["done"] + counts["reused"] + counts["skipped"] else 1
 
 

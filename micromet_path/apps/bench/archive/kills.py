@@ -87,7 +87,7 @@ def _kill(main: int, victim: str, out: Path) -> None:
         return
     chosen = main
     if victim == "worker":
-        for note in sorted((out / ".batch" / "notes").glob("*")):
+        for note in sorted((out / ".batch" / "notes").glob("*/*")):
             with suppress(OSError, ValueError, IndexError):
                 chosen = int(note.read_text().split()[1])
     with suppress(ProcessLookupError):
