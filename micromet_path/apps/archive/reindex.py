@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from micromet_path.apps.archive.cases import CaseBoard
 from micromet_path.apps.archive.database import ArchiveDatabase
-from micromet_path.apps.archive.listing import read_listing
+from micromet_path.apps.archive.folders import case_folders
+from micromet_path.apps.archive.listing import ListedSlide, read_listing
 from micromet_path.apps.archive.rows import case_rows, run_row, slide_rows
 from micromet_path.apps.archive.runs import read_runs
 from micromet_path.apps.archive.superseding import ScanOfGlass, superseded_by
@@ -20,7 +21,12 @@ _CHUNK = 200
 _One = TypeVar("_One")
 
 
-def reindex(out: Path, database: ArchiveDatabase, told: Callable[[int, int], object] | None = None) -> None:
+def reindex(
+    out: Path,
+    database: ArchiveDatabase,
+    told: Callable[[int, int], object] | None = None,
+    is_to_stage: bool = True,
+) -> None:
     """Make the database again from the folders of an archive; cases are staged first, by all that is there.
 
     Parameters
@@ -29,11 +35,11 @@ def reindex(out: Path, database: ArchiveDatabase, told: Callable[[int, int], obj
     database : ArchiveDatabase
     told : callable, optional
         Called with (slides done, slides in all).
+    is_to_stage : bool
+        False where slides may be missing from the list: then cases stay as they are.
     """
     listed = read_listing(out)
-    board = CaseBoard(out, listed)
-    board.withdraw()
-    folders = [board.stage(case_id) for case_id in board.case_ids]
+    folders = _staged(out, listed) if is_to_stage else list(case_folders(out))
     with database.filled_anew():
         for run in read_runs(out):
             database.put_run(run_row(run))
@@ -46,6 +52,12 @@ def reindex(out: Path, database: ArchiveDatabase, told: Callable[[int, int], obj
         for folder in folders:
             database.put_case(case_rows(folder))
         refresh_superseded(database)
+
+
+def _staged(out: Path, listed: list[ListedSlide]) -> list[Path]:
+    board = CaseBoard(out, listed)
+    board.withdraw()
+    return [board.stage(case_id) for case_id in board.case_ids]
 
 
 def refresh_superseded(database: ArchiveDatabase) -> None:

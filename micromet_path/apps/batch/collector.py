@@ -122,7 +122,7 @@ class Collector:
 
         def write(database: ArchiveDatabase) -> None:
             if database.is_new:
-                reindex(self._out, database)
+                reindex(self._out, database, is_to_stage=self.has_board)
             database.put_run(run_row(record))
 
         self._in_database(write)

@@ -219,11 +219,9 @@ def _with_name(entry: _Entry, pattern: str | None) -> list[_Entry]:
             facts_of(known.values, entry.path.name)
         except ConfigError as error:
             known = _with_problem(known, str(error))
-    is_claimed_twice = known.problem is not None and said.get("accession", "") not in (
-        "",
-        known.values.get("accession", ""),
-    )
-    return [known, known._replace(values={**known.values, **said}, line=None)] if is_claimed_twice else [known]
+    if said.get("accession", known.values.get("accession")) == known.values.get("accession"):
+        return [known]
+    return [known, known._replace(values={**known.values, **said}, line=None)]
 
 
 def _with_problem(entry: _Entry, problem: str | None) -> _Entry:
