@@ -88,9 +88,8 @@ class LocalEngine:
                 slot.kill()
 
     def close(self, is_urgent: bool) -> None:
-        """End all processes."""
-        slots = [*self._free, *(slot for slot, _ in self._busy.values())]
-        for slot in slots:
+        """End all processes; idle ones have nothing left to say."""
+        for slot in [*self._free, *(slot for slot, _ in self._busy.values())]:
             slot.close(is_urgent)
 
 
@@ -128,9 +127,8 @@ class _Slot:
                 os.kill(self._process.result(), signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
 
     def close(self, is_urgent: bool) -> None:
-        """End the process, at once where it is urgent."""
-        if is_urgent:
-            self.kill()
+        """End the process, whether it is ready by now or not."""
+        self.kill()
         self._executor.shutdown(wait=not is_urgent, cancel_futures=True)
 
 
