@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil, isfinite
+from math import ceil, inf, isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
-from micromet_path.errors import MissingScaleError
+from micromet_path.errors import ConfigError, MissingScaleError
 
 __all__ = ["Feret", "PixelSpacing", "Region", "TileGrid", "max_feret"]
 
@@ -54,6 +54,29 @@ class PixelSpacing:
                 f"pixel spacing must be above 0 um, found {self.x_um} x {self.y_um}; "
                 "pass --mpp with the scanner's value"
             )
+
+    @classmethod
+    def parse(cls, text: str) -> PixelSpacing:
+        """The scale that a person typed: ``X`` or ``X,Y``.
+
+        Raises
+        ------
+        ConfigError
+            If it is neither, or not above 0.
+
+        Examples
+        --------
+        >>> PixelSpacing.parse("0.2501,0.2499")
+        PixelSpacing(x_um=0.2501, y_um=0.2499)
+        """
+        parts = text.split(",")
+        try:
+            sizes = [float(part) for part in parts]
+        except ValueError:
+            sizes = []
+        if len(sizes) not in (1, 2) or not all(0 < size < inf for size in sizes):
+            raise ConfigError(f"{text[:40]!r} is not a scale; expected microns per pixel such as 0.25 or 0.2501,0.2499")
+        return cls(sizes[0], sizes[-1])
 
     @property
     def pixel_area_um2(self) -> float:

@@ -13,12 +13,12 @@ from micromet_path import __version__
 from micromet_path.clinical.case_stage import CaseStage
 from micromet_path.clinical.synoptic import printed_group
 
-__all__ = ["CASE_COLUMNS", "case_line", "case_row", "case_table_as_markdown", "header_line"]
+__all__ = ["CASE_COLUMNS", "case_line", "case_row", "case_table_as_markdown", "header_line", "inert"]
 
 _Cell = Callable[[CaseStage], object]
 
 _COLUMNS: tuple[tuple[str, str, _Cell], ...] = (
-    ("case_id", "as its file names it; with `'` before a first `=`, `+`, `-` or `@`", lambda s: _inert(s.case_id)),
+    ("case_id", "as its file names it; with `'` before a first `=`, `+`, `-` or `@`", lambda s: inert(s.case_id)),
     ("status", "`incomplete`, `suggested` or `confirmed`", lambda s: s.status),
     ("pn", "as it is printed: `pN1mi(sn)`, or why it is not assigned", lambda s: s.pn),
     ("pn_category", "without suffixes: `pN1mi`; empty while it is not assigned", lambda s: s.pn_category),
@@ -91,7 +91,7 @@ def _pathological(stage: CaseStage) -> str | None:
     return printed_group(stage, "pathological_prognostic_stage")
 
 
-def _inert(name: str) -> str:
+def inert(name: str) -> str:
     """A name that a spreadsheet shows; it would compute one that begins like a formula."""
     return f"'{name}" if name.startswith(("=", "+", "-", "@")) else name
 

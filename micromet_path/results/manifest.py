@@ -111,14 +111,10 @@ class SlideFacts:
         """The scale that overrules the file's."""
         if self.mpp is None:
             return None
-        parts = self.mpp.replace(";", ",").split(",")
         try:
-            sizes = [float(part) for part in parts]
-        except ValueError:
-            sizes = []
-        if len(sizes) not in (1, 2) or not all(0 < size < float("inf") for size in sizes):
-            raise ConfigError(f"mpp must be microns per pixel such as 0.25 or 0.2501;0.2499, found {self.mpp[:40]!r}")
-        return PixelSpacing(sizes[0], sizes[-1])
+            return PixelSpacing.parse(self.mpp.replace(";", ","))
+        except ConfigError as error:
+            raise ConfigError(f"mpp: {error}") from error
 
     def stated(self) -> dict[str, Any]:
         """What is known, by column, as plain data."""

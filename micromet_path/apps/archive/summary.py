@@ -10,6 +10,7 @@ from pathlib import Path
 
 from micromet_path.apps.archive.database import ArchiveDatabase
 from micromet_path.apps.archive.schema import TABLES, VIEWS
+from micromet_path.results.case_table import inert
 
 __all__ = ["SUMMARY_FILE", "export_tables", "write_summary"]
 
@@ -49,15 +50,13 @@ def export_tables(database: ArchiveDatabase, folder: Path) -> list[Path]:
         with path.open("w", encoding="utf-8", newline="") as file:
             lines = csv.writer(file, lineterminator="\n")
             lines.writerow(columns)
-            lines.writerows([_inert(value) for value in row] for row in rows)
+            lines.writerows([_cell(value) for value in row] for row in rows)
         written.append(path)
     return written
 
 
-def _inert(value: object) -> object:
+def _cell(value: object) -> object:
     """A text that no spreadsheet takes for a formula; truth as 0 and 1, the same from both databases."""
     if isinstance(value, bool):
         return int(value)
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@"):
-        return f"'{value}"
-    return value
+    return inert(value) if isinstance(value, str) else value

@@ -16,18 +16,15 @@ class SpacingType(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """One number for both axes, or two."""
+        from micromet_path.errors import ConfigError
         from micromet_path.geometry import PixelSpacing
 
         if isinstance(value, PixelSpacing):
             return value
-        parts = str(value).split(",")
         try:
-            sizes = [float(part) for part in parts]
-        except ValueError:
-            sizes = []
-        if len(sizes) not in (1, 2) or len(sizes) != len(parts) or not all(0 < size < float("inf") for size in sizes):
-            self.fail(f"{value!r} is not a scale; expected microns per pixel such as 0.25 or 0.2501,0.2499", param, ctx)
-        return PixelSpacing(sizes[0], sizes[-1])
+            return PixelSpacing.parse(str(value))
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
 
 
 class ShardType(click.ParamType[Any]):
