@@ -9,7 +9,6 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -30,6 +29,7 @@ from micromet_path.results.encode import as_text
 from micromet_path.results.qupath import Origin
 from micromet_path.results.sums import FAILURE_FILE
 from micromet_path.slides import ArraySlide, Slide, array_fingerprint, open_slide, pixels_fingerprint, slide_fingerprint
+from micromet_path.threads import threads
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -199,7 +199,7 @@ class SlideResult:
         traced = shapes.trace_clusters(self.clusters, self.runs)
         return draw.overview(self.analysis, traced, self.pictures["overview"])
 
-    def save(self, folder: str | Path, origin: Origin = "auto") -> SlideResult:
+    def save(self, folder: str | Path, origin: Origin = "auto", workers: int = 2) -> SlideResult:
         """Write every file of the result into ``folder``, replacing what is there when complete.
 
         Parameters
@@ -207,6 +207,8 @@ class SlideResult:
         folder : path
         origin : {"auto", "level0", "bounds"}
             Corner from which ``clusters.geojson`` counts.
+        workers : int
+            Threads that draw and write.
         """
         from micromet_path.results import ResultOptions, write_result
         from micromet_path.results.store import recover, writing
@@ -214,7 +216,8 @@ class SlideResult:
         folder = Path(folder)
         recover(folder.parent, folder.name)
         with writing(folder) as new:
-            write_result(new, self.analysis, self.runs, tuple(self.pictures.values()), ResultOptions(origin=origin))
+            options = ResultOptions(origin=origin, workers=workers)
+            write_result(new, self.analysis, self.runs, tuple(self.pictures.values()), options)
         return replace(self, folder=folder)
 
     def _stored(self) -> Path:
@@ -294,7 +297,7 @@ def analyze_into(
         return replace(load_result(folder), was_reused=True)
     with _opened(source, options) as slide:
         fingerprint = _fingerprint(source, slide, options)
-        with ThreadPoolExecutor(max_workers=1) as pool:
+        with threads(options.workers, most=1) as pool:
 
             def told(done: int, total: int) -> None:
                 if done == 1:  # from here on compiled code decodes, and half a second of imports costs little
@@ -305,7 +308,7 @@ def analyze_into(
             progress = options.progress
             options = replace(options, progress=told)
             result = _analyzed(slide, config, options, folder.name, fingerprint)
-        return result.save(folder, options.origin)
+        return result.save(folder, options.origin, options.workers)
 
 
 def is_current(folder: Path, source: str | Path, config: Config, options: AnalyzeOptions) -> bool:

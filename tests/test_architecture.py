@@ -12,7 +12,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = [
     {"errors"},
-    {"parsing"},
+    {"parsing", "threads"},
     {"hull"},
     {"geometry"},
     {"model"},

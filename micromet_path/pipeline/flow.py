@@ -17,7 +17,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -54,6 +53,7 @@ from micromet_path.pixels.fragments import dropped_in_all
 from micromet_path.pixels.link import contiguity_tree
 from micromet_path.slides.base import Slide
 from micromet_path.slides.colour import in_srgb
+from micromet_path.threads import threads
 
 __all__ = ["Outcome", "StepDone", "Task", "analyze_slide", "settings_of", "slide_record"]
 
@@ -130,7 +130,7 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     scan = scan_slide(slide, tables, config, task.area, task.workers, progress, task.blocks, seed)
     glass = glass.without(scan.unread)
     task.on_step("scan")
-    with ThreadPoolExecutor(max_workers=1) as pool:  # the one asks the slide, the other what was found on it
+    with threads(task.workers, most=1) as pool:  # the one asks the slide, the other what was found on it
         focus_to_be = pool.submit(
             measure_focus, slide, glass.overview, glass.tissue, glass.model.white, config.focus, task.workers, seed
         )

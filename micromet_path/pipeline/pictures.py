@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from micromet_path.pipeline.judging import describe_cluster
 from micromet_path.pixels.fragments import BROWNEST, JoinedPieces, ragged_rows
 from micromet_path.pixels.stain import OD_SCALE
 from micromet_path.slides.base import Slide
+from micromet_path.threads import threads
 
 __all__ = ["GALLERY_SIZE", "find_brownest", "take_pictures"]
 
@@ -94,7 +94,7 @@ def take_pictures(
     slide: Slide, clusters: Clusters, brownest: tuple[BrownThing, ...], workers: int
 ) -> tuple[Picture, ...]:
     """Pixels for the report, without any drawing on them; read in threads."""
-    with ThreadPoolExecutor(max(1, workers)) as pool:
+    with threads(workers) as pool:
         return tuple(pool.map(lambda wanted: _picture(slide, *wanted), _wanted(slide, clusters, brownest)))
 
 

@@ -7,7 +7,7 @@ programs and for people. `write_result` and `rebuild` are the two ways in.
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -28,6 +28,7 @@ from micromet_path.results.store import (
     write_source,
 )
 from micromet_path.results.sums import write_sums
+from micromet_path.threads import threads
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -65,11 +66,14 @@ class ResultOptions:
         Outlines with more points are simplified by one pixel in ``clusters.geojson``.
     gallery_size : int
         Crops of the largest clusters.
+    workers : int
+        Threads that draw and write.
     """
 
     origin: Origin = "auto"
     vertex_limit: int = 2000
     gallery_size: int = 24
+    workers: int = 2
 
 
 DEFAULTS = ResultOptions()
@@ -89,7 +93,7 @@ def write_result(
     pictures : tuple of Picture
     options : ResultOptions
     """
-    write_source(folder, analysis, runs, pictures)
+    write_source(folder, analysis, runs, pictures, options.workers)
     write_derived(folder, analysis, runs, pictures, options)
 
 
@@ -135,7 +139,7 @@ def write_derived(
 
     traced = shapes.trace_clusters(analysis.clusters, runs)
     # Drawing and packing of pictures leave the interpreter free for the text files.
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with threads(options.workers, most=2) as pool:
         overview, gallery = _draw(pool, folder, analysis, traced, pictures, options)
         qupath.write_geojson(
             folder / "clusters.geojson", analysis, traced, origin=options.origin, vertex_limit=options.vertex_limit
@@ -149,7 +153,7 @@ def write_derived(
 
 
 def _draw(
-    pool: ThreadPoolExecutor,
+    pool: Executor,
     folder: Path,
     analysis: Analysis,
     traced: ClusterShapes,

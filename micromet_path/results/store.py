@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from micromet_path.results.decode import from_json
 from micromet_path.results.encode import SCHEMA, to_json
 from micromet_path.results.folders import recover, writing
 from micromet_path.results.packaged import packaged_schema
+from micromet_path.threads import threads
 
 __all__ = [
     "SCHEMA",
@@ -43,7 +43,7 @@ SOURCE_FILES = ("result.json", "fragments.parquet", "tree.parquet", "runs.parque
 _LISTS = ("pieces", "clusters", "brownest")
 
 
-def write_source(folder: Path, analysis: Analysis, runs: Runs, pictures: tuple[Picture, ...]) -> None:
+def write_source(folder: Path, analysis: Analysis, runs: Runs, pictures: tuple[Picture, ...], workers: int = 2) -> None:
     """Write the five files that are the source of a result.
 
     Parameters
@@ -56,7 +56,7 @@ def write_source(folder: Path, analysis: Analysis, runs: Runs, pictures: tuple[P
     pictures : tuple of Picture
     """
     cluster_of_fragment, spacing = analysis.clusters.cluster_of_fragment, analysis.slide.spacing
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with threads(workers, most=2) as pool:
         tables = (
             pool.submit(columns.write_runs, folder / "runs.parquet", runs),
             pool.submit(columns.write_tree, folder / "tree.parquet", analysis.tree),
