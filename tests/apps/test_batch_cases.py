@@ -111,16 +111,21 @@ def test_a_failure_that_cannot_be_written_counts_all_the_same(archive, named, mi
 
 
 @needs_modes
-def test_a_folder_that_cannot_be_read_holds_all_cases_back(archive, named):
+def test_a_folder_that_cannot_be_read_holds_all_cases_back(archive, named, micromet: Command):
     archive.add("a/26-1_1.svs", "negative")
     archive.add("b/26-1_2.svs", "negative")
     (archive.root / "b").chmod(0)
     ran = as_somebody("batch", archive.root, "-o", archive.out, "-c", named, "--workers", 1)
     (archive.root / "b").chmod(0o700)
     assert ran.status == 3
-    assert "no case is staged" in ran.err
+    assert "every case waits" in ran.err
     assert archive.state() == {"26-1_1": "done"}
-    assert archive.rows("cases") == []
+    for _ in range(2):
+        assert (case_of(archive)["status"], case_of(archive)["slides_expected"]) == ("incomplete", 2)
+        assert micromet("archive", "verify", archive.out).status == 0
+        micromet("archive", "reindex", archive.out)
+    micromet("batch", archive.root, "-o", archive.out, "-c", named, "--workers", 1, "-q")
+    assert archive.state() == {"26-1_1": "done", "26-1_2": "done"}
 
 
 def test_a_case_that_cannot_be_staged_is_told_and_the_old_one_counts_no_more(archive, micromet: Command):
@@ -257,3 +262,123 @@ def test_where_a_slide_lies_is_not_told(archive, micromet: Command):
     for name in ("gone/failed.json", "summary.html"):
         assert str(archive.root) not in (archive.out / name).read_text()
     assert str(Path(archive.root)) not in archive.rows("failures")[0]["line"]
+
+
+# -- what several runs say together --------------------------------------------------------------
+
+
+def table_of(archive, name, text):
+    path = archive.root / name
+    path.write_text(text)
+    return path
+
+
+def test_another_slide_of_the_same_name_takes_no_result_away(archive, micromet: Command):
+    """Each week's folder numbers its slides from 1, and so does a scanner's inbox."""
+    arguments = ("-o", archive.out, "--workers", 1, "-q", "--manifest")
+    archive.add("week1/001.svs", "itc")
+    archive.add("week1/002.svs", "negative")
+    first = table_of(archive, "1.csv", "slide,accession,node_id,pieces\n001,26-1,1,all\n002,26-1,2,all\n")
+    micromet("batch", archive.root / "week1", *arguments, first)
+    before = case_of(archive)["pn"]
+    assert before.startswith("pN0(i+)")
+    archive.add("week2/001.svs", "negative")
+    second = table_of(archive, "2.csv", "slide,accession,node_id,pieces\n001,26-2,1,all\n")
+    micromet("batch", archive.root / "week2", *arguments, second)
+    (archive.root / "week1" / "001.svs").write_bytes((archive.root / "week2" / "001.svs").read_bytes() + b"other")
+    third = table_of(archive, "3.csv", "slide,accession,node_id,pieces\n001,26-3,1,all\n")
+    micromet("batch", archive.root / "week1" / "001.svs", *arguments, third)
+    assert {row["case_id"]: row["slides_expected"] for row in archive.rows("cases")} == {
+        "26-1": 2,
+        "26-2": 1,
+        "26-3": 1,
+    }
+    assert case_of(archive)["pn"] == before
+    assert sorted(archive.state().values()) == ["done"] * 4
+    assert micromet("archive", "verify", archive.out).status == 0
+
+
+def test_no_row_is_no_statement(archive, micromet: Command):
+    arguments = ("batch", archive.root, "-o", archive.out, "--workers", 1, "-q", "--manifest")
+    archive.add("a.svs", "itc")
+    micromet(*arguments, archive.manifest("slide,accession,node_id,pieces\na,26-1,1,all\n"))
+    archive.add("b.svs", "negative")
+    micromet(*arguments, archive.manifest("slide,accession,node_id,pieces\nb,26-1,2,all\n"))
+    assert (case_of(archive)["slides_expected"], case_of(archive)["pn"][:7]) == (2, "pN0(i+)")
+
+
+@pytest.mark.parametrize("order", ["control first", "control last"])
+def test_a_failed_control_of_another_run_is_heard(archive, micromet: Command, order):
+    archive.add("control/k.svs", "itc")
+    archive.add("week/a.svs", "negative")
+    k = table_of(archive, "k.csv", "slide,stain_run,control_result,role\nk,R1,failed,control\n")
+    a = table_of(archive, "a.csv", "slide,accession,node_id,pieces,stain_run\na,26-1,1,all,R1\n")
+    runs = [(archive.root / "control", k), (archive.root / "week", a)]
+    for folder, table in runs if order == "control first" else reversed(runs):
+        micromet("batch", folder, "-o", archive.out, "--manifest", table, "--workers", 1, "-q")
+    micromet("archive", "reindex", archive.out)
+    assert (case_of(archive)["status"], case_of(archive)["pn_category"]) == ("incomplete", None)
+
+
+def test_a_result_of_other_settings_is_none(archive, micromet: Command):
+    for number in range(2):
+        archive.add(f"{number}.svs", "negative")
+    rows = "slide,accession,node_id,pieces,mpp\n0,26-1,1,all,{0}\n1,26-1,2,all,{0}\n"
+    arguments = ("batch", archive.root, "-o", archive.out, "--workers", 1, "-q", "--manifest")
+    micromet(*arguments, archive.manifest(rows.format("0.5")))
+    assert case_of(archive)["status"] == "suggested"
+    micromet(*arguments, archive.manifest(rows.format("0.25")), "--shard", "1/2")
+    micromet("archive", "reindex", archive.out)
+    assert case_of(archive)["status"] == "incomplete"
+    assert archive.state() == {"0": "done", "1": "pending"}
+
+
+def test_a_rescan_that_was_not_read_yet_is_waited_for(archive, micromet: Command):
+    archive.add("a.svs", "negative")
+    archive.add("b.svs", "itc")
+    table = archive.manifest("slide,accession,node_id,pieces,rescan_of\na,26-1,1,all,\nb,26-1,1,all,a\n")
+    arguments = ("batch", archive.root, "-o", archive.out, "--manifest", table, "--workers", 1, "-q")
+    micromet(*arguments, "--shard", "1/2")
+    micromet("archive", "reindex", archive.out)
+    assert case_of(archive)["status"] == "incomplete"
+    micromet(*arguments, "--shard", "2/2")
+    micromet("archive", "reindex", archive.out)
+    assert case_of(archive)["pn"].startswith("pN0(i+)")
+
+
+def test_the_same_content_in_two_runs_under_two_cases_is_nobodys(archive, micromet: Command):
+    slide = archive.add("week1/a.svs", "negative")
+    (archive.root / "week2").mkdir()
+    shutil.copy(slide, archive.root / "week2" / "b.svs")
+    for week, name, case_id in ((1, "a", "26-1"), (2, "b", "26-2")):
+        table = table_of(archive, f"{week}.csv", f"slide,accession,node_id,pieces\n{name},{case_id},1,all\n")
+        micromet("batch", archive.root / f"week{week}", "-o", archive.out, "--manifest", table, "--workers", 1, "-q")
+    for _ in range(2):
+        assert [row["status"] for row in archive.rows("cases")] == ["incomplete", "incomplete"]
+        micromet("archive", "reindex", archive.out)
+
+
+def test_a_copy_whose_original_is_excluded_is_waited_for(archive, micromet: Command):
+    archive.add("y.svs", "negative")
+    slide = archive.add("inbox/x.svs", "itc")
+    (archive.root / "week1").mkdir()
+    shutil.copy(slide, archive.root / "week1" / "z.svs")
+    head = "slide,accession,node_id,pieces,role\n"
+    table = table_of(archive, "1.csv", f"{head}x,26-1,1,all,\nz,26-1,1,all,\ny,26-1,2,all,\n")
+    micromet("batch", archive.root, "-o", archive.out, "--manifest", table, "--workers", 1, "-q")
+    assert case_of(archive)["slides_expected"] == 2
+    table = table_of(archive, "2.csv", f"{head}x,26-1,1,all,exclude\n")
+    micromet("batch", archive.root / "inbox", "-o", archive.out, "--manifest", table, "--workers", 1, "-q")
+    assert (case_of(archive)["status"], case_of(archive)["slides_expected"]) == ("incomplete", 2)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
+def test_a_database_that_missed_a_run_is_made_again(archive, micromet: Command):
+    archive.add("week1/a.svs", "negative")
+    archive.add("week2/b.svs", "itc")
+    micromet("batch", archive.root / "week1", "-o", archive.out, "--workers", 1, "-q")
+    micromet("batch", archive.root / "week2", "-o", archive.out, "--workers", 1, "-q", "--shard", "1/1")
+    assert "b" not in archive.state()
+    archive.add("week3/c.svs", "negative")
+    micromet("batch", archive.root / "week3", "-o", archive.out, "--workers", 1, "-q")
+    assert archive.state() == dict.fromkeys("abc", "done")

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from micromet_path import __version__
 from micromet_path.api import stage, unique_slide_ids
 from micromet_path.apps.archive.folders import CASES_FOLDER, case_folders
 from micromet_path.apps.archive.listing import ListedSlide
+from micromet_path.apps.archive.rows import slide_rows
 from micromet_path.apps.archive.superseding import ScanOfGlass, superseded_by
 from micromet_path.clinical.case_stage import CaseStage
 from micromet_path.results.failures import failure_of, write_failure
@@ -35,18 +37,31 @@ class CaseBoard:
     out : Path
     slides : iterable of ListedSlide
         The list of the whole archive: what an earlier run, or another shard, was to do is waited for as well.
+    unread : collection of str
+        Folders that could not be read. While there are any, every case waits for a slide more than are known.
     in_work : collection of str
         Ids of slides that this run settles.
     """
 
-    def __init__(self, out: Path, slides: Iterable[ListedSlide], in_work: Collection[str] = ()):
+    def __init__(
+        self, out: Path, slides: Iterable[ListedSlide], unread: Collection[str] = (), in_work: Collection[str] = ()
+    ):
         self._out = out
+        self._n_unknown = 1 if unread else 0
         self._slides: dict[str, list[ListedSlide]] = defaultdict(list)
         self._failed: set[str] = set()
-        for slide in slides:
-            is_patients = slide.facts.role == "patient" and slide.duplicate_of is None and not slide.is_retired
-            if slide.facts.accession is not None and is_patients:
-                self._slides[slide.facts.accession].append(slide)
+        self._done: set[str] = set()
+        self._cases_of: dict[str, set[str]] = defaultdict(set)
+        active = {slide.slide_id: slide for slide in slides if not slide.is_retired}
+        for slide in active.values():
+            case_id = slide.facts.accession
+            if case_id is not None and slide.facts.role == "patient" and not _is_stood_for(slide, active):
+                self._slides[case_id].append(slide)
+                if slide.fingerprint is not None:
+                    self._cases_of[slide.fingerprint].add(case_id)
+        self._bad_runs = {
+            slide.facts.stain_run for slide in active.values() if slide.facts.control_result == "failed"
+        } - {None}
         waiting = {case_id: {slide.slide_id for slide in of} & set(in_work) for case_id, of in self._slides.items()}
         self._waiting = {case_id: ids for case_id, ids in waiting.items() if ids}
         names = unique_slide_ids(list(self._slides), list(self._slides))
@@ -57,26 +72,35 @@ class CaseBoard:
         """All cases that have a slide."""
         return list(self._slides)
 
-    def settle(self, slide: ListedSlide, is_failed: bool) -> str | None:
-        """Hear that a slide is done, or failed for good; its case where none of its slides is in work any more."""
-        if is_failed:
-            self._failed.add(slide.slide_id)
+    def settle(self, slide: ListedSlide, fingerprint: str | None, is_failed: bool) -> list[str]:
+        """Hear that a slide is done, or failed for good: the cases that are to be staged now.
+
+        These are its own, where none of its slides is in work any more, and others that claim the same content.
+        """
         case_id = slide.facts.accession
-        waiting = self._waiting.get(case_id) if case_id is not None else None
-        if case_id is None or waiting is None:
-            return None
+        (self._failed if is_failed else self._done).add(slide.slide_id)
+        if case_id is None or case_id not in self._slides:
+            return []
+        others: set[str] = set()
+        if fingerprint is not None and slide.facts.role == "patient" and case_id not in self._cases_of[fingerprint]:
+            self._cases_of[fingerprint].add(case_id)
+            others = {other for other in self._cases_of[fingerprint] - {case_id} if other not in self._waiting}
+        waiting = self._waiting.get(case_id, set())
         waiting.discard(slide.slide_id)
         if waiting:
-            return None
-        del self._waiting[case_id]
-        return case_id
+            return sorted(others)
+        was_waiting = self._waiting.pop(case_id, None) is not None
+        return [*([case_id] if was_waiting else []), *sorted(others)]
 
     def withdraw(self) -> list[str]:
         """Take away the folders of cases that have no slide any more, as another accession is stated now."""
         known = set(self._folders.values())
         gone = [folder for folder in case_folders(self._out) if folder not in known and _is_ours(folder)]
         for folder in gone:
-            shutil.rmtree(folder)
+            aside = folder.with_name(f".{folder.name}.withdrawn")
+            with suppress(OSError):  # open in a spreadsheet, or somebody else's: no row tells of it any more
+                folder.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
         return [folder.name for folder in gone]
 
     def is_staged(self, case_id: str) -> bool:
@@ -132,37 +156,54 @@ class CaseBoard:
                     "section": facts.level,
                     "block": " ".join(name for name in (facts.part, facts.block) if name) or None,
                     "clone": facts.clone,
+                    "control_result": "failed" if facts.stain_run in self._bad_runs else None,
                 }
                 stated = {name: value for name, value in known.items() if value is not None}
                 nodes[facts.node_id].append({"result": slide.slide_id, **stated})
         return {
             "case_id": case_id,
-            "expected_slides": len(counting),
+            "expected_slides": len(counting) + self._n_unknown,
             "nodes": [{"node_id": node_id, "slides": of} for node_id, of in nodes.items()],
         }
 
     def _scan(self, slide: ListedSlide) -> ScanOfGlass:
+        state = slide_rows(self._out, slide).slide["state"] if self._finding(slide) is None else "done"
         finding = self._finding(slide)
         is_assessable = finding is not None and bool(finding["assessable"]["ok"])
+        is_pending = state == "pending" and slide.slide_id not in self._failed
         return ScanOfGlass(
-            slide.slide_id, slide.facts.rescan_of, slide.facts.scan_time, finding is not None, is_assessable
+            slide.slide_id, slide.facts.rescan_of, slide.facts.scan_time, finding is not None, is_assessable, is_pending
         )
 
     def _finding(self, slide: ListedSlide) -> Mapping[str, Any] | None:
-        """Of a slide's result; None where its last analysis failed, whatever else is there."""
+        """Of a slide's result; None where it does not count: it failed, is of other settings, or of two cases."""
         folder = self._out / slide.slide_id
-        if slide.slide_id in self._failed or (folder / FAILURE_FILE).exists():
+        if slide.slide_id in self._failed or slide.duplicate_of is not None or (folder / FAILURE_FILE).exists():
             return None
         try:
-            finding: Mapping[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))["finding"]
-        except (OSError, ValueError, KeyError):
+            content = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+            finding: Mapping[str, Any] = content["finding"]
+            _ = finding["assessable"]["ok"]
+            fingerprint = content["slide"]["fingerprint"]
+            is_other = slide.settings not in (None, content["provenance"]["config_fingerprint"])
+        except (OSError, ValueError, LookupError, TypeError):
             return None
-        return finding
+        is_claimed_twice = len(self._cases_of.get(fingerprint, ())) > 1
+        has_failed = slide.has_failed and slide.fingerprint != fingerprint and slide.slide_id not in self._done
+        return None if is_other or is_claimed_twice or has_failed else finding
 
     def _results(self, slides: Sequence[ListedSlide]) -> dict[str, list[str | None]]:
         """What the case was staged from, to the byte."""
         files = ("result.json", REVIEW_FILE, FAILURE_FILE)
         return {slide.slide_id: [_digest(self._out / slide.slide_id / name) for name in files] for slide in slides}
+
+
+def _is_stood_for(slide: ListedSlide, active: Mapping[str, ListedSlide]) -> bool:
+    """Whether a copy is spoken for by a slide that is listed, counts, and is of no other case."""
+    first = None if slide.duplicate_of is None else active.get(slide.duplicate_of)
+    if first is None or first.facts.role != "patient":
+        return False
+    return first.facts.accession == slide.facts.accession
 
 
 def _is_ours(folder: Path) -> bool:

@@ -23,7 +23,7 @@ DATABASE_FILE = "archive.sqlite"
 
 _Made = TypeVar("_Made")
 
-_VERSION, _FILLING, _ARCHIVE = "schema_version", "is_being_filled", "archive_id"
+_VERSION, _FILLING, _ARCHIVE, _RUN = "schema_version", "is_being_filled", "archive_id", "run_in_work"
 
 _PATIENCE_SECONDS = 300.0  # a server is restarted within that, or it is no restart
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -148,6 +148,23 @@ class ArchiveDatabase:
         yield
         self._change(lambda connection: connection.execute(meta.delete().where(meta.c.key == _FILLING)))
         self.is_new = False
+
+    def begin_run(self, number: int) -> bool:
+        """Note that a run begins; whether the one before ended without saying so."""
+        meta = TABLES["meta"]
+
+        def change(connection: Connection) -> bool:
+            was_left = _says(connection, _RUN) is not None
+            connection.execute(meta.delete().where(meta.c.key == _RUN))
+            connection.execute(meta.insert(), {"key": _RUN, "value": str(number)})
+            return was_left
+
+        return self._change(change)
+
+    def end_run(self) -> None:
+        """Note that the run has ended, and that all that it did is here."""
+        meta = TABLES["meta"]
+        self._change(lambda connection: connection.execute(meta.delete().where(meta.c.key == _RUN)))
 
     def distrust(self) -> None:
         """Say that it does not hold what the folders do: whoever opens it next makes it again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import TypeVar
 
 from micromet_path.apps.archive.cases import CaseBoard
 from micromet_path.apps.archive.database import ArchiveDatabase
-from micromet_path.apps.archive.folders import case_folders
-from micromet_path.apps.archive.listing import ListedSlide, read_listing
+from micromet_path.apps.archive.folders import slide_folders
+from micromet_path.apps.archive.listing import read_listing
 from micromet_path.apps.archive.rows import case_rows, run_row, slide_rows
 from micromet_path.apps.archive.runs import read_runs
 from micromet_path.apps.archive.superseding import ScanOfGlass, superseded_by
@@ -21,12 +22,7 @@ _CHUNK = 200
 _One = TypeVar("_One")
 
 
-def reindex(
-    out: Path,
-    database: ArchiveDatabase,
-    told: Callable[[int, int], object] | None = None,
-    is_to_stage: bool = True,
-) -> None:
+def reindex(out: Path, database: ArchiveDatabase, told: Callable[[int, int], object] | None = None) -> None:
     """Make the database again from the folders of an archive; cases are staged first, by all that is there.
 
     Parameters
@@ -35,11 +31,12 @@ def reindex(
     database : ArchiveDatabase
     told : callable, optional
         Called with (slides done, slides in all).
-    is_to_stage : bool
-        False where slides may be missing from the list: then cases stay as they are.
     """
-    listed = read_listing(out)
-    folders = _staged(out, listed) if is_to_stage else list(case_folders(out))
+    listing = read_listing(out)
+    listed = listing.slides(slide_folders(out))
+    board = CaseBoard(out, listed, listing.unread)
+    board.withdraw()
+    folders = [board.stage(case_id) for case_id in board.case_ids]
     with database.filled_anew():
         for run in read_runs(out):
             database.put_run(run_row(run))
@@ -54,22 +51,20 @@ def reindex(
         refresh_superseded(database)
 
 
-def _staged(out: Path, listed: list[ListedSlide]) -> list[Path]:
-    board = CaseBoard(out, listed)
-    board.withdraw()
-    return [board.stage(case_id) for case_id in board.case_ids]
-
-
 def refresh_superseded(database: ArchiveDatabase) -> None:
-    """Find out which scan of each glass counts, by what the database holds."""
-    database.mark_superseded(
-        superseded_by(
-            ScanOfGlass(
-                row["slide_id"], row["rescan_of"], row["scan_time"], row["state"] == "done", bool(row["assessable"])
+    """Find out which scan of each glass counts, case by case, by what the database holds."""
+    by_case: dict[str | None, list[ScanOfGlass]] = defaultdict(list)
+    for row in database.records("slides"):
+        if row["role"] == "patient" and row["state"] in ("done", "failed", "pending"):
+            state, is_assessable = row["state"], bool(row["assessable"])
+            scan = ScanOfGlass(
+                row["slide_id"], row["rescan_of"], row["scan_time"], state == "done", is_assessable, state == "pending"
             )
-            for row in database.records("slides")
-        )
-    )
+            by_case[row["accession"]].append(scan)
+    replaced: dict[str, str] = {}
+    for scans in by_case.values():
+        replaced |= superseded_by(scans)
+    database.mark_superseded(replaced)
 
 
 def in_chunks(items: Iterable[_One], size: int = _CHUNK) -> Iterator[list[_One]]:

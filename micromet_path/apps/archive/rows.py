@@ -25,6 +25,15 @@ _FACTS = (
 )  # fmt: skip
 
 
+_UNTOLD = {
+    "kind": "io",
+    "phase": "write",
+    "line": "its last analysis failed, which could not be written into its folder; run the batch again",
+    "trace": "",
+    "attempts": 1,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class SlideRows:
     """What the database says of a slide."""
@@ -69,8 +78,11 @@ def slide_rows(out: Path, listed: ListedSlide, failure: Failure | None = None) -
         told = {name: getattr(failure, name) for name in ("kind", "phase", "line", "trace", "attempts")}
         row |= {**known, "state": "failed"}
         failed = {"slide_id": listed.slide_id, **told}
-    elif (found := _result(folder)) is None:
+    elif (found := _result(folder)) is None or listed.settings not in (None, found[0]["config_fingerprint"]):
         row |= {"state": "pending"}
+    elif listed.has_failed and listed.fingerprint != found[0]["fingerprint"]:
+        row |= {"state": "failed"}  # and could not say so in its folder: the result there is of something else
+        failed = {"slide_id": listed.slide_id, **_UNTOLD}
     else:
         columns, clusters = found
         row |= {**columns, "state": "done"}

@@ -48,6 +48,8 @@ class RunRecord:
         ``listed`` = ``done`` + ``reused`` + ``failed`` + ``skipped`` once the run is finished.
     slides : sequence of mapping
         Every slide of the list, that of all shards: ``slide_id``, ``path``, what is known of it, and what came of it.
+    unread : sequence of str
+        Folders that could not be read: slides in them are in no list.
     """
 
     number: int
@@ -61,6 +63,7 @@ class RunRecord:
     finished: str | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     slides: Sequence[Mapping[str, Any]] = ()
+    unread: Sequence[str] = ()
 
 
 def versions() -> dict[str, str]:

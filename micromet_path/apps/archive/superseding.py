@@ -11,13 +11,17 @@ __all__ = ["ScanOfGlass", "superseded_by"]
 
 
 class ScanOfGlass(NamedTuple):
-    """A scan: of which it is a re-scan, when it was made, and whether it was read and could be assessed."""
+    """A scan: of which it is a re-scan, when it was made, and whether it was read and could be assessed.
+
+    One of which nothing is known yet is waited for, and never superseded.
+    """
 
     slide_id: str
     rescan_of: str | None
     scan_time: str | None
     is_done: bool
     is_assessable: bool
+    is_pending: bool = False
 
 
 def superseded_by(scans: Iterable[ScanOfGlass]) -> dict[str, str]:
@@ -48,11 +52,15 @@ def superseded_by(scans: Iterable[ScanOfGlass]) -> dict[str, str]:
     replaced: dict[str, str] = {}
     for group in glasses.values():
         if len(group) > 1:
-            best = max(
-                group, key=lambda one: (one[1].is_assessable, one[1].is_done, _when(one[1]), one[0], one[1].slide_id)
-            )
-            replaced |= {scan.slide_id: best[1].slide_id for _, scan in group if scan is not best[1]}
+            _, best = max(group, key=_merit)
+            replaced |= {scan.slide_id: best.slide_id for _, scan in group if scan is not best and not scan.is_pending}
     return replaced
+
+
+def _merit(place: tuple[int, ScanOfGlass]) -> tuple[bool, bool, datetime, int, str]:
+    """What makes one scan count rather than another: whether it shows anything, then how new it is."""
+    depth, scan = place
+    return scan.is_assessable, scan.is_done, _when(scan), depth, scan.slide_id
 
 
 def _first_scan(scan: ScanOfGlass, by_id: Mapping[str, ScanOfGlass]) -> tuple[str, int]:

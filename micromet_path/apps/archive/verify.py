@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from micromet_path.apps.archive.cases import CaseBoard
 from micromet_path.apps.archive.database import ArchiveDatabase
 from micromet_path.apps.archive.folders import case_folders, slide_folders
-from micromet_path.apps.archive.listing import read_listing
+from micromet_path.apps.archive.listing import ListedSlide, read_listing
 from micromet_path.apps.archive.rows import case_rows, run_row, slide_rows
 from micromet_path.apps.archive.runs import read_runs
 from micromet_path.apps.archive.schema import TABLES
+from micromet_path.errors import ResultError
 from micromet_path.results.folders import leftovers
 from micromet_path.results.sums import FAILURE_FILE, check_sums
 
@@ -47,19 +48,21 @@ def verify(
             yield from (f"{folder.relative_to(out).as_posix()}: {problem}" for problem in check_sums(folder))
         if told is not None:
             told(done, len(folders) + len(cases))
-    board = CaseBoard(out, read_listing(out))
+    listing = read_listing(out)
+    listed = listing.slides(folders)
+    board = CaseBoard(out, listed, listing.unread)
     for case_id in board.case_ids:
         if not board.is_staged(case_id):
             yield f"case {case_id} is not staged; {_ADVICE}"
         elif not board.is_current(case_id):
             yield f"case {case_id} is not what its slides say now, or cannot be staged; {_ADVICE}"
     if database is not None:
-        yield from _database(out, database, cases)
+        yield from _database(out, database, listed, cases)
 
 
-def _database(out: Path, database: ArchiveDatabase, cases: list[Path]) -> Iterator[str]:
+def _database(out: Path, database: ArchiveDatabase, slides: Sequence[ListedSlide], cases: list[Path]) -> Iterator[str]:
     """Rows that are missing, or say something else than the folders; superseded is what other rows make of them."""
-    listed = {one.slide_id: one for one in read_listing(out)}
+    listed = {one.slide_id: one for one in slides}
     expected: dict[str, dict[object, dict[str, object]]] = {
         "slides": {},
         "failures": {},
@@ -74,7 +77,11 @@ def _database(out: Path, database: ArchiveDatabase, cases: list[Path]) -> Iterat
         if rows.failure is not None:
             expected["failures"][slide_id] = rows.failure
     for folder in cases:
-        row = case_rows(folder).case
+        try:
+            row = case_rows(folder).case
+        except ResultError as error:
+            yield str(error)
+            continue
         expected["cases"][row["case_id"]] = row
     for table, wanted in expected.items():
         key = next(iter(TABLES[table].primary_key)).name

@@ -18,7 +18,7 @@ from micromet_path.apps.archive.database import ArchiveDatabase
 from micromet_path.apps.archive.listing import ListedSlide
 from micromet_path.apps.archive.reindex import in_chunks, reindex
 from micromet_path.apps.archive.rows import case_rows, run_row, slide_rows
-from micromet_path.apps.archive.runs import RunRecord
+from micromet_path.apps.archive.runs import RunRecord, read_runs
 from micromet_path.apps.batch.engines import Engine
 from micromet_path.apps.batch.job import Job, Outcome
 from micromet_path.apps.batch.limits import read_note
@@ -112,17 +112,15 @@ class Collector:
         self.n_cases_failed = 0
         self.tally = Tally(0)
 
-    @property
-    def has_board(self) -> bool:
-        """Whether cases are staged."""
-        return self._board is not None
-
     def begin(self, record: RunRecord) -> None:
-        """Fill a database that is new, or was left half-filled, and write that a run begins."""
+        """Write that a run begins; a database that is new, or missed what an earlier run did, is made again first."""
 
         def write(database: ArchiveDatabase) -> None:
-            if database.is_new:
-                reindex(self._out, database, is_to_stage=self.has_board)
+            was_left = database.begin_run(record.number)
+            known = {row["number"] for row in database.records("runs")}
+            missed = any(run.number not in known for run in read_runs(self._out) if run.number < record.number)
+            if database.is_new or was_left or missed:
+                reindex(self._out, database)
             database.put_run(run_row(record))
 
         self._in_database(write)
@@ -234,9 +232,9 @@ class Collector:
                 self._complain(f"{slide.slide_id}: that it failed cannot be written: {error.strerror or error}")
         self.tally.add(settled)
         self._in_database(lambda database: database.put_slides([slide_rows(self._out, listed, failure)]))
-        case_id = None if self._board is None else self._board.settle(listed, failure is not None)
-        if case_id is not None:
-            self._stage(case_id)
+        if self._board is not None:
+            for case_id in self._board.settle(listed, outcome.fingerprint, failure is not None):
+                self._stage(case_id)
         self._heard(settled)
 
     def _stage(self, case_id: str) -> None:
@@ -268,4 +266,4 @@ class Collector:
 
 def listed_of(slide: PlannedSlide) -> ListedSlide:
     """A planned slide as the archive lists it."""
-    return ListedSlide(slide.slide_id, slide.path.name, slide.facts, slide.duplicate_of)
+    return ListedSlide(slide.slide_id, str(slide.path.absolute()), slide.facts, slide.duplicate_of)

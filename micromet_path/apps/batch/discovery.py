@@ -17,7 +17,7 @@ _SLIDES = frozenset(
 )
 
 
-def find_slides(archives: Sequence[str], leave_out: Path, told: Callable[[str], object]) -> list[Path]:
+def find_slides(archives: Sequence[str], leave_out: Path, told: Callable[[str, str], object]) -> list[Path]:
     """Slides in folders, by patterns, or by name.
 
     Parameters
@@ -27,7 +27,7 @@ def find_slides(archives: Sequence[str], leave_out: Path, told: Callable[[str], 
     leave_out : Path
         The folder that receives the results, which may lie in the archive.
     told : callable
-        Hears of each folder that cannot be read.
+        Hears of each folder that cannot be read, and why.
 
     Returns
     -------
@@ -66,11 +66,11 @@ def _places(archive: str) -> list[Path]:
     return [path for path in chosen if path.is_dir() or path.suffix.lower() in _SLIDES] or chosen
 
 
-def _in_folder(root: Path, leave_out: Path, told: Callable[[str], object]) -> list[Path]:
+def _in_folder(root: Path, leave_out: Path, told: Callable[[str, str], object]) -> list[Path]:
     """Slides at any depth, by name; a folder that links lead to twice, or into itself, is walked once."""
 
     def unread(error: OSError) -> None:
-        told(f"{error.filename} cannot be read ({error.strerror}); its slides are left out")
+        told(str(error.filename), error.strerror or str(error))
 
     walked = {_identity(leave_out)} if leave_out.is_dir() else set()
     slides: list[Path] = []

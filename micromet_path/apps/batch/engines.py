@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from contextlib import suppress
 from multiprocessing import get_context, parent_process
 from typing import Any, Protocol
 
@@ -21,12 +19,13 @@ from micromet_path import __version__
 from micromet_path.api import load_writers
 from micromet_path.apps.batch.job import Job, Outcome, run_job
 from micromet_path.apps.process import settle
-from micromet_path.errors import ConfigError
+from micromet_path.errors import ConfigError, ResultError
 
 __all__ = ["ClusterEngine", "Engine", "LocalEngine"]
 
 _GRACE_SECONDS = 60.0  # beyond the limit that a process keeps itself
 _WAIT_FOR_WORKERS_SECONDS = 60
+_NO_WORKER_SECONDS = 600.0
 
 
 class Engine(Protocol):
@@ -97,14 +96,15 @@ class _Slot:
     """One process, and the executor that hands it its jobs."""
 
     def __init__(self) -> None:
-        self._executor, self._process = self._started()
+        self._executor = self._started()
 
     @staticmethod
-    def _started() -> tuple[ProcessPoolExecutor, Future[int]]:
+    def _started() -> ProcessPoolExecutor:
         """A process that gets ready while nobody waits for it yet."""
         # Spawned rather than forked: threads of compiled code do not survive a fork, and Windows has none.
         executor = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_prepare)
-        return executor, executor.submit(os.getpid)
+        executor.submit(os.getpid)
+        return executor
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Hand the process a job."""
@@ -118,13 +118,13 @@ class _Slot:
     def renew(self) -> None:
         """Start another process in place of one that died."""
         self._executor.shutdown(wait=False)
-        self._executor, self._process = self._started()
+        self._executor = self._started()
 
     def kill(self) -> None:
         """End the process without asking it."""
-        if self._process.done() and self._process.exception() is None:
-            with suppress(OSError):
-                os.kill(self._process.result(), signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
+        # By the executor's own table: one that hangs while it starts has not told its number yet.
+        for process in list((getattr(self._executor, "_processes", None) or {}).values()):
+            process.kill()
 
     def close(self, is_urgent: bool) -> None:
         """End the process, whether it is ready by now or not."""
@@ -171,6 +171,7 @@ class ClusterEngine:
         except (OSError, ValueError, TimeoutError) as error:
             raise ConfigError(f"no scheduler with workers answers at {address}: {error}; start them first") from error
         self._executor: Any = self._client.get_executor(pure=False, retries=0)
+        self._seen = time.monotonic()
         self._check()
 
     def _check(self) -> None:
@@ -190,7 +191,7 @@ class ClusterEngine:
     @property
     def capacity(self) -> int:
         """Workers that are there now: others may join, and one that dies is not counted on."""
-        return max(1, len(self._client.nthreads()))
+        return max(1, self._n_workers())
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Hand a job to the scheduler."""
@@ -201,7 +202,25 @@ class ClusterEngine:
         """Nothing to do: the cluster looks after its workers."""
 
     def end_overdue(self) -> None:
-        """Nothing to do: each worker ends itself, and its nanny starts another."""
+        """End the run where there has been no worker for a while; each keeps its limits itself, and its nanny looks on.
+
+        Raises
+        ------
+        ResultError
+            If nobody is left to do anything.
+        """
+        if self._n_workers():
+            self._seen = time.monotonic()
+        elif time.monotonic() - self._seen > _NO_WORKER_SECONDS:
+            raise ResultError(
+                f"the cluster has had no worker for {_NO_WORKER_SECONDS:.0f} s; start some, and the batch again"
+            )
+
+    def _n_workers(self) -> int:
+        try:
+            return len(self._client.nthreads())
+        except Exception as error:  # of any kind: the connection is closed
+            raise ResultError("the scheduler of the cluster went away; start it and the batch again") from error
 
     def close(self, is_urgent: bool) -> None:
         """Let go of the cluster, which stays; what is still asked for is not wanted any more."""

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from micromet_path.api import unique_slide_ids
 from micromet_path.apps.archive.folders import RESERVED_NAMES
+from micromet_path.apps.archive.listing import ListedSlide, Listing, read_listing
 from micromet_path.apps.batch.discovery import find_slides
 from micromet_path.config import Config
 from micromet_path.errors import ConfigError, MicrometError
@@ -39,6 +40,8 @@ class PlannedSlide:
         Why it fails before it is opened.
     duplicate_of : str or None
         Slide of the same content that stands for it.
+    beside : tuple of str
+        Ids of other slides that lay at the same path before.
     """
 
     slide_id: str
@@ -46,6 +49,7 @@ class PlannedSlide:
     facts: SlideFacts = field(default_factory=SlideFacts)
     problem: str | None = None
     duplicate_of: str | None = None
+    beside: tuple[str, ...] = ()
 
     @property
     def is_skipped(self) -> bool:
@@ -61,15 +65,15 @@ class Plan:
     ----------
     slides : tuple of PlannedSlide
     warnings : tuple of str
-    is_whole : bool
-        Whether every folder could be read: otherwise there may be slides that nobody knows of.
+    unread : tuple of str
+        Folders that could not be read: there may be slides in them that nobody knows of.
     control_of_run : mapping of str to str
         ``"failed"`` where any control of the stain run failed, ``"passed"`` where one is stated and none failed.
     """
 
     slides: tuple[PlannedSlide, ...]
     warnings: tuple[str, ...] = ()
-    is_whole: bool = True
+    unread: tuple[str, ...] = ()
     control_of_run: Mapping[str, str] = field(default_factory=dict)
 
     def config_for(self, slide: PlannedSlide, config: Config) -> Config:
@@ -100,7 +104,11 @@ class _Entry(NamedTuple):
 
 
 def make_plan(
-    archives: Sequence[str], manifest: Path | None, config: Config, out: Path, told: Callable[[str], object]
+    archives: Sequence[str],
+    manifest: Path | None,
+    config: Config,
+    out: Path,
+    told: Callable[[str], object],
 ) -> Plan:
     """Find the slides of an archive and put together what is known of them.
 
@@ -123,19 +131,25 @@ def make_plan(
     """
     rows = [] if manifest is None else read_manifest(manifest)
     unread: list[str] = []
-    found = find_slides(archives, out, unread.append)
-    for line in unread:
-        told(line)
+
+    def not_read(folder: str, why: str) -> None:
+        unread.append(str(Path(folder).absolute()))
+        told(f"{folder} cannot be read ({why}); its slides are left out")
+
+    found = find_slides(archives, out, not_read)
+    before = read_listing(out)
     given = _Matching(found, rows, manifest.parent if manifest is not None else Path()).entries()
-    named = [known for entry in given for known in _with_name(entry, config.naming.pattern)]
+    named = [known for entry in given for known in _with_name(_inherited(entry, before), config.naming.pattern)]
     first_of, conflicts = _duplicates(named)
     entries = [_with_problem(entry, conflicts.get(number)) for number, entry in enumerate(named)]
-    slides = _identified(entries, first_of, config.naming.pattern)
+    slides = _beside_earlier(_identified(entries, first_of, config.naming.pattern), before)
     warnings = [
         f"{slides[one].path} is the same slide as {slides[of].path}; it is done once" for one, of in first_of.items()
     ]
     slides, unknown = _resolved_rescans(slides)
-    return Plan(tuple(slides), (*warnings, *unknown), not unread, _controls(slides))
+    places = {_place(slide.path) for slide in slides}
+    earlier = [one.facts for one in before.slides() if not one.is_retired and one.path not in places]
+    return Plan(tuple(slides), (*warnings, *unknown), tuple(unread), _controls([*earlier, *(s.facts for s in slides)]))
 
 
 class _Matching:
@@ -175,7 +189,8 @@ class _Matching:
         if known is not None:
             return [known]
         named = self._by_name.get(row.slide, [])
-        return named if named and not _is_there(path) else [path]
+        # A folder of that name may be the data of a MIRAX slide, and is none itself.
+        return named if named and not (_is_there(path) and not path.is_dir()) else [path]
 
     @staticmethod
     def _of(path: Path, rows: Sequence[ManifestRow], problem: str | None) -> list[_Entry]:
@@ -199,6 +214,50 @@ def _is_there(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):
         return False
+
+
+def _inherited(entry: _Entry, before: Listing) -> _Entry:
+    """A slide of which this manifest says nothing is what the last one said: no row is no statement."""
+    if entry.values or entry.line is not None or entry.problem is not None:
+        return entry
+    lain = before.at(_place(entry.path))
+    return entry._replace(values=lain[0].facts.stated()) if len(lain) == 1 else entry
+
+
+def _beside_earlier(slides: list[PlannedSlide], before: Listing) -> list[PlannedSlide]:
+    """The same slides, with other ids where these are those of other slides of earlier lists."""
+    taken = {slide.slide_id.casefold(): slide for slide in before.slides() if not slide.is_retired}
+    renamed: dict[str, str] = {}
+    made = []
+    for slide in slides:
+        place = _place(slide.path)
+        lain = [other for other in before.at(place) if _is_another(other, slide)]
+        other = taken.get(slide.slide_id.casefold())
+        is_taken = other is not None and (other in lain or (other.path != place and not _is_same(other, slide)))
+        if is_taken:
+            renamed[slide.slide_id] = f"{slide.slide_id[:180]}-{_content_of(slide.path)[:8]}"
+        own = renamed.get(slide.slide_id, slide.slide_id)
+        made.append(replace(slide, slide_id=own, beside=tuple(one.slide_id for one in lain)))
+    return [replace(slide, duplicate_of=renamed.get(slide.duplicate_of or "", slide.duplicate_of)) for slide in made]
+
+
+def _is_another(other: ListedSlide, slide: PlannedSlide) -> bool:
+    """Whether what lay at a path before is another slide than what lies there now: another content of another case."""
+    is_of_another_case = other.facts.accession is not None and other.facts.accession != slide.facts.accession
+    return is_of_another_case and other.fingerprint is not None and not _is_same(other, slide)
+
+
+def _is_same(other: ListedSlide, slide: PlannedSlide) -> bool:
+    """Whether a slide of an earlier list has the content of this one, by what a run that ended said of it."""
+    return other.fingerprint is not None and other.fingerprint.rpartition(":")[2] == _content_of(slide.path)
+
+
+def _content_of(path: Path) -> str:
+    """Digits of a slide's content; of its path where it cannot be read."""
+    try:
+        return slide_fingerprint(path).rpartition(":")[2]
+    except (MicrometError, OSError, ValueError):
+        return sha256(_place(path).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _with_name(entry: _Entry, pattern: str | None) -> list[_Entry]:
@@ -345,11 +404,11 @@ def _unlike(one: SlideFacts, other: SlideFacts) -> str | None:
     return "accession" if one.accession != other.accession else None
 
 
-def _controls(slides: Iterable[PlannedSlide]) -> dict[str, str]:
-    """What the controls of each stain run say together."""
+def _controls(facts: Iterable[SlideFacts]) -> dict[str, str]:
+    """What the controls of each stain run say together, those of earlier lists among them."""
     results: dict[str, str] = {}
-    for slide in slides:
-        run, result = slide.facts.stain_run, slide.facts.control_result
+    for known in facts:
+        run, result = known.stain_run, known.control_result
         if run is not None and result is not None and results.get(run) != "failed":
             results[run] = result
     return results

@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from micromet_path.api import AnalyzeOptions, settings_key
 from micromet_path.apps.archive.cases import CaseBoard
 from micromet_path.apps.archive.database import ArchiveDatabase, open_database
-from micromet_path.apps.archive.folders import is_settled
+from micromet_path.apps.archive.folders import is_settled, slide_folders
 from micromet_path.apps.archive.listing import ListedSlide, read_listing
 from micromet_path.apps.archive.reindex import refresh_superseded
 from micromet_path.apps.archive.rows import run_row
@@ -74,7 +75,7 @@ class BatchResult:
     record : RunRecord
     is_database_behind : bool
     are_cases_whole : bool
-        Whether every case that was to be staged was.
+        Whether every case that was to be staged was, and every folder could be read.
     summary : Path or None
     """
 
@@ -113,12 +114,14 @@ def run_batch(
             shutil.rmtree(_notes(request.out), ignore_errors=True)
         with _database(request) as database, _engine(request) as engine:
             record = begin_run(request.out, _record(request, engine, plan))
-            listed = read_listing(request.out)
+            listing = read_listing(request.out)
+            listed = listing.slides(slide_folders(request.out))
             board = None
-            if request.shard is None and plan.is_whole:
-                board = CaseBoard(request.out, listed, {slide.slide_id for slide in slides if not slide.is_skipped})
-            elif request.shard is None:
-                complain("as a folder could not be read, no case is staged: slides of it may be missing")
+            if request.shard is None:
+                in_work = {slide.slide_id for slide in slides if not slide.is_skipped}
+                board = CaseBoard(request.out, listed, listing.unread, in_work)
+            if listing.unread:
+                complain("while a folder cannot be read every case waits: slides of it may be there")
             notes = _notes(request.out) / f"{record.number:04d}"
             make_job = partial(job_for, request, plan, notes)
             collector = Collector(request.out, engine, make_job, database, board, heard, complain)
@@ -174,13 +177,15 @@ def _run(
                 if state == "finished" and not collector.is_database_behind:
                     refresh_superseded(database)
                     summary = write_summary(request.out, database)
+                if not collector.is_database_behind:
+                    database.end_run()
             except (MicrometError, OSError) as error:
                 collector.is_database_behind = True
                 complain(f"{error}; `micromet archive reindex` makes database and summary again")
             if collector.is_database_behind:
                 with suppress(MicrometError):
                     database.distrust()
-    is_whole = not collector.n_cases_failed and (collector.has_board or request.shard is not None)
+    is_whole = not collector.n_cases_failed and not record.unread
     return BatchResult(collector.tally, record, collector.is_database_behind, is_whole, summary)
 
 
@@ -210,8 +215,23 @@ def _record(request: BatchRequest, engine: Engine, plan: Plan) -> RunRecord:
         config_fingerprint=request.config.fingerprint,
         engine=engine.name,
         shard=request.shard,
-        slides=[listed_of(slide).entry(slide.path) for slide in plan.slides],
+        slides=_entries(request, plan),
+        unread=plan.unread,
     )
+
+
+def _entries(request: BatchRequest, plan: Plan) -> list[dict[str, Any]]:
+    """Lines of the record: every slide of the plan, and the settings with which its result is one."""
+    keys: dict[tuple[Any, ...], str] = {}
+
+    def settings(slide: PlannedSlide) -> str:
+        config, spacing = plan.config_for(slide, request.config), slide.facts.spacing
+        known = (config.laboratory, spacing)
+        if known not in keys:  # a laboratory has few of them, and to hash all settings takes a millisecond
+            keys[known] = settings_key(config, AnalyzeOptions(spacing=spacing))
+        return keys[known]
+
+    return [replace(listed_of(slide), settings=settings(slide)).entry(slide.beside) for slide in plan.slides]
 
 
 def _ended(out: Path, record: RunRecord, state: str, collector: Collector) -> RunRecord:
