@@ -242,7 +242,7 @@ def texts_of(folder: Path) -> str:
     """All text of a result: of pages without their pictures, of tables with their metadata, of pictures' tags."""
     parts = []
     for path in sorted(folder.rglob("*")):
-        if path.suffix in {".json", ".csv", ".geojson"}:
+        if path.suffix in {".json", ".csv", ".geojson"} or path.name == "SHA256SUMS":
             parts.append(path.read_text(encoding="utf-8"))
         elif path.suffix == ".html":
             parts.append(re.sub(r"data:image/[a-z]+;base64,[A-Za-z0-9+/=]+", "", path.read_text(encoding="utf-8")))
