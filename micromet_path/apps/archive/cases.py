@@ -167,10 +167,10 @@ class CaseBoard:
         }
 
     def _scan(self, slide: ListedSlide) -> ScanOfGlass:
-        state = slide_rows(self._out, slide).slide["state"] if self._finding(slide) is None else "done"
         finding = self._finding(slide)
         is_assessable = finding is not None and bool(finding["assessable"]["ok"])
-        is_pending = state == "pending" and slide.slide_id not in self._failed
+        is_unheard = finding is None and slide.slide_id not in self._failed
+        is_pending = is_unheard and slide_rows(self._out, slide).slide["state"] == "pending"
         return ScanOfGlass(
             slide.slide_id, slide.facts.rescan_of, slide.facts.scan_time, finding is not None, is_assessable, is_pending
         )

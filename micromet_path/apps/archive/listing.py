@@ -77,7 +77,7 @@ class Listing:
     Attributes
     ----------
     unread : set of str
-        Folders that could not be read by the last run that came by: there may be slides in them that nobody knows of.
+        Folders that could not be read by the last run that looked there: there may be slides in them that nobody knows of.
     """
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class Listing:
     def add(self, run: RunRecord) -> None:
         """Add the list of a run: what it says of a file replaces all that was said of it."""
         places = {entry["path"] for entry in run.slides}
-        read = {folder for folder in self.unread if any(path.startswith(folder) for path in places)}
+        read = {folder for folder in self.unread if any(_is_in(folder, root) for root in run.walked)}
         self.unread = (self.unread - read) | set(run.unread)
         kept = {slide_id for entry in run.slides for slide_id in entry.get("beside", ())}
         for path in places:
@@ -129,6 +129,10 @@ def read_listing(out: Path) -> Listing:
     for run in read_runs(out):
         listing.add(run)
     return listing
+
+
+def _is_in(folder: str, root: str) -> bool:
+    return Path(folder).is_relative_to(root)
 
 
 def _listed(entry: Mapping[str, Any], is_retired: bool = False) -> ListedSlide:

@@ -48,8 +48,10 @@ class RunRecord:
         ``listed`` = ``done`` + ``reused`` + ``failed`` + ``skipped`` once the run is finished.
     slides : sequence of mapping
         Every slide of the list, that of all shards: ``slide_id``, ``path``, what is known of it, and what came of it.
+    walked : sequence of str
+        Folders that were looked through, to any depth.
     unread : sequence of str
-        Folders that could not be read: slides in them are in no list.
+        Folders in them that could not be read: slides in these are in no list.
     """
 
     number: int
@@ -63,6 +65,7 @@ class RunRecord:
     finished: str | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     slides: Sequence[Mapping[str, Any]] = ()
+    walked: Sequence[str] = ()
     unread: Sequence[str] = ()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from micromet_path.errors import MissingSlideError
 from micromet_path.slides.fingerprint import dicom_series_of
 
-__all__ = ["find_slides"]
+__all__ = ["find_slides", "walked_folders"]
 
 _SLIDES = frozenset(
     (".svs", ".tif", ".tiff", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".czi", ".dcm", ".zarr")
@@ -50,6 +50,12 @@ def find_slides(archives: Sequence[str], leave_out: Path, told: Callable[[str, s
             f"no slide in {', '.join(archives)}; expected files that end in {', '.join(sorted(_SLIDES))}"
         )
     return slides
+
+
+def walked_folders(archives: Sequence[str]) -> list[str]:
+    """Folders that `find_slides` looks through, absolute."""
+    places = (place for archive in archives for place in _places(archive))
+    return [str(place.absolute()) for place in places if place.is_dir() and not _is_zarr(place)]
 
 
 def _places(archive: str) -> list[Path]:

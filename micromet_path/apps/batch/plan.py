@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from micromet_path.api import unique_slide_ids
 from micromet_path.apps.archive.folders import RESERVED_NAMES
 from micromet_path.apps.archive.listing import ListedSlide, Listing, read_listing
-from micromet_path.apps.batch.discovery import find_slides
+from micromet_path.apps.batch.discovery import find_slides, walked_folders
 from micromet_path.config import Config
 from micromet_path.errors import ConfigError, MicrometError
 from micromet_path.parsing import short_name
@@ -65,14 +65,17 @@ class Plan:
     ----------
     slides : tuple of PlannedSlide
     warnings : tuple of str
+    walked : tuple of str
+        Folders that were looked through.
     unread : tuple of str
-        Folders that could not be read: there may be slides in them that nobody knows of.
+        Folders in them that could not be read: there may be slides in them that nobody knows of.
     control_of_run : mapping of str to str
         ``"failed"`` where any control of the stain run failed, ``"passed"`` where one is stated and none failed.
     """
 
     slides: tuple[PlannedSlide, ...]
     warnings: tuple[str, ...] = ()
+    walked: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     control_of_run: Mapping[str, str] = field(default_factory=dict)
 
@@ -149,7 +152,8 @@ def make_plan(
     slides, unknown = _resolved_rescans(slides)
     places = {_place(slide.path) for slide in slides}
     earlier = [one.facts for one in before.slides() if not one.is_retired and one.path not in places]
-    return Plan(tuple(slides), (*warnings, *unknown), tuple(unread), _controls([*earlier, *(s.facts for s in slides)]))
+    controls = _controls([*earlier, *(slide.facts for slide in slides)])
+    return Plan(tuple(slides), (*warnings, *unknown), tuple(walked_folders(archives)), tuple(unread), controls)
 
 
 class _Matching:

@@ -216,6 +216,7 @@ def _record(request: BatchRequest, engine: Engine, plan: Plan) -> RunRecord:
         engine=engine.name,
         shard=request.shard,
         slides=_entries(request, plan),
+        walked=plan.walked,
         unread=plan.unread,
     )
 
