@@ -77,7 +77,7 @@ class Listing:
     Attributes
     ----------
     unread : set of str
-        Folders that could not be read by the last run that looked there: there may be slides in them that nobody knows of.
+        Folders that the last run that looked there could not read: there may be slides in them that nobody knows of.
     """
 
     def __init__(self) -> None:
