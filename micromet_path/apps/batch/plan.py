@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from micromet_path.api import unique_slide_ids
 from micromet_path.apps.archive.folders import RESERVED_NAMES
 from micromet_path.apps.archive.listing import ListedSlide, Listing, read_listing
+from micromet_path.apps.batch.describing import Entry, checked_facts, described, place_of, with_problem
 from micromet_path.apps.batch.discovery import find_slides, walked_folders
 from micromet_path.config import Config
-from micromet_path.errors import ConfigError, MicrometError
+from micromet_path.errors import MicrometError
 from micromet_path.parsing import short_name
-from micromet_path.results.manifest import ManifestRow, SlideFacts, facts_of, facts_of_name, read_manifest
+from micromet_path.results.manifest import SlideFacts, facts_of_name, read_manifest
 from micromet_path.slides import slide_fingerprint
 
 __all__ = ["Plan", "PlannedSlide", "make_plan"]
@@ -97,15 +97,6 @@ class Plan:
         return self.slides[number - 1 :: count]
 
 
-class _Entry(NamedTuple):
-    """A slide while the plan is made; and the line of the manifest that describes it, for several may."""
-
-    path: Path
-    values: Mapping[str, Any]
-    problem: str | None = None
-    line: int | None = None
-
-
 def make_plan(
     archives: Sequence[str],
     manifest: Path | None,
@@ -141,91 +132,19 @@ def make_plan(
 
     found = find_slides(archives, out, not_read)
     before = read_listing(out)
-    given = _Matching(found, rows, manifest.parent if manifest is not None else Path()).entries()
-    named = [known for entry in given for known in _with_name(_inherited(entry, before), config.naming.pattern)]
+    home = manifest.parent if manifest is not None else Path()
+    named = described(found, rows, home, config.naming.pattern, before)
     first_of, conflicts = _duplicates(named)
-    entries = [_with_problem(entry, conflicts.get(number)) for number, entry in enumerate(named)]
+    entries = [with_problem(entry, conflicts.get(number)) for number, entry in enumerate(named)]
     slides = _beside_earlier(_identified(entries, first_of, config.naming.pattern), before)
     warnings = [
         f"{slides[one].path} is the same slide as {slides[of].path}; it is done once" for one, of in first_of.items()
     ]
     slides, unknown = _resolved_rescans(slides)
-    places = {_place(slide.path) for slide in slides}
+    places = {place_of(slide.path) for slide in slides}
     earlier = [one.facts for one in before.slides() if not one.is_retired and one.path not in places]
     controls = _controls([*earlier, *(slide.facts for slide in slides)])
     return Plan(tuple(slides), (*warnings, *unknown), tuple(walked_folders(archives)), tuple(unread), controls)
-
-
-class _Matching:
-    """Rows of a manifest and files of an archive."""
-
-    def __init__(self, found: Sequence[Path], rows: Sequence[ManifestRow], home: Path):
-        self._found, self._rows, self._home = found, rows, home
-        self._by_name: dict[str, list[Path]] = defaultdict(list)
-        for path in found:
-            for name in {path.name, path.stem}:
-                self._by_name[name].append(path)
-        self._by_place = {_place(path): path for path in found}
-
-    def entries(self) -> list[_Entry]:
-        """Every file and every row: files in their order, then what only the manifest names.
-
-        Of rows that contradict each other all stay, and fail: each case that is claimed for the slide waits for it.
-        """
-        rows_of: dict[Path, list[ManifestRow]] = defaultdict(list)
-        unclear: list[_Entry] = []
-        mentioned: dict[Path, str] = {}
-        for row in self._rows:
-            paths = self._paths(row)
-            if len(paths) == 1:
-                rows_of[paths[0]].append(row)
-                continue
-            line = f"line {row.line} of the manifest may mean any of {len(paths)} files named {short_name(row.slide)}"
-            mentioned |= dict.fromkeys(paths, f"{line}; write the path")
-            unclear.append(_Entry(paths[0], row.facts, mentioned[paths[0]], row.line))
-        everything = dict.fromkeys([*self._found, *rows_of])
-        entries = [entry for path in everything for entry in self._of(path, rows_of.get(path, []), mentioned.get(path))]
-        return [*entries, *unclear]
-
-    def _paths(self, row: ManifestRow) -> list[Path]:
-        path = self._home / row.slide
-        known = self._by_place.get(_place(path))
-        if known is not None:
-            return [known]
-        named = self._by_name.get(row.slide, [])
-        # A folder of that name may be the data of a MIRAX slide, and is none itself.
-        return named if named and not (_is_there(path) and not path.is_dir()) else [path]
-
-    @staticmethod
-    def _of(path: Path, rows: Sequence[ManifestRow], problem: str | None) -> list[_Entry]:
-        told = {str((sorted(row.facts.items()), row.problem)): row for row in reversed(rows)}
-        once = sorted(told.values(), key=lambda row: row.line)  # the same row twice says nothing new
-        if len(once) > 1:
-            lines = " and ".join(str(row.line) for row in once)
-            problem = f"{path.name}: the manifest describes this slide in lines {lines}; keep one"
-        return [_Entry(path, row.facts, problem or row.problem, row.line) for row in once] or [
-            _Entry(path, {}, problem)
-        ]
-
-
-def _place(path: Path) -> str:
-    return str(path.absolute())
-
-
-def _is_there(path: Path) -> bool:
-    """Whether there is such a path; a name that no disk takes is the name of nothing."""
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
-
-
-def _inherited(entry: _Entry, before: Listing) -> _Entry:
-    """A slide of which this manifest says nothing is what the last one said: no row is no statement."""
-    if entry.values or entry.line is not None or entry.problem is not None:
-        return entry
-    lain = before.at(_place(entry.path))
-    return entry._replace(values=lain[0].facts.stated()) if len(lain) == 1 else entry
 
 
 def _beside_earlier(slides: list[PlannedSlide], before: Listing) -> list[PlannedSlide]:
@@ -234,7 +153,7 @@ def _beside_earlier(slides: list[PlannedSlide], before: Listing) -> list[Planned
     renamed: dict[str, str] = {}
     made = []
     for slide in slides:
-        place = _place(slide.path)
+        place = place_of(slide.path)
         lain = [other for other in before.at(place) if _is_another(other, slide)]
         other = taken.get(slide.slide_id.casefold())
         is_taken = other is not None and (other in lain or (other.path != place and not _is_same(other, slide)))
@@ -261,49 +180,10 @@ def _content_of(path: Path) -> str:
     try:
         return slide_fingerprint(path).rpartition(":")[2]
     except (MicrometError, OSError, ValueError):
-        return sha256(_place(path).encode("utf-8", "surrogatepass")).hexdigest()
+        return sha256(place_of(path).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _with_name(entry: _Entry, pattern: str | None) -> list[_Entry]:
-    """What the name says beside what the manifest does; where they differ nobody knows which is right.
-
-    Of two accessions both cases wait for the slide.
-    """
-    said = dict(facts_of_name(entry.path.name, pattern) or {})
-    said.pop("slide_id", None)
-    known = entry._replace(values={**said, **entry.values})
-    for name, value in said.items():
-        stated = entry.values.get(name, value)
-        if stated != value:
-            what = f"{name} is {short_name(value)} by its name and {short_name(stated)} in the manifest"
-            known = _with_problem(known, f"{entry.path.name}: {what}; correct one of them")
-    if known.problem is None:
-        try:
-            facts_of(known.values, entry.path.name)
-        except ConfigError as error:
-            known = _with_problem(known, str(error))
-    if said.get("accession", known.values.get("accession")) == known.values.get("accession"):
-        return [known]
-    return [known, known._replace(values={**known.values, **said}, line=None)]
-
-
-def _with_problem(entry: _Entry, problem: str | None) -> _Entry:
-    return entry if problem is None or entry.problem is not None else entry._replace(problem=problem)
-
-
-def _facts(entry: _Entry) -> SlideFacts:
-    """What is known of a slide; of one that fails each fact that can be used, so that its case waits for it."""
-    if entry.problem is None:
-        return facts_of(entry.values, entry.path.name)
-    known = {}
-    for name, value in entry.values.items():
-        with suppress(ConfigError):
-            facts_of({name: value}, entry.path.name)
-            known[name] = value
-    return facts_of(known, entry.path.name)
-
-
-def _duplicates(entries: Sequence[_Entry]) -> tuple[dict[int, int], dict[int, str]]:
+def _duplicates(entries: Sequence[Entry]) -> tuple[dict[int, int], dict[int, str]]:
     """Slides of the same content: which stands for which, and which cannot, as they are said to be of different cases.
 
     Only files of the same size are compared.
@@ -345,7 +225,7 @@ def _key(values: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(values.get(name) for name in ("accession", "part", "block", "level", "node_id", "role"))
 
 
-def _identified(entries: Sequence[_Entry], first_of: Mapping[int, int], pattern: str | None) -> list[PlannedSlide]:
+def _identified(entries: Sequence[Entry], first_of: Mapping[int, int], pattern: str | None) -> list[PlannedSlide]:
     """Slides with their ids; what has the content of another takes none of the ids away from it."""
     names = [(facts_of_name(entry.path.name, pattern) or {}).get("slide_id") or entry.path.stem for entry in entries]
     own = [number for number in range(len(entries)) if number not in first_of]
@@ -360,7 +240,7 @@ def _identified(entries: Sequence[_Entry], first_of: Mapping[int, int], pattern:
         PlannedSlide(
             ids.get(number) or f"{ids[first_of[number]]}-copy-{number}",
             entry.path,
-            _facts(entry),
+            checked_facts(entry),
             entry.problem,
             ids[first_of[number]] if number in first_of else None,
         )
@@ -368,8 +248,8 @@ def _identified(entries: Sequence[_Entry], first_of: Mapping[int, int], pattern:
     ]
 
 
-def _told_apart(entry: _Entry) -> str:
-    place = f"{_place(entry.path)} {entry.line}"
+def _told_apart(entry: Entry) -> str:
+    place = f"{place_of(entry.path)} {entry.line}"
     return sha256(place.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
