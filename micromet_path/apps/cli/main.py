@@ -199,7 +199,8 @@ def batch(archives: tuple[str, ...], workers: int | None, **options: Any) -> Non
 
     A slide that fails costs itself, never the run. A rerun does what is missing or stale and nothing else.
 
-    Exit status: 0 done, 1 nothing could be done, 2 usage, 3 some slides failed and the others are done.
+    Exit status: 0 done, 1 nothing could be done, 2 usage, 3 some slides or cases failed, a folder could not be read, or
+    the database is behind, and the rest is done.
     """
     from micromet_path.api import default_workers
     from micromet_path.apps.cli.batch import BatchCommand, run
