@@ -412,6 +412,21 @@ def test_a_slide_that_goes_away_costs_itself(archive, micromet: Command):
     assert {line["slide_id"]: line["state"] for line in map(json.loads, ran.out.splitlines())}["gone"] == "done"
 
 
+@needs_posix
+def test_a_slide_that_is_deleted_during_the_run_costs_itself(archive):
+    archive.add("a.svs")
+    gone = archive.add("b.svs")
+    archive.add("c.svs")
+    batch = start("batch", archive.root, "-o", archive.out, "--workers", 1, "--json")
+    worker_of(archive.out / ".batch" / "notes" / "0001" / "a", batch, "phase glass")
+    gone.unlink()
+    out, err = batch.communicate(timeout=120)
+    assert batch.returncode == 3, err
+    lines = {line["slide_id"]: line for line in map(json.loads, out.splitlines())}
+    assert (lines["a"]["state"], lines["c"]["state"]) == ("done", "done")
+    assert "b.svs does not exist" in lines["b"]["failure"]["line"]
+
+
 def test_names_of_any_kind(archive, micromet: Command):
     names = ["Größe µ 切片.svs", f"{'n' * 190}.svs", "a b'c\"d.svs", "-rf.svs", "%20.svs"]
     for name in names:
