@@ -79,6 +79,8 @@ class AnalyzeOptions:
         Threads.
     hash_all : bool
         Fingerprint every byte of the file rather than sampled blocks.
+    fingerprint : str or None
+        Of the file, where it is known already.
     origin : {"auto", "level0", "bounds"}
         Corner from which ``clusters.geojson`` counts; auto is what QuPath uses for the slide.
     progress : callable or None
@@ -92,6 +94,7 @@ class AnalyzeOptions:
     exclude: str | Path | None = None
     workers: int = field(default_factory=default_workers)
     hash_all: bool = False
+    fingerprint: str | None = None
     origin: Origin = "auto"
     progress: Progress | None = None
     on_step: StepDone | None = None
@@ -291,7 +294,9 @@ def analyze_into(
     folder = Path(out) / (slide_id or _shortened(Path(source).stem, _LONGEST_ID_BYTES))
     recover(folder.parent, folder.name)
     require_replaceable(folder)
-    if is_current(folder, source, config, options):
+    if folder.is_dir():
+        options = replace(options, fingerprint=options.fingerprint or slide_fingerprint(source, full=options.hash_all))
+    if options.fingerprint is not None and is_current(folder, options.fingerprint, config, options):
         if options.origin != "auto":
             rebuild(folder, options.origin)
         return replace(load_result(folder), was_reused=True)
@@ -311,22 +316,14 @@ def analyze_into(
         return result.save(folder, options.origin, options.workers)
 
 
-def is_current(folder: Path, source: str | Path, config: Config, options: AnalyzeOptions) -> bool:
+def is_current(folder: Path, fingerprint: str, config: Config, options: AnalyzeOptions) -> bool:
     """Whether a folder holds what analysing a slide would give: the same slide, settings, area and given scale.
 
     The slide is not opened. Word of a failure since then is taken away: it was about something else.
-
-    Raises
-    ------
-    SlideError
-        If the slide cannot be read.
     """
     from micromet_path.results.failures import forget_failure
     from micromet_path.results.store import find_reusable
 
-    if not folder.is_dir():
-        return False
-    fingerprint = slide_fingerprint(source, full=options.hash_all)
     is_same = find_reusable(folder, fingerprint, settings_key(config, options))
     if is_same:
         forget_failure(folder)
@@ -512,7 +509,7 @@ def _opened(source: str | Path | NDArray[np.uint8] | Slide, options: AnalyzeOpti
 
 def _fingerprint(source: str | Path | NDArray[np.uint8] | Slide, slide: Slide, options: AnalyzeOptions) -> str:
     if isinstance(source, str | Path):
-        return slide_fingerprint(source, full=options.hash_all)
+        return options.fingerprint or slide_fingerprint(source, full=options.hash_all)
     if isinstance(source, np.ndarray):
         return array_fingerprint(source)
     return pixels_fingerprint(slide)

@@ -6,7 +6,7 @@ was found, `judging` makes clusters and the finding of these, `pictures` cuts wh
 """
 
 from micromet_path.pipeline.flow import Outcome, StepDone, Task, analyze_slide, settings_of
-from micromet_path.pipeline.judging import recut, settings_fingerprint
+from micromet_path.pipeline.judging import recut
 from micromet_path.pipeline.scanning import Progress
 
-__all__ = ["Outcome", "Progress", "StepDone", "Task", "analyze_slide", "recut", "settings_fingerprint", "settings_of"]
+__all__ = ["Outcome", "Progress", "StepDone", "Task", "analyze_slide", "recut", "settings_of"]

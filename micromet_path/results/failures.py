@@ -25,16 +25,15 @@ FailureKind = Literal["input", "io", "time", "memory", "crash", "defect"]
 time; ``time``, ``memory``: a limit was reached; ``crash``: the process ended; ``defect``: of the program."""
 
 _SCHEMA = "micromet-failure/1"
-_MAY_PASS = frozenset(
+_WORTH_WAITING = frozenset(
     getattr(errno, name)
     for name in (
         "EIO", "ESTALE", "ETIMEDOUT", "EAGAIN", "EINTR", "EBUSY", "ENOLCK", "ENETDOWN", "ENETUNREACH", "ENETRESET",
-        "ECONNRESET", "ECONNABORTED", "ENOTCONN", "EHOSTDOWN", "EHOSTUNREACH", "EREMOTEIO", "ENOSPC", "EDQUOT",
-        "EMFILE", "ENFILE", "EROFS", "EACCES", "EPERM", "ENOENT", "ENODEV", "ENXIO",
+        "ECONNRESET", "ECONNABORTED", "ENOTCONN", "EHOSTDOWN", "EHOSTUNREACH", "EREMOTEIO", "EMFILE", "ENFILE",
     )
     if hasattr(errno, name)
 )  # fmt: skip
-_WORTH_WAITING = _MAY_PASS - {
+_MAY_PASS = _WORTH_WAITING | {
     getattr(errno, name)
     for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "ENOENT", "ENODEV", "ENXIO")
     if hasattr(errno, name)

@@ -133,12 +133,12 @@ def _done(job: Job, note: Note) -> Outcome:
     recover(job.out, job.slide_id)
     fingerprint, key = slide_fingerprint(job.path, full=job.hash_all), settings_key(job.config, job.options())
     note.identify(fingerprint, key)
-    if is_current(folder, job.path, job.config, job.options()):
+    if is_current(folder, fingerprint, job.config, job.options()):
         return Outcome(job.slide_id, "reused", fingerprint)
     before = read_failure(folder)
     if before is not None and not job.retry_failed and before.is_final_for(fingerprint, key, job.limits.by_kind):
         return Outcome(job.slide_id, "failed_before", fingerprint, failure=before)
     note.reach("open")
-    options = job.options(lambda step: note.reach(_PHASE_AFTER[step]))
+    options = replace(job.options(lambda step: note.reach(_PHASE_AFTER[step])), fingerprint=fingerprint)
     result = analyze_into(job.out, job.path, job.config, options, job.slide_id)
     return Outcome(job.slide_id, "done", result.slide.fingerprint)
