@@ -31,9 +31,11 @@ from micromet_path.pixels.nuclei import (
     CellCount,
     NucleiParams,
     NucleiTally,
+    NucleiView,
     cells_of,
     exact_cells,
     tally_nuclei,
+    view_of,
 )
 from micromet_path.pixels.stain import StainModel
 from micromet_path.slides.base import Slide
@@ -41,6 +43,7 @@ from micromet_path.slides.base import Slide
 __all__ = ["examine_candidates"]
 
 _GAP_UM = 7.0  # one small lymphocyte, whatever gap a result is cut at
+_WIDE_PX = 80_000  # of windows together, from which on numpy works longer than it takes to be called
 _OWN_HUE = SlideHue(haematoxylin=0.0, residual=0.0, is_known=True)
 _WITH_OWN_CHROMOGEN = ("estimated", "estimated: chromogen")
 
@@ -82,12 +85,12 @@ class _Reader:
     look: LookParams
     hue: SlideHue
 
-    def __call__(self, candidate: _Candidate) -> tuple[_Candidate, list[_Window]]:
+    def __call__(self, candidate: _Candidate) -> list[_Window]:
         """The windows that show some of a candidate; none where they cannot be read."""
         try:
-            return candidate, list(self._windows(candidate))
+            return list(self._windows(candidate))
         except UnreadableSlideError:
-            return candidate, []
+            return []
 
     def _windows(self, candidate: _Candidate) -> Iterator[_Window]:
         native, steps = self.slide.info.spacing, self._steps
@@ -121,7 +124,11 @@ class _Judge:
 
     def __call__(self, candidate: _Candidate, windows: Sequence[_Window]) -> _Seen:
         """What the windows of a candidate, of which there is at least one, show together."""
-        tallies = [self._tally(window.view, window.view.stained, window.core) for window in windows]
+        seen = [self._seen(window.view) for window in windows]
+        tallies = [
+            tally_nuclei(one, window.view.stained, self.nuclei, window.core)
+            for one, window in zip(seen, windows, strict=True)
+        ]
         found = [Evidence(window.view, self.model, self.examine) for window in windows]
         tally, seen_px = sum(tallies, NO_NUCLEI), sum(window.px for window in windows)
         weights = [window.px / seen_px for window in windows]
@@ -134,7 +141,7 @@ class _Judge:
         flags = {name: sum(weight * one[name] for weight, one in zip(weights, each, strict=True)) for name in FLAGS}
         filled_um2 = max(tally.shown_um2 + tally.hidden_um2, seen_px * self.pixel_um2)
         bare_share = 1 - tally.shown_um2 / filled_um2
-        has_nucleus = any(map(self._has_nucleus, tallies, found))
+        has_nucleus = any(map(self._has_nucleus, tallies, seen, found))
         if may_be_bare(has_nucleus, bare_share, self.examine):
             bare = Bareness(
                 area_um2=filled_um2 * factor,
@@ -151,15 +158,15 @@ class _Judge:
                 flags[name] = max(flags.get(name, 0.0), strength)
         return _Seen(_extrapolated(cells_of(tally, self.nuclei), factor), flags)
 
-    def _tally(self, view: View, stained: NDArray[np.bool_], core: tuple[slice, slice] | None = None) -> NucleiTally:
-        return tally_nuclei(view.rgb, stained, self.model, view.spacing, self.nuclei, core)
+    def _seen(self, view: View) -> NucleiView:
+        return view_of(view.rgb, self.model, view.spacing, self.nuclei)
 
-    def _has_nucleus(self, tally: NucleiTally, found: Evidence) -> bool:
+    def _has_nucleus(self, tally: NucleiTally, seen: NucleiView, found: Evidence) -> bool:
         """Whether anything in a window may be a nucleus; in a small piece the paler stain about it closes the ring."""
         if tally.possible or found.area_um2 >= self.examine.bare_piece_um2[0]:
             return tally.possible > 0
-        view = found.view
-        return self._tally(view, with_faint_stain(found.chromogen, view.stained, view.spacing)).possible > 0
+        wider = with_faint_stain(found.chromogen, found.view.stained, found.view.spacing)
+        return tally_nuclei(seen, wider, self.nuclei).possible > 0
 
 
 def examine_candidates(
@@ -192,11 +199,17 @@ def examine_candidates(
     judge = _Judge(model, config.nuclei, config.examine, slide.info.spacing.pixel_area_um2)
     cells = np.stack([fragments.cells, fragments.cells_low, fragments.cells_high])
     flags = {name: np.zeros(len(fragments)) for name in (*FLAGS, *ANUCLEATE_FLAGS)}
-    # Threads read ahead; many small steps of numpy would only wait for each other in several of them.
-    for candidate, windows in in_threads(read, _candidates(fragments, tree, runs, config.look), workers):
+
+    def look(candidate: _Candidate) -> tuple[_Candidate, list[_Window], _Seen | None]:
+        windows = read(candidate)
+        return candidate, windows, judge(candidate, windows) if _is_wide(windows) else None
+
+    # Threads read ahead and judge what is large; the many small steps that a small candidate takes would only wait
+    # for each other in several of them.
+    for candidate, windows, judged in in_threads(look, _candidates(fragments, tree, runs, config.look), workers):
         if not windows:
             continue
-        seen, members = judge(candidate, windows), candidate.members
+        seen, members = judged or judge(candidate, windows), candidate.members
         area = fragments.area_px[members]
         share = area / area.sum()
         whole = np.array([[seen.cells.value], [seen.cells.low], [seen.cells.high]])
@@ -204,6 +217,10 @@ def examine_candidates(
         for name, strength in seen.flags.items():
             flags[name][members] = strength
     return replace(fragments, cells=cells[0], cells_low=cells[1], cells_high=cells[2], flags=flags)
+
+
+def _is_wide(windows: Sequence[_Window]) -> bool:
+    return sum(window.view.stained.size for window in windows) >= _WIDE_PX
 
 
 def _candidates(fragments: Fragments, tree: Tree, runs: Runs, look: LookParams) -> Iterator[_Candidate]:
@@ -256,15 +273,13 @@ def _cores(candidate: _Candidate, native: PixelSpacing, look: LookParams) -> Seq
 
 def _mask(candidate: _Candidate, region: Region) -> NDArray[np.bool_]:
     """Stained pixels of the candidate in a region of level 0."""
-    mask = np.zeros((region.height, region.width), bool)
     chosen = (candidate.row >= region.y0) & (candidate.row < region.y1)
     chosen &= (candidate.start < region.x1) & (candidate.stop > region.x0)
-    rows = (candidate.row[chosen] - region.y0).tolist()
-    starts = np.maximum(candidate.start[chosen] - region.x0, 0).tolist()
-    stops = np.minimum(candidate.stop[chosen] - region.x0, region.width).tolist()
-    for row, start, stop in zip(rows, starts, stops, strict=True):
-        mask[row, start:stop] = True
-    return mask
+    row = candidate.row[chosen] - region.y0
+    steps = np.zeros((region.height, region.width + 1), np.int8)  # up where a run begins, down where it stops
+    steps[row, np.maximum(candidate.start[chosen] - region.x0, 0)] = 1
+    steps[row, np.minimum(candidate.stop[chosen] - region.x0, region.width)] = -1
+    return np.asarray(np.add.accumulate(steps, axis=1, dtype=np.int8)[:, :-1].view(bool))
 
 
 def _grown(core: Region, margin: tuple[int, int], steps: tuple[int, int], bounds: Region) -> Region:

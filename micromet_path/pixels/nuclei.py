@@ -18,7 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing
-from micromet_path.pixels.nuclei_spots import NucleiParams, Spots, View, filled_pieces, find_spots, reduced
+from micromet_path.pixels.nuclei_spots import (
+    NucleiParams,
+    NucleiView,
+    Spots,
+    enclosed_spots,
+    filled_pieces,
+    reduced,
+    view_of,
+)
 from micromet_path.pixels.shape import dilated, padded
 from micromet_path.pixels.stain import StainModel
 
@@ -28,10 +36,12 @@ __all__ = [
     "CellCount",
     "NucleiParams",
     "NucleiTally",
+    "NucleiView",
     "cells_of",
     "count_cells",
     "exact_cells",
     "tally_nuclei",
+    "view_of",
 ]
 
 Mask = NDArray[np.bool_]
@@ -128,7 +138,7 @@ def count_cells(
     -----
     For clusters larger than memory likes: `tally_nuclei` of windows with cores, added, then `cells_of`.
     """
-    return cells_of(tally_nuclei(rgb, stained, model, spacing, params), params)
+    return cells_of(tally_nuclei(view_of(rgb, model, spacing, params), stained, params), params)
 
 
 def cells_of(tally: NucleiTally, params: NucleiParams) -> CellCount:
@@ -175,29 +185,23 @@ def _trust(certain: int, possible: int) -> float:
     return float(np.clip(2.5 * certain / max(possible, 1) - 0.5, 0, 1))
 
 
-def tally_nuclei(
-    rgb: NDArray[np.uint8],
-    stained: Mask,
-    model: StainModel,
-    spacing: PixelSpacing,
-    params: NucleiParams,
-    core: Core | None = None,
-) -> NucleiTally:
+def tally_nuclei(view: NucleiView, stained: Mask, params: NucleiParams, core: Core | None = None) -> NucleiTally:
     """Count the nuclei of one window of a cluster, and measure the area that shows none.
 
     Parameters
     ----------
-    rgb : ndarray of shape (M, N, 3), dtype uint8
+    view : NucleiView
+        Of the window, by `view_of`.
     stained : ndarray of shape (M, N), bool
-    model, spacing, params
-        As in `count_cells`.
+        In pixels of the picture that the view was made of.
+    params : NucleiParams
+        Those of the view.
     core : tuple of two slices, optional
-        Rows and columns of the window that count: nuclei with their centre there, and their area. The
+        Rows and columns of the picture that count: nuclei with their centre there, and their area. The
         window should show `MARGIN_UM` around its core wherever the cluster goes on.
     """
-    view = reduced(rgb, stained, model, spacing)
-    pieces = filled_pieces(view, params)
-    spots = find_spots(view, pieces, params)
+    pieces = filled_pieces(reduced(stained, view), view, params)
+    spots = enclosed_spots(view, pieces, params)
     limit = _contrast_limit(spots.contrast, params)
     inside = _core_plane(view, core)
     owned = inside[tuple(spots.centres.astype(np.intp).T)]
@@ -227,9 +231,9 @@ def _contrast_limit(contrast: NDArray[np.float64], params: NucleiParams) -> floa
     return limit if certain >= 0.4 * possible else _LIMITS[0] * limit
 
 
-def _core_plane(view: View, core: Core | None) -> Mask:
+def _core_plane(view: NucleiView, core: Core | None) -> Mask:
     """Pixels of the working grid whose centres lie in the core."""
-    inside = np.zeros(view.stained.shape, bool)
+    inside = np.zeros(view.blue.shape, bool)
     if core is None:
         inside[:] = True
         return inside
@@ -242,7 +246,7 @@ def _core_plane(view: View, core: Core | None) -> Mask:
 
 
 def _areas(
-    pieces: Labels, nuclei: Spots, trust: float, inside: Mask, view: View, params: NucleiParams
+    pieces: Labels, nuclei: Spots, trust: float, inside: Mask, view: NucleiView, params: NucleiParams
 ) -> tuple[float, float, float]:
     """Area whose nuclei show, area whose nuclei do not, and cells of small pieces without any."""
     pixel_um2 = view.um[0] * view.um[1]
@@ -266,7 +270,7 @@ def _areas(
 
 
 def _far_from_nuclei(
-    pieces: Labels, is_bare: Mask, nuclei: Spots, trust: float, inside: Mask, view: View, params: NucleiParams
+    pieces: Labels, is_bare: Mask, nuclei: Spots, trust: float, inside: Mask, view: NucleiView, params: NucleiParams
 ) -> int:
     """Pixels of the core that belong to cells whose nuclei do not show, in pieces where others do.
 
@@ -286,7 +290,7 @@ def _far_from_nuclei(
     return int(np.count_nonzero(around & candidate & inside))
 
 
-def _apart_um(nuclei: Spots, trust: float, view: View, params: NucleiParams) -> float:
+def _apart_um(nuclei: Spots, trust: float, view: NucleiView, params: NucleiParams) -> float:
     """Typical distance of neighbouring cells: the cluster's own where eight or more nuclei show."""
     from scipy.spatial import cKDTree
 

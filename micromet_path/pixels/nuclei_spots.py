@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, pi, sqrt
 
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
-from micromet_path.pixels.shape import closed, filled, padded, smoothed
+from micromet_path.pixels.shape import closed, edged, filled, padded, smoothed
 from micromet_path.pixels.stain import StainModel, dye_tables
 
-__all__ = ["NucleiParams", "Spots", "View", "filled_pieces", "find_spots", "reduced"]
+__all__ = ["NucleiParams", "NucleiView", "Spots", "enclosed_spots", "filled_pieces", "reduced", "view_of"]
 
 Mask = NDArray[np.bool_]
 Plane = NDArray[np.float32]
@@ -97,35 +97,6 @@ class NucleiParams:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """A window on the working grid, of pixels about 1 um wide.
-
-    Parameters
-    ----------
-    blue : ndarray of shape (M, N), float32
-        Share of haematoxylin in the dye: 0 in brown and on glass, up to 0.8 in a dark nucleus.
-    haem : ndarray of shape (M, N), float32
-        Amount of haematoxylin.
-    stained : ndarray of shape (M, N), bool
-    factor : tuple of int
-        Rows and columns of the picture that make one.
-    um : tuple of float
-        Height and width of a pixel.
-    """
-
-    blue: Plane
-    haem: Plane
-    stained: Mask
-    factor: tuple[int, int]
-    um: tuple[float, float]
-
-    @property
-    def spacing(self) -> PixelSpacing:
-        """The same with its names."""
-        return PixelSpacing(x_um=self.um[1], y_um=self.um[0])
-
-
-@dataclass(frozen=True, slots=True)
 class Spots:
     """Nuclei found: (row, column) on the working grid, contrast, and the filled piece that each lies in."""
 
@@ -142,11 +113,48 @@ class Spots:
         )
 
 
-def reduced(rgb: NDArray[np.uint8], stained: Mask, model: StainModel, spacing: PixelSpacing) -> View:
-    """Average the light to the working grid, as a coarser scanner would, and unmix it."""
+@dataclass(frozen=True, slots=True)
+class NucleiView:
+    """A window on the working grid, of pixels about 1 um wide, and what may be nuclei in it whatever is stained.
+
+    Parameters
+    ----------
+    blue : ndarray of shape (M, N), float32
+        Share of haematoxylin in the dye: 0 in brown and on glass, up to 0.8 in a dark nucleus.
+    haem : ndarray of shape (M, N), float32
+        Amount of haematoxylin.
+    factor : tuple of int
+        Rows and columns of the picture that make one.
+    um : tuple of float
+        Height and width of a pixel.
+    spots : Spots
+        Of nuclear size, strongest first; on no piece yet.
+    """
+
+    blue: Plane
+    haem: Plane
+    factor: tuple[int, int]
+    um: tuple[float, float]
+    spots: Spots
+
+    @property
+    def spacing(self) -> PixelSpacing:
+        """The same with its names."""
+        return PixelSpacing(x_um=self.um[1], y_um=self.um[0])
+
+
+def view_of(rgb: NDArray[np.uint8], model: StainModel, spacing: PixelSpacing, params: NucleiParams) -> NucleiView:
+    """Average the light to the working grid, as a coarser scanner would, unmix it, and find spots.
+
+    Parameters
+    ----------
+    rgb : ndarray of shape (M, N, 3), dtype uint8
+    model : StainModel
+    spacing : PixelSpacing
+    params : NucleiParams
+    """
     fy, fx = (max(1, round(_GRID_UM / um)) for um in (spacing.y_um, spacing.x_um))
     light = _box_sum(rgb, fy, fx) / np.float32(fy * fx)
-    share = _box_sum(stained[..., None], fy, fx)[..., 0] / np.float32(fy * fx)
     # A table per channel and dye: the logarithm of 768 values in place of that of every pixel.
     table = dye_tables(model)
     index = np.rint(light).astype(np.uint8)
@@ -155,15 +163,21 @@ def reduced(rgb: NDArray[np.uint8], stained: Mask, model: StainModel, spacing: P
         for dye in (0, 1)
     )
     blue = haem / (haem + dab + np.float32(_PALE_OD))
-    return View(blue, haem, share >= _STAINED_SHARE, (fy, fx), (fy * spacing.y_um, fx * spacing.x_um))
+    um = (fy * spacing.y_um, fx * spacing.x_um)
+    return NucleiView(blue, haem, (fy, fx), um, _spots(blue, haem, PixelSpacing(um[1], um[0]), params))
+
+
+def reduced(stained: Mask, view: NucleiView) -> Mask:
+    """Stained pixels of the picture as those of the working grid."""
+    fy, fx = view.factor
+    share = _box_sum(stained[..., None], fy, fx)[..., 0] / np.float32(fy * fx)
+    return np.asarray(share >= _STAINED_SHARE)
 
 
 def _box_sum(values: NDArray[np.generic], fy: int, fx: int) -> Plane:
     """Sums of boxes of pixels; boxes that the border cuts repeat its pixels."""
     rows, columns = values.shape[:2]
-    short = (-rows % fy, -columns % fx)
-    if any(short):
-        values = np.pad(values, ((0, short[0]), (0, short[1]), (0, 0)), mode="edge")
+    values = edged(values, (0, -rows % fy), (0, -columns % fx))
     total = np.zeros((values.shape[0] // fy, values.shape[1] // fx, values.shape[2]), np.uint16)
     for row in range(fy):
         for column in range(fx):
@@ -171,28 +185,27 @@ def _box_sum(values: NDArray[np.generic], fy: int, fx: int) -> Plane:
     return total.astype(np.float32)
 
 
-def filled_pieces(view: View, params: NucleiParams) -> Labels:
+def filled_pieces(stained: Mask, view: NucleiView, params: NucleiParams) -> Labels:
     """Pieces of stain with gaps bridged and cell-sized holes filled, numbered from 1; 0 is outside."""
     from scipy import ndimage
 
     reach = ceil(_BRIDGE_UM / min(view.um)) + 1
-    stain = closed(padded(view.stained, reach), 2 * _BRIDGE_UM, view.spacing)[reach:-reach, reach:-reach]
+    stain = closed(padded(stained, reach), 2 * _BRIDGE_UM, view.spacing)[reach:-reach, reach:-reach]
     form = filled(stain, params.hole_um2, view.spacing)
     return ndimage.label(form, np.ones((3, 3), bool))[0].astype(np.int32, copy=False)
 
 
-def find_spots(view: View, pieces: Labels, params: NucleiParams) -> Spots:
-    """Spots of nuclear size whose contrast is at least half the least, in or enclosed by the stain."""
-    response, radius, haem = _responses(view, params)
-    at, contrast = _peaks(response, view, params)
-    spots = Spots(
-        at.astype(np.float64),
-        contrast,
-        radius[*at.T],
-        haem[*at.T],
-        pieces[*at.T].astype(np.int64),
-    )
+def enclosed_spots(view: NucleiView, pieces: Labels, params: NucleiParams) -> Spots:
+    """Spots whose contrast is at least half the least, in or enclosed by the stain."""
+    spots = replace(view.spots, piece=pieces[*view.spots.centres.astype(np.intp).T].astype(np.int64))
     return _without_doubles(_blue_enough(_enclosed(spots, view, pieces, params)), view)
+
+
+def _spots(blue: Plane, haem: Plane, spacing: PixelSpacing, params: NucleiParams) -> Spots:
+    """Spots of nuclear size, wherever they lie."""
+    response, radius, smooth_haem = _responses(blue, haem, spacing, params)
+    at, contrast = _peaks(response, spacing, params)
+    return Spots(at.astype(np.float64), contrast, radius[*at.T], smooth_haem[*at.T], np.zeros(len(at), np.int64))
 
 
 def _blue_enough(spots: Spots) -> Spots:
@@ -202,7 +215,7 @@ def _blue_enough(spots: Spots) -> Spots:
     return spots.where(spots.haem >= max(_LEAST_HAEM_OD, _LEAST_HAEM_SHARE * float(np.quantile(spots.haem, 0.75))))
 
 
-def _responses(view: View, params: NucleiParams) -> tuple[Map, Map, Map]:
+def _responses(blue: Plane, haem: Plane, spacing: PixelSpacing, params: NucleiParams) -> tuple[Map, Map, Map]:
     """Contrast of the best disc at every pixel, that disc's radius in microns, and haematoxylin around.
 
     A difference of Gaussians of widths s and sqrt(2) s answers a disc of radius 1.665 s with a quarter of its
@@ -212,27 +225,28 @@ def _responses(view: View, params: NucleiParams) -> tuple[Map, Map, Map]:
     while radii[-1] * sqrt(2.0) <= params.largest_um / 2 * 1.1:
         radii.append(radii[-1] * sqrt(2.0))
     widths = [radius / 1.665 for radius in (*radii, radii[-1] * sqrt(2.0))]
-    smooth, before = view.blue.astype(np.float64), 0.0
+    smooth, before = blue.astype(np.float64), 0.0
     layers = []
     for width in widths:  # each from the one before: variances add
         step = sqrt(width**2 - before**2)
-        smooth = smoothed(smooth, step, view.spacing)
+        smooth = smoothed(smooth, step, spacing)
         layers.append(smooth)
         before = width
-    response = np.full(view.blue.shape, -np.inf)
-    radius = np.zeros(view.blue.shape)
+    response = np.full(blue.shape, -np.inf)
+    radius = np.zeros(blue.shape)
     for (fine, coarse), size in zip(pairwise(layers), radii, strict=True):
         layer = 4 * min(1.0, sqrt(size / _SURE_RADIUS_UM)) * (fine - coarse)
         better = layer > response
-        response[better], radius[better] = layer[better], size
-    return response, radius, smoothed(view.haem, widths[0], view.spacing)
+        np.copyto(response, layer, where=better)
+        np.copyto(radius, size, where=better)
+    return response, radius, smoothed(haem, widths[0], spacing)
 
 
-def _peaks(response: Map, view: View, params: NucleiParams) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _peaks(response: Map, spacing: PixelSpacing, params: NucleiParams) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Highest points of the response, at least a small nucleus apart; strongest first."""
     from scipy import ndimage
 
-    size = tuple(max(3, 2 * round(params.smallest_um / 2 / um) + 1) for um in view.um)
+    size = tuple(max(3, 2 * round(params.smallest_um / 2 / um) + 1) for um in (spacing.y_um, spacing.x_um))
     high = (response >= ndimage.maximum_filter(response, size)) & (response >= 0.5 * params.least_contrast)
     row, column = np.nonzero(high)
     contrast = response[row, column]
@@ -240,7 +254,7 @@ def _peaks(response: Map, view: View, params: NucleiParams) -> tuple[NDArray[np.
     return np.column_stack([row, column])[order], contrast[order]
 
 
-def _enclosed(spots: Spots, view: View, pieces: Labels, params: NucleiParams) -> Spots:
+def _enclosed(spots: Spots, view: NucleiView, pieces: Labels, params: NucleiParams) -> Spots:
     """Spots that meet stain, or a hole filled in it, in most directions; with the piece they belong to."""
     rays, steps = _rays(view, params)
     reach = int(np.abs(rays).max())
@@ -259,10 +273,10 @@ def _enclosed(spots: Spots, view: View, pieces: Labels, params: NucleiParams) ->
         (touched >= params.enclosed_share) | (around >= (1 + params.enclosed_share) / 2),
     )
     piece = np.where(spots.piece > 0, spots.piece, met.max(axis=(1, 2), initial=0)).astype(np.int64)
-    return Spots(spots.centres, spots.contrast, spots.radius_um, spots.haem, piece).where(enclosed)
+    return replace(spots, piece=piece).where(enclosed)
 
 
-def _rays(view: View, params: NucleiParams) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def _rays(view: NucleiView, params: NucleiParams) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Pixels (row, column) from a centre outwards in all directions, (rays, steps, 2), and the length of each step."""
     angle = np.arange(_RAYS) * (2 * pi / _RAYS)
     steps = np.arange(1.0, params.reach_um + 0.5)
@@ -270,7 +284,7 @@ def _rays(view: View, params: NucleiParams) -> tuple[NDArray[np.intp], NDArray[n
     return np.rint(ray).astype(np.intp), steps
 
 
-def _without_doubles(spots: Spots, view: View) -> Spots:
+def _without_doubles(spots: Spots, view: NucleiView) -> Spots:
     """One spot a nucleus: a weaker one goes when it lies inside a stronger one, or no dip parts the two.
 
     Nuclei of one cluster are of one kind, so that two centres less than 1.4 typical radii apart are one's.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,6 +18,7 @@ __all__ = [
     "dilated",
     "distance_um",
     "edge_widths_um",
+    "edged",
     "filled",
     "filled_and_left",
     "gradient_per_um",
@@ -129,6 +131,7 @@ def dilated(mask: Mask, reach_um: float, spacing: PixelSpacing) -> Mask:
     return np.asarray(_dilated(mask, _half_widths(reach_um, spacing)))
 
 
+@lru_cache(1024)
 def _half_widths(reach_um: float, spacing: PixelSpacing) -> NDArray[np.int32]:
     """Columns that a disc reaches to either side, row by row from its middle down."""
     down = np.arange(int(reach_um / spacing.y_um) + 1)[:, None] * spacing.y_um
@@ -213,12 +216,22 @@ def padded(mask: NDArray[_Kind], margin: int) -> NDArray[_Kind]:
     return result
 
 
+def edged(values: NDArray[_Kind], rows: tuple[int, int], columns: tuple[int, int]) -> NDArray[_Kind]:
+    """A picture with its border's values repeated outside, above and below, to the left and right."""
+    for axis, (before, after) in enumerate((rows, columns)):
+        if before or after:
+            size = values.shape[axis]
+            values = values.take(np.arange(-before, size + after).clip(0, size - 1), axis)
+    return values
+
+
 def smoothed(values: NDArray[Any], sigma_um: float, spacing: PixelSpacing) -> Map:
     """Gaussian of a width in microns; the border's value goes on outside."""
     down, across = (_gaussian(sigma_um / um) for um in (spacing.y_um, spacing.x_um))
     return np.asarray(_convolved(np.ascontiguousarray(values, dtype=np.float64), down, across))
 
 
+@lru_cache(1024)
 def _gaussian(sigma_px: float) -> Map:
     """Weights of a Gaussian out to three widths."""
     reach = int(3.0 * sigma_px + 0.5)
@@ -330,12 +343,11 @@ def coarse(values: NDArray[Any], spacing: PixelSpacing, target_um: float = 1.5) 
     """
     steps = [max(1, (int(target_um / um + 1) // 2) * 2 - 1) for um in (spacing.y_um, spacing.x_um)]
     pads = [_padding(size, step) for size, step in zip(values.shape[:2], steps, strict=True)]
-    widths = [(pads[0], pads[0]), (pads[1], pads[1])] + [(0, 0)] * (values.ndim - 2)
-    padded = np.pad(values.astype(np.float64), widths, mode="edge")
-    total = np.zeros(padded[:: steps[0], :: steps[1]].shape)
+    framed = edged(np.asarray(values, np.float64), (pads[0], pads[0]), (pads[1], pads[1]))
+    total = np.zeros(framed[:: steps[0], :: steps[1]].shape)
     for row in range(steps[0]):
         for column in range(steps[1]):
-            total += padded[row :: steps[0], column :: steps[1]]
+            total += framed[row :: steps[0], column :: steps[1]]
     return total / (steps[0] * steps[1]), spacing.downsampled(steps[1], steps[0])
 
 

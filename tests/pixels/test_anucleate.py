@@ -13,7 +13,7 @@ from micromet_path.pixels.anucleate import (
 from micromet_path.pixels.evidence import Evidence
 from micromet_path.pixels.examine_params import ExamineParams
 from micromet_path.pixels.hue import density_and_dyes
-from micromet_path.pixels.nuclei import NucleiParams, tally_nuclei
+from micromet_path.pixels.nuclei import NucleiParams, tally_nuclei, view_of
 from micromet_path.pixels.stain import StainModel, StainParams, WhitePoint
 from tests.pixels.test_examine import MODEL, Scene, grown
 
@@ -119,9 +119,8 @@ def test_a_ring_that_is_faint_in_part_still_holds_its_nucleus(spacing_um):
     view = scene.view(strong, spacing_um=spacing_um)
     wider = with_faint_stain(density_and_dyes(view.rgb, MODEL)[1][..., 1], view.stained, view.spacing)
     assert wider[view.stained].all()
-    alone, together = (
-        tally_nuclei(view.rgb, mask, MODEL, view.spacing, NucleiParams()).possible for mask in (view.stained, wider)
-    )
+    seen = view_of(view.rgb, MODEL, view.spacing, NucleiParams())
+    alone, together = (tally_nuclei(seen, mask, NucleiParams()).possible for mask in (view.stained, wider))
     assert not alone
     assert together
 
@@ -130,7 +129,8 @@ def test_a_cap_without_a_ring_gains_no_nucleus():
     scene, strong = ring(0.45, 0.0)
     view = scene.view(strong, spacing_um=0.25)
     wider = with_faint_stain(density_and_dyes(view.rgb, MODEL)[1][..., 1], view.stained, view.spacing)
-    assert not tally_nuclei(view.rgb, wider, MODEL, view.spacing, NucleiParams()).possible
+    seen = view_of(view.rgb, MODEL, view.spacing, NucleiParams())
+    assert not tally_nuclei(seen, wider, NucleiParams()).possible
 
 
 def test_faint_stain_ends_a_cell_away():

@@ -22,6 +22,7 @@ from micromet_path.pixels.nuclei import (
     cells_of,
     count_cells,
     tally_nuclei,
+    view_of,
 )
 from micromet_path.pixels.stain import StainModel, WhitePoint, optical_density, unmix
 
@@ -174,7 +175,8 @@ def tallied(drawn: Drawn, rows: slice, columns: slice, margin_px: int) -> Nuclei
         slice(part.start - seen.start, min(part.stop, side) - seen.start)
         for part, seen, side in zip((rows, columns), window, shape, strict=True)
     )
-    return tally_nuclei(drawn.rgb[window], drawn.stained[window], MODEL, drawn.spacing, PARAMS, (core[0], core[1]))
+    view = view_of(drawn.rgb[window], MODEL, drawn.spacing, PARAMS)
+    return tally_nuclei(view, drawn.stained[window], PARAMS, (core[0], core[1]))
 
 
 LOOKS = {
@@ -276,7 +278,7 @@ def test_the_count_belongs_to_the_nest_and_not_to_its_place(turn):
 
 def test_counted_places_are_tumour_nuclei_and_no_lymphocytes():
     drawn = draw(Scene(n_cells=120, seed=2))
-    tally = tally_nuclei(drawn.rgb, drawn.stained, MODEL, drawn.spacing, PARAMS)
+    tally = tally_nuclei(view_of(drawn.rgb, MODEL, drawn.spacing, PARAMS), drawn.stained, PARAMS)
 
     away, _ = cKDTree(drawn.nuclei).query(tally.centres_um)
 
@@ -298,7 +300,7 @@ def test_windows_add_up(side_px):
         for top in range(0, rows, side_px)
         for left in range(0, columns, side_px)
     ]
-    whole = tally_nuclei(drawn.rgb, drawn.stained, MODEL, drawn.spacing, PARAMS)
+    whole = tally_nuclei(view_of(drawn.rgb, MODEL, drawn.spacing, PARAMS), drawn.stained, PARAMS)
 
     total = sum(tallies[1:], tallies[0])
 
