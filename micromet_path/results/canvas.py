@@ -6,6 +6,7 @@ and a thousand clusters cost no more than one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from math import floor, log10
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,9 @@ __all__ = [
 ]
 
 Points = NDArray[np.floating] | NDArray[np.integer]
+_Box = tuple[float, float, float, float]
+_Stroke = tuple[_Box, Callable[[Any], None]]
+"""Where it is on the mask, and what draws it there."""
 
 DARK: Rgb = (33, 33, 33)
 WHITE: Rgb = (255, 255, 255)
@@ -65,59 +69,69 @@ class Marks:
 
     def __init__(self, size: tuple[int, int]) -> None:
         self._size = size
-        self._masks: dict[tuple[int, Rgb], Any] = {}
-        self._reach: dict[tuple[int, Rgb], list[float]] = {}
+        self._strokes: dict[tuple[int, Rgb], list[_Stroke]] = {}
 
     def line(self, points: Points, colour: Rgb, width: float = 1.5, border: Rgb = WHITE) -> None:
         """A line through (N, 2) points, with a border of one pixel."""
         fine = np.asarray(points) * _OVERSAMPLED
-        box = (*fine.min(axis=0).tolist(), *fine.max(axis=0).tolist())
-        flat = fine.ravel().tolist()
-        self._draw_on(_BORDER, border, box).line(flat, fill=255, width=round((width + 2) * _OVERSAMPLED))
-        self._draw_on(_STROKE, colour, box).line(flat, fill=255, width=round(width * _OVERSAMPLED))
+        box, flat = _bounds(fine), fine.ravel().tolist()
+
+        def of_width(pixels: float) -> Callable[[Any], None]:
+            return lambda draw: draw.line(flat, fill=255, width=round(pixels * _OVERSAMPLED))
+
+        self._add(_BORDER, border, box, of_width(width + 2))
+        self._add(_STROKE, colour, box, of_width(width))
 
     def dots(self, points: Points, colour: Rgb) -> None:
         """Points that are too small for an outline."""
         if len(points):
             fine = np.asarray(points) * _OVERSAMPLED
-            box = (*fine.min(axis=0).tolist(), *fine.max(axis=0).tolist())
-            steps = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
-            self._draw_on(_STROKE, colour, box).point((fine[:, None] + steps).ravel().tolist(), fill=255)
+            flat = (fine[:, None] + np.array([[0, 0], [1, 0], [0, 1], [1, 1]])).ravel().tolist()
+            self._add(_STROKE, colour, _bounds(fine), lambda draw: draw.point(flat, fill=255))
 
     def circle(self, centre: Points, radius: float, colour: Rgb, is_dashed: bool = False) -> None:
         """A ring, dashed or not."""
         (x, y), reach = (np.asarray(centre) * _OVERSAMPLED).tolist(), radius * _OVERSAMPLED
-        box = (x - reach, y - reach, x + reach, y + reach)
-        outside = (box[0] - _OVERSAMPLED, box[1] - _OVERSAMPLED, box[2] + _OVERSAMPLED, box[3] + _OVERSAMPLED)
-        border, stroke = self._draw_on(_BORDER, WHITE, outside), self._draw_on(_STROKE, colour, box)
-        for start in range(0, 360, 60) if is_dashed else (0,):
-            stop = start + (36 if is_dashed else 360)
-            border.arc(outside, start, stop, fill=255, width=round(3.5 * _OVERSAMPLED))
-            stroke.arc(box, start, stop, fill=255, width=round(1.5 * _OVERSAMPLED))
+        inside = (x - reach, y - reach, x + reach, y + reach)
+        outside = (*(value - _OVERSAMPLED for value in inside[:2]), *(value + _OVERSAMPLED for value in inside[2:]))
+        starts, length = (range(0, 360, 60), 36) if is_dashed else (range(1), 360)
 
-    def _draw_on(self, layer: int, colour: Rgb, box: tuple[float, float, float, float]) -> Any:
-        """The mask of a layer and colour; what was drawn on is remembered, the rest need not be laid over."""
-        from PIL import Image, ImageDraw
+        def arcs(box: _Box, width: float) -> Callable[[Any], None]:
+            def put(draw: Any) -> None:
+                for start in starts:
+                    draw.arc(box, start, start + length, fill=255, width=round(width * _OVERSAMPLED))
 
-        key = (layer, colour)
-        if key not in self._masks:
-            mask = Image.new("L", (self._size[0] * _OVERSAMPLED, self._size[1] * _OVERSAMPLED))
-            self._masks[key], self._reach[key] = (mask, ImageDraw.Draw(mask)), list(box)
-        reach = self._reach[key]
-        reach[:] = [min(reach[0], box[0]), min(reach[1], box[1]), max(reach[2], box[2]), max(reach[3], box[3])]
-        return self._masks[key][1]
+            return put
+
+        self._add(_BORDER, WHITE, outside, arcs(outside, 3.5))
+        self._add(_STROKE, colour, inside, arcs(inside, 1.5))
+
+    def _add(self, layer: int, colour: Rgb, box: _Box, put: Callable[[Any], None]) -> None:
+        self._strokes.setdefault((layer, colour), []).append((box, put))
 
     def lay_over(self, image: Image.Image) -> None:
-        """Put the strokes on an image of the size given: all borders first."""
-        for layer, colour in sorted(self._masks):
-            x0, y0, x1, y1 = (value / _OVERSAMPLED for value in self._reach[layer, colour])
+        """Put the strokes on an image of the size given: all borders first, one mask at a time."""
+        from PIL import Image, ImageDraw
+
+        for (_, colour), strokes in sorted(self._strokes.items(), key=lambda item: item[0]):
+            corners = np.array([box for box, _ in strokes]) / _OVERSAMPLED
+            (x0, y0), (x1, y1) = corners[:, :2].min(axis=0).tolist(), corners[:, 2:].max(axis=0).tolist()
             left, top = max(0, int(x0) - _MARGIN), max(0, int(y0) - _MARGIN)
             right, bottom = min(image.width, int(x1) + _MARGIN), min(image.height, int(y1) + _MARGIN)
             if left >= right or top >= bottom:
                 continue
+            mask = Image.new("L", (self._size[0] * _OVERSAMPLED, self._size[1] * _OVERSAMPLED))
+            draw = ImageDraw.Draw(mask)
+            for _, put in strokes:
+                put(draw)
             box = (left * _OVERSAMPLED, top * _OVERSAMPLED, right * _OVERSAMPLED, bottom * _OVERSAMPLED)
-            mask = self._masks[layer, colour][0].reduce(_OVERSAMPLED, box)
-            image.paste(colour, (left, top, right, bottom), mask)
+            image.paste(colour, (left, top, right, bottom), mask.reduce(_OVERSAMPLED, box))
+
+
+def _bounds(points: NDArray[Any]) -> _Box:
+    """Box around points."""
+    (x0, y0), (x1, y1) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return x0, y0, x1, y1
 
 
 def dashed(points: NDArray[np.float64], dash: float = 6.0) -> list[NDArray[np.float64]]:
