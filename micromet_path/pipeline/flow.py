@@ -135,9 +135,9 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
             measure_focus, slide, glass.overview, glass.tissue, glass.model.white, config.focus, task.workers, seed
         )
         gathered = gather_fragments(scan, spacing, config)
+        scan = scan.without_runs()
         task.on_step("gather")
-        linkable = linkable_runs(gathered.fragments, gathered.runs)
-        tree = contiguity_tree(linkable, len(gathered.fragments), spacing)
+        tree = contiguity_tree(linkable_runs(gathered), len(gathered.fragments), spacing)
         fragments, stained, pieces = _place(gathered, glass, config)
         task.on_step("link")
         focus = focus_to_be.result()

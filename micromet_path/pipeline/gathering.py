@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from micromet_path.pixels.fragments import (
     dropped,
     dropped_in_all,
     is_pigment_like,
-    join_runs,
     may_link,
     ragged_rows,
 )
@@ -79,9 +78,10 @@ def gather_fragments(scan: ScanOutcome, spacing: PixelSpacing, config: Config) -
     )
 
 
-def linkable_runs(fragments: Fragments, runs: Runs) -> Runs:
+def linkable_runs(gathered: Gathered) -> Runs:
     """Runs of the fragments that may link: pigment and gathered dots never bridge."""
-    return runs_of(runs, ~fragments.pigment_like & (fragments.dot_group < 0))
+    fragments = gathered.fragments
+    return runs_of(gathered.runs, ~fragments.pigment_like & (fragments.dot_group < 0))
 
 
 def runs_of(runs: Runs, fragments: NDArray[np.bool_]) -> Runs:
@@ -124,8 +124,8 @@ def _along_hulls(points: NDArray[np.int64], offsets: NDArray[np.int64], spacing:
 
 def _piece_runs(scan: ScanOutcome, kept: NDArray[np.bool_]) -> Runs:
     """Runs of the kept pieces, which become fragments 0, 1, ... in their order."""
-    number = np.where(kept, np.cumsum(kept) - 1, -1)
-    return join_runs(scan.row, scan.start, scan.stop, number[scan.piece])
+    runs = runs_of(scan.runs, kept)
+    return replace(runs, fragment=(np.cumsum(kept, dtype=np.int32) - 1)[runs.fragment])
 
 
 def _alone(

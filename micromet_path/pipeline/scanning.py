@@ -14,12 +14,20 @@ from numpy.typing import NDArray
 from micromet_path.config import Config
 from micromet_path.errors import OverstainedSlideError, UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region, TileGrid
-from micromet_path.model import Audit, Dropped
+from micromet_path.model import Audit, Dropped, Runs
 from micromet_path.pipeline.candidates import blocks_of, cells_of, choose_cells, draw_audit, spacing_for_candidates
 from micromet_path.pipeline.reading import Block, BlockOutcome, BlockReader, in_threads
 from micromet_path.pixels.area import Area
 from micromet_path.pixels.candidates import cells_near
-from micromet_path.pixels.fragments import JoinedPieces, dropped_in_all, is_eligible, join, may_link, sieve_joined
+from micromet_path.pixels.fragments import (
+    JoinedPieces,
+    dropped_in_all,
+    is_eligible,
+    join,
+    join_runs,
+    may_link,
+    sieve_joined,
+)
 from micromet_path.pixels.stain import StainTables
 from micromet_path.slides.base import Slide
 
@@ -42,10 +50,8 @@ class ScanOutcome:
     ----------
     pieces : JoinedPieces
         Everything stained that is at least as large as a dot, joined over seams.
-    row, start, stop : ndarray of shape (R,), int32
-        Runs of the pieces.
-    piece : ndarray of shape (R,), int64
-        Joined piece of each run.
+    runs : Runs
+        Of the pieces, which stand for fragments here.
     strong_specks, weak_specks : Dropped
         What was smaller than a dot, with and without a strong pixel.
     unread : tuple of Region
@@ -57,15 +63,17 @@ class ScanOutcome:
     """
 
     pieces: JoinedPieces
-    row: NDArray[np.int32]
-    start: NDArray[np.int32]
-    stop: NDArray[np.int32]
-    piece: NDArray[np.int64]
+    runs: Runs
     strong_specks: Dropped
     weak_specks: Dropped
     unread: tuple[Region, ...]
     mode: str = "full"
     audit: Audit | None = None
+
+    def without_runs(self) -> ScanOutcome:
+        """The outcome without the largest part of it, once the runs are those of fragments."""
+        none = np.empty(0, np.int32)
+        return replace(self, runs=Runs(none, none, none, none))
 
 
 def scan_slide(
@@ -198,8 +206,16 @@ def _missed(
     outcome: ScanOutcome, chosen: NDArray[np.bool_], cells: TileGrid, spacing: PixelSpacing, config: Config
 ) -> int:
     """Pieces that matter and of which no part lies in a cell that the lower level chose."""
-    in_chosen = chosen[outcome.row // cells.tile_height, outcome.start // cells.tile_width]
-    was_chosen = np.bincount(outcome.piece, in_chosen, minlength=len(outcome.pieces)) > 0
+    runs = outcome.runs
+    row, first, last = (
+        runs.row // cells.tile_height,
+        runs.start // cells.tile_width,
+        (runs.stop - 1) // cells.tile_width,
+    )
+    chosen_before = np.zeros((cells.rows, cells.columns + 1), np.int32)
+    chosen.cumsum(axis=1, out=chosen_before[:, 1:])
+    in_chosen = chosen_before[row, last + 1] > chosen_before[row, first]
+    was_chosen = np.bincount(runs.fragment, in_chosen, minlength=len(outcome.pieces)) > 0
     return int(np.count_nonzero(is_eligible(outcome.pieces.sums, spacing, config.fragments) & ~was_chosen))
 
 
@@ -234,13 +250,9 @@ class _Found:
         """Everything that is at least as large as a dot, joined over the seams."""
         joined = join([outcome.block for outcome in self.outcomes])
         pieces, strong_specks, weak_specks = sieve_joined(joined, spacing, config.fragments)
-        row, start, stop, piece = self._runs(pieces)
         return ScanOutcome(
             pieces=pieces,
-            row=row,
-            start=start,
-            stop=stop,
-            piece=piece.astype(np.int64),
+            runs=join_runs(*self._runs(pieces)),
             strong_specks=dropped_in_all([strong_specks, *(outcome.strong_specks for outcome in self.outcomes)]),
             weak_specks=dropped_in_all([weak_specks, *(outcome.weak_specks for outcome in self.outcomes)]),
             unread=self.unread,

@@ -426,23 +426,20 @@ def is_pigment_like(sum_stain: NDArray[np.int64], params: FragmentParams) -> NDA
 
 
 def join_runs(
-    row: NDArray[np.int32], start: NDArray[np.int32], stop: NDArray[np.int32], fragment: NDArray[np.int64]
+    row: NDArray[np.int32], start: NDArray[np.int32], stop: NDArray[np.int32], fragment: NDArray[np.int32]
 ) -> Runs:
-    """Runs of the kept fragments, sorted, with those that a block border cut made whole.
+    """Runs of fragments, sorted, with those that a block border cut made whole.
 
     Parameters
     ----------
-    fragment : ndarray of shape (R,), int64
-        -1 leaves a run out.
+    row, start, stop, fragment : ndarray of shape (R,), int32
     """
-    kept = fragment >= 0
-    row, start, stop, fragment = row[kept], start[kept], stop[kept], fragment[kept]
     if not len(row):
-        return Runs(row, start, stop, fragment.astype(np.int32))
+        return Runs(row, start, stop, fragment)
     # One number a run: three columns take four times as long to sort.
-    order = np.argsort((fragment * (int(row.max()) + 1) + row) * (int(start.max()) + 1) + start)
+    order = np.argsort((fragment.astype(np.int64) * (int(row.max()) + 1) + row) * (int(start.max()) + 1) + start)
     row, start, stop, fragment = row[order], start[order], stop[order], fragment[order]
     begins = np.ones(len(row), bool)
     begins[1:] = (fragment[1:] != fragment[:-1]) | (row[1:] != row[:-1]) | (start[1:] != stop[:-1])
     ends = np.append(np.flatnonzero(begins)[1:] - 1, len(row) - 1)
-    return Runs(row[begins], start[begins], stop[ends], fragment[begins].astype(np.int32))
+    return Runs(row[begins], start[begins], stop[ends], fragment[begins])

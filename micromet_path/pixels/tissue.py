@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numba import njit
@@ -31,7 +31,10 @@ __all__ = [
     "place_fragments",
 ]
 
+_Kind = TypeVar("_Kind", bound=np.generic)
+
 _NEIGHBOURS = np.ones((3, 3), np.bool_)  # 8-connected
+_ROWS = 128  # of an overview at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +163,37 @@ def find_tissue(overview: Overview, white: WhitePoint, params: TissueParams) -> 
 
 def _filled(mask: NDArray[np.bool_], largest_cells: float) -> NDArray[np.bool_]:
     """The mask without holes up to a size; what reaches the border of the picture is no hole."""
-    from scipy import ndimage
 
-    holes, n = ndimage.label(~mask)
-    small = np.bincount(holes.ravel(), minlength=n + 1) <= largest_cells
+    holes, n = _labelled(~mask)
+    small = _sizes(holes, n) <= largest_cells
     for border in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
         small[border] = False
     small[0] = False
-    return np.asarray(mask | small[holes])
+    return np.asarray(mask | _looked_up(small, holes))
+
+
+def _labelled(mask: NDArray[np.bool_], neighbours: NDArray[np.bool_] | None = None) -> tuple[NDArray[np.int32], int]:
+    """Number of the connected part that each cell belongs to, 0 for none; and how many there are."""
+    from scipy import ndimage
+
+    labels = np.empty(mask.shape, np.int32)
+    return labels, int(ndimage.label(mask, neighbours, output=labels))
+
+
+def _sizes(labels: NDArray[np.int32], n: int) -> NDArray[np.int64]:
+    """Cells of each of n labels, and of none; some rows at a time, since numpy counts in wider numbers."""
+    sizes = np.zeros(n + 1, np.int64)
+    for first in range(0, len(labels), _ROWS):
+        sizes += np.bincount(labels[first : first + _ROWS].ravel(), minlength=n + 1)
+    return sizes
+
+
+def _looked_up(table: NDArray[_Kind], labels: NDArray[np.int32], out: NDArray[_Kind] | None = None) -> NDArray[_Kind]:
+    """What a table has for each label, in place where that is asked for; likewise."""
+    found = np.empty(labels.shape, table.dtype) if out is None else out
+    for first in range(0, len(labels), _ROWS):
+        found[first : first + _ROWS] = table[labels[first : first + _ROWS]]
+    return found
 
 
 def fill_enclosed(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -206,15 +232,15 @@ def find_pieces(
     """
     from scipy import ndimage
 
-    labels, n = ndimage.label(tissue | stained, structure=_NEIGHBOURS)
-    area = np.bincount(labels.ravel(), minlength=n + 1) * overview.cell_area_mm2
+    labels, n = _labelled(tissue | stained, _NEIGHBOURS)
+    area = _sizes(labels, n) * overview.cell_area_mm2
     with_stain = np.bincount(labels[stained], minlength=n + 1) > 0
     # Debris without stain is left out; a stained speck on bare glass must have brought its own cells.
     has_tissue = np.bincount(labels[tissue], minlength=n + 1) > 0
     kept = (area >= params.minimum_piece_mm2) | (with_stain & has_tissue)
     kept[0] = False
     renumbered = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
-    labels = renumbered[labels]
+    _looked_up(renumbered, labels, out=labels)
     x, y = overview.cell_px0
     beyond = ~ndimage.binary_erosion(np.pad(overview.read, 1), _NEIGHBOURS)[1:-1, 1:-1]
     at_edge = np.bincount(labels[beyond], minlength=len(renumbered)) > 0

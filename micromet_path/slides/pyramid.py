@@ -20,7 +20,7 @@ from micromet_path.slides.base import Level, Raster, SlideInfo
 
 __all__ = ["PyramidSlide", "area_mean", "levels_of_sizes"]
 
-_PIECE_PX = 2048
+_PIECE_PX = 1024
 """Side of the pieces in which a level is read when it is averaged down: 12 MB each."""
 
 _EPSILON = 1e-6

@@ -36,7 +36,9 @@ def joined(picture, blocks, tables):
 def whole_runs(scans, pieces):
     row, start, stop = (np.concatenate([getattr(scan, name) for scan in scans]) for name in ("row", "start", "stop"))
     of_run = [pieces.joined_of_piece[scan.piece + at] for scan, at in zip(scans, pieces.piece_offsets, strict=False)]
-    return join_runs(row, start, stop, np.concatenate(of_run))
+    joined_piece = np.concatenate(of_run).astype(np.int32)
+    kept = joined_piece >= 0
+    return join_runs(row[kept], start[kept], stop[kept], joined_piece[kept])
 
 
 def sieved(picture, blocks, tables, params):
@@ -151,9 +153,10 @@ def test_nothing_joins_to_nothing(tables):
 
 
 def test_a_run_that_blocks_cut_is_whole_again():
-    row, start, stop = np.array([[4, 4, 4, 4, 5], [0, 3, 9, 6, 0], [3, 6, 12, 8, 3]], np.int32)
-    runs = join_runs(row, start, stop, np.array([0, 0, 0, -1, 0]))
-    assert [runs.row.tolist(), runs.start.tolist(), runs.stop.tolist()] == [[4, 4, 5], [0, 9, 0], [6, 12, 3]]
+    row, start, stop = np.array([[4, 5, 4, 4, 4], [3, 0, 9, 6, 0], [6, 3, 12, 8, 3]], np.int32)
+    runs = join_runs(row, start, stop, np.array([0, 0, 0, 1, 0], np.int32))
+    assert [runs.row.tolist(), runs.start.tolist(), runs.stop.tolist()] == [[4, 4, 5, 4], [0, 9, 0, 6], [6, 12, 3, 8]]
+    assert runs.fragment.tolist() == [0, 0, 0, 1]
 
 
 def stain_sums(rgb, tables):

@@ -101,8 +101,7 @@ def scan(job: Job, config: Config, tell: Tell) -> dict[str, Any]:
         tell("scan")
         gathered = gather_fragments(outcome, slide.info.spacing, config)
         tell("gather")
-        linkable = linkable_runs(gathered.fragments, gathered.runs)
-        contiguity_tree(linkable, len(gathered.fragments), slide.info.spacing)
+        contiguity_tree(linkable_runs(gathered), len(gathered.fragments), slide.info.spacing)
         tell("link")
     return {"mode": outcome.mode}
 
