@@ -7,9 +7,8 @@
              -> [block: stained runs with their sums]*      in threads, in any order
              -> fragments -> dot patterns, contiguity tree; meanwhile focus, on a sample of places
              -> pieces of tissue, places and borders of the fragments
-             -> a second look at the candidates: nuclei, flags
+             -> a second look at the candidates: nuclei, flags; meanwhile pictures for the report
              -> clusters at the configured gap and at the others -> finding
-             -> pictures for the report
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ from micromet_path.pipeline.focusing import blurred_regions, measure_focus
 from micromet_path.pipeline.gathering import Gathered, gather_fragments, linkable_runs, runs_of
 from micromet_path.pipeline.glass import Glass, look, rate
 from micromet_path.pipeline.judging import Evidence, judge_clusters, judge_pieces, make_finding, settings_fingerprint
-from micromet_path.pipeline.pictures import find_brownest, take_pictures
+from micromet_path.pipeline.pictures import describe_brownest, find_brownest, take_pictures
 from micromet_path.pipeline.scanning import Progress, ScanOutcome, scan_slide
 from micromet_path.pixels import clusters, stain, tissue
 from micromet_path.pixels.area import Area
@@ -142,8 +141,15 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
         task.on_step("link")
         focus = focus_to_be.result()
     task.on_step("focus")
-    fragments = examine_candidates(slide, glass.model, fragments, tree, gathered.runs, config, task.workers)
-    task.on_step("examine")
+    source = slide.info.spacing_source
+    placed = clusters.measure(fragments, tree, config.clusters.gap_um, spacing, source == "given", config.clusters)
+    brownest = find_brownest(placed, scan.pieces, gathered.piece_of_fragment, spacing)
+    with threads(task.workers, most=1) as pool:  # where clusters lie is known, what they are is not yet
+        pictures_to_be = pool.submit(take_pictures, slide, placed, brownest)
+        fragments = examine_candidates(slide, glass.model, fragments, tree, gathered.runs, config, task.workers)
+        task.on_step("examine")
+        pictures = pictures_to_be.result()
+    task.on_step("pictures")
     evidence = Evidence(
         fragments=fragments,
         tree=tree,
@@ -158,7 +164,7 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
         ),
         dropped=_dropped(gathered, fragments, tree, spacing, config),
         spacing=spacing,
-        mpp_source=slide.info.spacing_source,
+        mpp_source=source,
         threshold_od=glass.stain_params.threshold_od,
         strength_od=glass.dyes.strength_od,
     )
@@ -166,9 +172,6 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     measured = judge_clusters(evidence, config.clusters.gap_um, config)
     finding = make_finding(evidence, measured, config)
     task.on_step("judge")
-    brownest = find_brownest(measured, scan.pieces, gathered.piece_of_fragment, spacing)
-    pictures = take_pictures(slide, measured, brownest, task.workers)
-    task.on_step("pictures")
     analysis = Analysis(
         slide=slide_record(slide, task),
         scan=replace(
@@ -183,7 +186,7 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
         clusters=measured,
         fragments=fragments,
         tree=tree,
-        brownest=brownest,
+        brownest=describe_brownest(brownest, measured),
         provenance=Provenance(
             version=__version__,
             config=settings,

@@ -95,9 +95,9 @@ class Evidence:
 
 def judge_clusters(evidence: Evidence, gap_um: float, config: Config) -> Clusters:
     """Cut the tree at a gap, measure the clusters, and decide of each what it is called and whether it counts."""
-    params = config.clusters
-    scale_share = params.scale_uncertainty_given if evidence.mpp_source == "given" else params.scale_uncertainty
-    measures = clusters.measure(evidence.fragments, evidence.tree, gap_um, evidence.spacing, scale_share, params)
+    measures = clusters.measure(
+        evidence.fragments, evidence.tree, gap_um, evidence.spacing, evidence.mpp_source == "given", config.clusters
+    )
     flags = {
         **measures.flags,
         "floater": _floaters(measures, evidence),

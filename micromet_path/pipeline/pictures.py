@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +11,13 @@ from numpy.typing import NDArray
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.hull import ragged_diameters
-from micromet_path.model import BrownThing, Clusters, Picture
+from micromet_path.model import BrownThing, ClusterMeasures, Clusters, Picture
 from micromet_path.pipeline.judging import describe_cluster
 from micromet_path.pixels.fragments import BROWNEST, JoinedPieces, ragged_rows
 from micromet_path.pixels.stain import OD_SCALE
 from micromet_path.slides.base import Slide
-from micromet_path.threads import threads
 
-__all__ = ["GALLERY_SIZE", "find_brownest", "take_pictures"]
+__all__ = ["GALLERY_SIZE", "describe_brownest", "find_brownest", "take_pictures"]
 
 GALLERY_SIZE = 24
 _OVERVIEW_SIDE_PX = 1280
@@ -26,14 +26,13 @@ _LEAST_CROP_UM = 100.0
 
 
 def find_brownest(
-    clusters: Clusters, pieces: JoinedPieces, piece_of_fragment: NDArray[np.int64], spacing: PixelSpacing
+    clusters: ClusterMeasures, pieces: JoinedPieces, piece_of_fragment: NDArray[np.int64], spacing: PixelSpacing
 ) -> tuple[BrownThing, ...]:
-    """The ten things with most chromogen in all, whether they count or not.
+    """The ten things with most chromogen in all, whether they count or not; clusters by number alone as yet.
 
     Parameters
     ----------
-    clusters : Clusters
-        Judged.
+    clusters : ClusterMeasures
     pieces : JoinedPieces
         Everything stained, the dropped included.
     piece_of_fragment : ndarray of shape (F,), int64
@@ -63,8 +62,16 @@ def find_brownest(
     )
 
 
-def _of_cluster(rank: int, clusters: Clusters, row: int) -> BrownThing:
-    """A cluster as a brown thing."""
+def describe_brownest(brownest: tuple[BrownThing, ...], clusters: Clusters) -> tuple[BrownThing, ...]:
+    """The same with what the clusters among them were judged to be."""
+    return tuple(
+        thing if thing.cluster_id is None else replace(thing, what=describe_cluster(clusters, thing.cluster_id - 1))
+        for thing in brownest
+    )
+
+
+def _of_cluster(rank: int, clusters: ClusterMeasures, row: int) -> BrownThing:
+    """A cluster as a brown thing, before it is judged."""
     x0, y0, x1, y1 = clusters.bbox_px0[row].tolist()
     return BrownThing(
         rank=rank,
@@ -72,7 +79,7 @@ def _of_cluster(rank: int, clusters: Clusters, row: int) -> BrownThing:
         max_diameter_um=float(clusters.max_diameter_um[row]),
         max_dab_od=float(clusters.max_dab_od[row]),
         cluster_id=row + 1,
-        what=describe_cluster(clusters, row),
+        what="",
     )
 
 
@@ -90,16 +97,13 @@ def _of_piece(rank: int, pieces: JoinedPieces, row: int, diameter_um: float) -> 
     )
 
 
-def take_pictures(
-    slide: Slide, clusters: Clusters, brownest: tuple[BrownThing, ...], workers: int
-) -> tuple[Picture, ...]:
-    """Pixels for the report, without any drawing on them; read in threads."""
-    with threads(workers) as pool:
-        return tuple(pool.map(lambda wanted: _picture(slide, *wanted), _wanted(slide, clusters, brownest)))
+def take_pictures(slide: Slide, clusters: ClusterMeasures, brownest: tuple[BrownThing, ...]) -> tuple[Picture, ...]:
+    """Pixels for the report, without any drawing on them."""
+    return tuple(_picture(slide, *wanted) for wanted in _wanted(slide, clusters, brownest))
 
 
 def _wanted(
-    slide: Slide, clusters: Clusters, brownest: tuple[BrownThing, ...]
+    slide: Slide, clusters: ClusterMeasures, brownest: tuple[BrownThing, ...]
 ) -> Iterator[tuple[str, Region, PixelSpacing]]:
     """Name, region and scale of each picture."""
     info = slide.info

@@ -71,7 +71,7 @@ def components(fragments: Fragments, tree: Tree, gap_um: float) -> NDArray[np.in
 
 
 def measure(
-    fragments: Fragments, tree: Tree, gap_um: float, spacing: PixelSpacing, scale_share: float, params: ClusterParams
+    fragments: Fragments, tree: Tree, gap_um: float, spacing: PixelSpacing, is_given: bool, params: ClusterParams
 ) -> ClusterMeasures:
     """Cut the tree at a gap and measure what results.
 
@@ -82,8 +82,8 @@ def measure(
     gap_um : float
         0 to 100.
     spacing : PixelSpacing
-    scale_share : float
-        Uncertainty of the scale as a share of the size.
+    is_given : bool
+        Whether the scale was typed in, which makes it less sure.
     params : ClusterParams
 
     Returns
@@ -105,7 +105,8 @@ def measure(
     order = np.argsort(-diameter, kind="stable")
     rank = np.full(len(order) + 1, -1, np.int64)  # the last one answers for row -1
     rank[order] = np.arange(len(order))
-    return _table(fragments, rank[row], gap_um, spacing, scale_share, params)
+    scale_share = params.scale_uncertainty_given if is_given else params.scale_uncertainty
+    return _table(fragments, rank[row], gap_um, spacing, scale_share)
 
 
 def _hulls(
@@ -121,7 +122,6 @@ def _table(
     gap_um: float,
     spacing: PixelSpacing,
     scale_share: float,
-    params: ClusterParams,
 ) -> ClusterMeasures:
     """Every column of the table; ``row`` is the cluster of each fragment."""
     n = int(row.max(initial=-1)) + 1
