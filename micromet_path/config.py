@@ -140,7 +140,7 @@ class ScanParams:
     least_audited : int
         Tiles that the sample holds at least, where there are so many: none of 100 bounds what is missed by 3 %.
     full_below_px : int
-        Slides with fewer pixels are decoded in full.
+        Slides with fewer pixels are decoded in full; so are those of fewer than four tiles for each of `least_audited`.
     most_runs : int
         Stained stretches of rows that are held at most; each takes some 150 bytes before the end. A slide with more is
         refused: it shows a pattern, or its threshold lies in its background.

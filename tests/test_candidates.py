@@ -290,6 +290,9 @@ def test_small_slides_and_slides_without_a_fine_lower_level_are_decoded_in_full(
         assert cells_of(slide).tile_width == 2 * TILE
         small = analyze(slide, replace(HELD, scan=ScanParams(full_below_px=SIDE**2 + 1)))
         coarse = analyze(slide, replace(HELD, scan=replace(HELD.scan, candidate_spacing_um=0.99)))
-    for outcome in (small, coarse):
+        of_few_tiles = analyze(
+            slide, replace(HELD, scan=replace(HELD.scan, least_audited=len(cells_of(slide)) // 4 + 1))
+        )
+    for outcome in (small, coarse, of_few_tiles):
         assert outcome.analysis.scan.mode == "full"
         assert outcome.analysis.quality.audit is None

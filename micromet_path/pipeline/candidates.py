@@ -23,6 +23,7 @@ from micromet_path.slides.base import Slide
 __all__ = ["blocks_of", "cells_of", "choose_cells", "draw_audit", "spacing_for_candidates"]
 
 _LEAST_FACTOR = 3.0  # a level that is hardly smaller than level 0 saves nothing
+_LEAST_CELLS = 4  # for each one that the smallest audit takes: where that is a good part of the slide, read it all
 
 
 def cells_of(slide: Slide) -> TileGrid:
@@ -33,11 +34,13 @@ def cells_of(slide: Slide) -> TileGrid:
 def spacing_for_candidates(slide: Slide, params: ScanParams) -> PixelSpacing | None:
     """Scale of the level that chooses the cells; None where the whole of level 0 is to be decoded.
 
-    The coarsest level that is fine enough for single cells, of a slide large enough to gain by it. A
-    truncated file is read in full, so that what it lost is known.
+    The coarsest level that is fine enough for single cells, of a slide large enough, and in cells enough, to gain by
+    it. A truncated file is read in full, so that what it lost is known.
     """
     info = slide.info
     if params.mode == "full" or info.is_truncated or info.width_px0 * info.height_px0 < params.full_below_px:
+        return None
+    if len(cells_of(slide)) < _LEAST_CELLS * params.least_audited:
         return None
     fit = [
         spacing

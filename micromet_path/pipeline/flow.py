@@ -141,8 +141,8 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
         task.on_step("link")
         focus = focus_to_be.result()
     task.on_step("focus")
-    source = slide.info.spacing_source
-    placed = clusters.measure(fragments, tree, config.clusters.gap_um, spacing, source == "given", config.clusters)
+    scale_share = config.clusters.scale_share(slide.info.spacing_source)
+    placed = clusters.measure(fragments, tree, config.clusters.gap_um, spacing, scale_share, config.clusters)
     brownest = find_brownest(placed, scan.pieces, gathered.piece_of_fragment, spacing)
     with threads(task.workers, most=1) as pool:  # where clusters lie is known, what they are is not yet
         pictures_to_be = pool.submit(take_pictures, slide, placed, brownest)
@@ -164,7 +164,7 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
         ),
         dropped=_dropped(gathered, fragments, tree, spacing, config),
         spacing=spacing,
-        mpp_source=source,
+        mpp_source=slide.info.spacing_source,
         threshold_od=glass.stain_params.threshold_od,
         strength_od=glass.dyes.strength_od,
     )

@@ -95,8 +95,9 @@ class Evidence:
 
 def judge_clusters(evidence: Evidence, gap_um: float, config: Config) -> Clusters:
     """Cut the tree at a gap, measure the clusters, and decide of each what it is called and whether it counts."""
+    scale_share = config.clusters.scale_share(evidence.mpp_source)
     measures = clusters.measure(
-        evidence.fragments, evidence.tree, gap_um, evidence.spacing, evidence.mpp_source == "given", config.clusters
+        evidence.fragments, evidence.tree, gap_um, evidence.spacing, scale_share, config.clusters
     )
     flags = {
         **measures.flags,

@@ -54,6 +54,10 @@ class ClusterParams:
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"clusters.{name} must be a share from 0 to below 1, found {getattr(self, name)}")
 
+    def scale_share(self, source: str) -> float:
+        """Uncertainty of a scale of this source, as `SlideInfo.spacing_source` names it."""
+        return self.scale_uncertainty_given if source == "given" else self.scale_uncertainty
+
 
 def components(fragments: Fragments, tree: Tree, gap_um: float) -> NDArray[np.int64]:
     """Component of each fragment at a gap: by the tree, or the dot pattern it is gathered in.
@@ -71,7 +75,7 @@ def components(fragments: Fragments, tree: Tree, gap_um: float) -> NDArray[np.in
 
 
 def measure(
-    fragments: Fragments, tree: Tree, gap_um: float, spacing: PixelSpacing, is_given: bool, params: ClusterParams
+    fragments: Fragments, tree: Tree, gap_um: float, spacing: PixelSpacing, scale_share: float, params: ClusterParams
 ) -> ClusterMeasures:
     """Cut the tree at a gap and measure what results.
 
@@ -82,8 +86,8 @@ def measure(
     gap_um : float
         0 to 100.
     spacing : PixelSpacing
-    is_given : bool
-        Whether the scale was typed in, which makes it less sure.
+    scale_share : float
+        Uncertainty of the scale as a share of the size.
     params : ClusterParams
 
     Returns
@@ -105,7 +109,6 @@ def measure(
     order = np.argsort(-diameter, kind="stable")
     rank = np.full(len(order) + 1, -1, np.int64)  # the last one answers for row -1
     rank[order] = np.arange(len(order))
-    scale_share = params.scale_uncertainty_given if is_given else params.scale_uncertainty
     return _table(fragments, rank[row], gap_um, spacing, scale_share)
 
 

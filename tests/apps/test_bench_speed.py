@@ -43,7 +43,7 @@ from micromet_path.apps.samples import SamplePaths
 from micromet_path.errors import MicrometError
 from micromet_path.slides.tiff_layout import read_layout
 
-STEPS = ["open", "glass", "scan", "gather", "link", "focus", "examine", "judge", "pictures", "files"]
+STEPS = ["open", "glass", "scan", "gather", "link", "focus", "examine", "pictures", "judge", "files"]
 TABLE = {"id": [1, 2], "max_diameter_um": [310.5, 90.0], "flags": ["", "fold"]}
 
 

@@ -108,7 +108,7 @@ def test_as_stored_such_a_slide_is_none_of_this_stain(swapped: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["full", "auto"])
 def test_candidates_and_tiles_are_seen_in_the_same_colours(swapped: Path, mode: Any) -> None:
-    scan = ScanParams(icc="to_srgb", mode=mode, full_below_px=0, candidate_spacing_um=2.0)
+    scan = ScanParams(icc="to_srgb", mode=mode, full_below_px=0, least_audited=0, candidate_spacing_um=2.0)
     whole = outcome(swapped, TO_SRGB).analysis
     found = outcome(swapped, replace(TO_SRGB, scan=scan)).analysis
     assert found.scan.mode == {"full": "full", "auto": "candidates"}[mode]

@@ -25,7 +25,7 @@ OutcomeState = Literal["done", "reused", "failed", "failed_before"]
 _MOST_DEATHS = 2
 _PHASE_AFTER = {
     "open": "glass", "glass": "scan", "scan": "gather", "gather": "link", "link": "focus", "focus": "examine",
-    "examine": "judge", "judge": "pictures", "pictures": "write",
+    "examine": "pictures", "pictures": "judge", "judge": "write",
 }  # fmt: skip
 
 

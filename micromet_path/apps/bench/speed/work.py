@@ -36,7 +36,7 @@ Tell = Callable[[str], None]
 def config_of(job: Job, is_warm_up: bool = False) -> Config:
     """Default settings in the mode of the job; a warm-up takes the path of large slides however small its own is."""
     scan = replace(Config().scan, mode=job.mode)
-    return Config(scan=replace(scan, full_below_px=0) if is_warm_up else scan)
+    return Config(scan=replace(scan, full_below_px=0, least_audited=0) if is_warm_up else scan)
 
 
 # -- decoding alone ------------------------------------------------------------------------------
