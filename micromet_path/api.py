@@ -486,10 +486,11 @@ def _slide_id_of(slide: Slide) -> str:
 def load_writers() -> None:
     """Import what `SlideResult.save` needs, ahead of time."""
     import pyarrow.parquet  # noqa: F401
-    from jinja2 import Environment  # noqa: F401
     from PIL import Image  # noqa: F401
 
-    from micromet_path.results import draw, qupath, report, shapes, tables  # noqa: F401
+    from micromet_path.results import draw, page, qupath, report, shapes, tables  # noqa: F401
+
+    page.load_template(report.TEMPLATE)
 
 
 def _as_config(config: Config | str | Path | None) -> Config:

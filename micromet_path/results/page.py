@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from functools import cache
 from io import BytesIO
 from math import floor, isfinite
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,10 @@ from micromet_path.model import CellEstimate
 from micromet_path.results.palette import Rgb
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from PIL import Image
 
-__all__ = ["cells_text", "css", "data_uri", "fill_template", "typeset"]
+__all__ = ["cells_text", "css", "data_uri", "fill_template", "load_template", "typeset"]
 
 _JPEG_QUALITY = 85
 _GUIDELINE_CELLS = 200
@@ -25,6 +27,12 @@ _GUIDELINE_CELLS = 200
 
 def fill_template(name: str, **content: Any) -> str:
     """A page from one of the package's templates; every text in it is escaped."""
+    return load_template(name).render(**content)
+
+
+@cache
+def load_template(name: str) -> Template:
+    """One of the package's templates, compiled once a process."""
     from importlib.resources import files
 
     from jinja2 import Environment, StrictUndefined
@@ -34,7 +42,7 @@ def fill_template(name: str, **content: Any) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     page.filters["typeset"] = typeset
-    return page.from_string(source).render(**content)
+    return page.from_string(source)
 
 
 def css(colour: Rgb) -> str:

@@ -28,7 +28,9 @@ from micromet_path.results.palette import (
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["render_report"]
+__all__ = ["TEMPLATE", "render_report"]
+
+TEMPLATE = "report.html.j2"
 
 _MOST_UNCOUNTED = 10
 _BROWN_PX = 240
@@ -63,7 +65,7 @@ def render_report(
         HTML; every text of the slide is escaped.
     """
     return fill_template(
-        "report.html.j2",
+        TEMPLATE,
         **_answer(analysis),
         overview=overview,
         gallery=[_gallery_item(analysis.clusters, row, source) for row, source in sorted(gallery.items())],
