@@ -48,6 +48,7 @@ from micromet_path.pipeline.pictures import describe_brownest, find_brownest, ta
 from micromet_path.pipeline.scanning import Progress, ScanOutcome, scan_slide
 from micromet_path.pixels import clusters, stain, tissue
 from micromet_path.pixels.area import Area
+from micromet_path.pixels.focus_map import Focus
 from micromet_path.pixels.fragments import dropped_in_all
 from micromet_path.pixels.link import contiguity_tree
 from micromet_path.slides.base import Slide
@@ -136,38 +137,24 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
         gathered = gather_fragments(scan, spacing, config)
         scan = scan.without_runs()
         task.on_step("gather")
-        tree = contiguity_tree(linkable_runs(gathered), len(gathered.fragments), spacing)
-        fragments, stained, pieces = _place(gathered, glass, config)
+        found = _linked(gathered, glass, config)
         task.on_step("link")
         focus = focus_to_be.result()
     task.on_step("focus")
     scale_share = config.clusters.scale_share(slide.info.spacing_source)
-    placed = clusters.measure(fragments, tree, config.clusters.gap_um, spacing, scale_share, config.clusters)
+    placed = clusters.measure(
+        found.fragments, found.tree, config.clusters.gap_um, spacing, scale_share, config.clusters
+    )
     brownest = find_brownest(placed, scan.pieces, gathered.piece_of_fragment, spacing)
     with threads(task.workers, most=1) as pool:  # where clusters lie is known, what they are is not yet
         pictures_to_be = pool.submit(take_pictures, slide, placed, brownest)
-        fragments = examine_candidates(slide, glass.model, fragments, tree, gathered.runs, config, task.workers)
+        fragments = examine_candidates(
+            slide, glass.model, found.fragments, found.tree, gathered.runs, config, task.workers
+        )
         task.on_step("examine")
         pictures = pictures_to_be.result()
     task.on_step("pictures")
-    evidence = Evidence(
-        fragments=fragments,
-        tree=tree,
-        pieces=pieces,
-        quality=replace(
-            rate(slide, glass, stained, len(scan.unread), config),
-            in_focus=focus.share,
-            in_focus_interval=None if focus.low is None or focus.high is None else (focus.low, focus.high),
-            control_on_slide=_control_on_slide(fragments, pieces, spacing, config),
-            shows_chromogen=bool((~fragments.weak & ~fragments.pigment_like).any()),
-            audit=scan.audit,
-        ),
-        dropped=_dropped(gathered, fragments, tree, spacing, config),
-        spacing=spacing,
-        mpp_source=slide.info.spacing_source,
-        threshold_od=glass.stain_params.threshold_od,
-        strength_od=glass.dyes.strength_od,
-    )
+    evidence = _evidence(slide, glass, scan, replace(found, fragments=fragments), focus, config)
     settings = settings_of(config, task.area)
     measured = judge_clusters(evidence, config.clusters.gap_um, config)
     finding = make_finding(evidence, measured, config)
@@ -184,8 +171,8 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
         pieces=judge_pieces(evidence, measured, config),
         finding=finding,
         clusters=measured,
-        fragments=fragments,
-        tree=tree,
+        fragments=evidence.fragments,
+        tree=evidence.tree,
         brownest=describe_brownest(brownest, measured),
         provenance=Provenance(
             version=__version__,
@@ -222,9 +209,21 @@ def slide_record(slide: Slide, task: Task) -> SlideRecord:
     )
 
 
-def _place(gathered: Gathered, glass: Glass, config: Config) -> tuple[Fragments, NDArray[np.bool_], tuple[Piece, ...]]:
-    """Fragments with their places, the cells that those on tissue stain, and the pieces with their roles."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was found on a slide: fragments in their places, how they link, the cells they stain, and the pieces."""
+
+    gathered: Gathered
+    tree: Tree
+    fragments: Fragments
+    stained: NDArray[np.bool_]
+    pieces: tuple[Piece, ...]
+
+
+def _linked(gathered: Gathered, glass: Glass, config: Config) -> _Found:
+    """Link fragments, and find their places and the pieces of tissue with their roles."""
     fragments, runs, overview = gathered.fragments, gathered.runs, glass.overview
+    tree = contiguity_tree(linkable_runs(gathered), len(fragments), overview.spacing)
     hulls = (fragments.hull_px, fragments.hull_offsets)
     centres = fragments.sum_xy_px / np.maximum(fragments.area_px, 1)[:, None] + 0.5
     maps = (glass.tissue, tissue.mark_runs(overview, runs))
@@ -239,7 +238,30 @@ def _place(gathered: Gathered, glass: Glass, config: Config) -> tuple[Fragments,
         tissue_edge=places.tissue_edge & ~off_tissue,
         off_tissue=off_tissue,
     )
-    return fragments, stained, _with_roles(pieces, labels, overview, config.zones)
+    return _Found(gathered, tree, fragments, stained, _with_roles(pieces, labels, overview, config.zones))
+
+
+def _evidence(slide: Slide, glass: Glass, scan: ScanOutcome, found: _Found, focus: Focus, config: Config) -> Evidence:
+    """All that the finding is made from."""
+    fragments, spacing = found.fragments, slide.info.spacing
+    return Evidence(
+        fragments=fragments,
+        tree=found.tree,
+        pieces=found.pieces,
+        quality=replace(
+            rate(slide, glass, found.stained, len(scan.unread), config),
+            in_focus=focus.share,
+            in_focus_interval=None if focus.low is None or focus.high is None else (focus.low, focus.high),
+            control_on_slide=_control_on_slide(fragments, found.pieces, spacing, config),
+            shows_chromogen=bool((~fragments.weak & ~fragments.pigment_like).any()),
+            audit=scan.audit,
+        ),
+        dropped=_dropped(found, spacing, config),
+        spacing=spacing,
+        mpp_source=slide.info.spacing_source,
+        threshold_od=glass.stain_params.threshold_od,
+        strength_od=glass.dyes.strength_od,
+    )
 
 
 def _control_on_slide(
@@ -254,12 +276,10 @@ def _control_on_slide(
     return "stained" if is_stained.any() else "unstained"
 
 
-def _dropped(
-    gathered: Gathered, fragments: Fragments, tree: Tree, spacing: PixelSpacing, config: Config
-) -> tuple[Dropped, Dropped]:
+def _dropped(found: _Found, spacing: PixelSpacing, config: Config) -> tuple[Dropped, Dropped]:
     """What the smallest area and the want of a strong pixel removed, as fragments and as clusters."""
-    small_clusters = clusters.below_area(fragments, tree, spacing, config.clusters)
-    return dropped_in_all([gathered.below_area, small_clusters]), gathered.no_strong_pixel
+    small_clusters = clusters.below_area(found.fragments, found.tree, spacing, config.clusters)
+    return dropped_in_all([found.gathered.below_area, small_clusters]), found.gathered.no_strong_pixel
 
 
 def _with_roles(

@@ -22,7 +22,7 @@ from micromet_path.apps.archive.folders import RUNS_FOLDER
 from micromet_path.errors import ResultError
 from micromet_path.results.sums import sync_names
 
-__all__ = ["RunRecord", "begin_run", "now", "read_runs", "versions", "write_run"]
+__all__ = ["RunRecord", "begin_run", "now", "read_runs", "run_numbers", "versions", "write_run"]
 
 _SCHEMA = "micromet-run/1"
 _LIBRARIES = ("numpy", "scipy", "scikit-image", "numba", "tifffile", "imagecodecs", "openslide-bin", "openslide-python")
@@ -147,6 +147,11 @@ def read_runs(out: Path) -> Iterator[RunRecord]:
                 f"{RUNS_FOLDER}/{path.name} is damaged ({type(error).__name__}); restore it, or delete it and what it "
                 "says of its slides is lost"
             ) from error
+
+
+def run_numbers(out: Path) -> set[int]:
+    """Numbers of all runs that have a record; none of them is read."""
+    return {_number(path) for path in (out / RUNS_FOLDER).glob("[0-9]*.json") if path.stat().st_size}
 
 
 def _number(path: Path) -> int:

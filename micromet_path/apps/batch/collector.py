@@ -18,7 +18,7 @@ from micromet_path.apps.archive.database import ArchiveDatabase
 from micromet_path.apps.archive.listing import ListedSlide
 from micromet_path.apps.archive.reindex import in_chunks, reindex
 from micromet_path.apps.archive.rows import case_rows, run_row, slide_rows
-from micromet_path.apps.archive.runs import RunRecord, read_runs
+from micromet_path.apps.archive.runs import RunRecord, run_numbers
 from micromet_path.apps.batch.engines import Engine
 from micromet_path.apps.batch.job import Job, Outcome
 from micromet_path.apps.batch.limits import read_note
@@ -118,8 +118,8 @@ class Collector:
         def write(database: ArchiveDatabase) -> None:
             was_left = database.begin_run(record.number)
             known = {row["number"] for row in database.records("runs")}
-            missed = any(run.number not in known for run in read_runs(self._out) if run.number < record.number)
-            if database.is_new or was_left or missed:
+            earlier = {number for number in run_numbers(self._out) if number < record.number}
+            if database.is_new or was_left or not earlier <= known:
                 reindex(self._out, database)
             database.put_run(run_row(record))
 

@@ -136,20 +136,21 @@ def make_plan(
     named = described(found, rows, home, config.naming.pattern, before)
     first_of, conflicts = _duplicates(named)
     entries = [with_problem(entry, conflicts.get(number)) for number, entry in enumerate(named)]
-    slides = _beside_earlier(_identified(entries, first_of, config.naming.pattern), before)
+    current = [one for one in before.slides() if not one.is_retired]
+    slides = _beside_earlier(_identified(entries, first_of, config.naming.pattern), before, current)
     warnings = [
         f"{slides[one].path} is the same slide as {slides[of].path}; it is done once" for one, of in first_of.items()
     ]
     slides, unknown = _resolved_rescans(slides)
     places = {place_of(slide.path) for slide in slides}
-    earlier = [one.facts for one in before.slides() if not one.is_retired and one.path not in places]
+    earlier = [one.facts for one in current if one.path not in places]
     controls = _controls([*earlier, *(slide.facts for slide in slides)])
     return Plan(tuple(slides), (*warnings, *unknown), tuple(walked_folders(archives)), tuple(unread), controls)
 
 
-def _beside_earlier(slides: list[PlannedSlide], before: Listing) -> list[PlannedSlide]:
+def _beside_earlier(slides: list[PlannedSlide], before: Listing, current: Sequence[ListedSlide]) -> list[PlannedSlide]:
     """The same slides, with other ids where these are those of other slides of earlier lists."""
-    taken = {slide.slide_id.casefold(): slide for slide in before.slides() if not slide.is_retired}
+    taken = {slide.slide_id.casefold(): slide for slide in current}
     renamed: dict[str, str] = {}
     made = []
     for slide in slides:
