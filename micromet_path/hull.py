@@ -39,7 +39,7 @@ def convex_hull(points: NDArray[np.int64]) -> NDArray[np.int64]:
 @njit(cache=True, nogil=True)
 def _chain(points: Any, begin: Any, end: Any, ring: Any) -> Any:
     """Put the hull of some sorted points into a ring with room for it; the number of its vertices."""
-    size = 0
+    size = np.int64(0)  # a plain 0 would be a kind of its own, and what is called with it compiled once more
     for i in range(begin, end):
         x, y = points[i, 0], points[i, 1]
         if size > 0 and ring[size - 1, 0] == x and ring[size - 1, 1] == y:
@@ -72,7 +72,8 @@ def _turn(ring: Any, size: Any, x: Any, y: Any) -> Any:
 @njit(cache=True, nogil=True)
 def farthest_pair(points: NDArray[np.int64], x_um: float, y_um: float) -> tuple[float, int, int]:
     """Largest distance in microns and the indices of its points, each pair and the ties ordered."""
-    best, first, second = -1.0, 0, 0
+    first: Any = np.int64(0)
+    best, second = -1.0, first
     for i in range(points.shape[0]):
         for j in range(i, points.shape[0]):
             dx = (points[j, 0] - points[i, 0]) * x_um

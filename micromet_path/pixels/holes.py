@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from micromet_path.model import Runs
-from micromet_path.pixels.search import first_from
+from micromet_path.pixels.search import ZERO, first_from
 from micromet_path.pixels.union import find_root, unite
 
 __all__ = ["fill_holes"]
@@ -70,7 +70,7 @@ def _fill(row: Any, start: Any, stop: Any, offsets: Any, keys: Any, key_fragment
             if is_open[k]:
                 continue
             key = gap_row[k] * span + gap_start[k]
-            low = first_from(keys, 0, keys.shape[0], key)
+            low = first_from(keys, ZERO, keys.shape[0], key)
             while low < keys.shape[0] and keys[low] < gap_row[k] * span + gap_stop[k]:
                 inner = key_fragment[low]
                 if filled[f] < enclosing_area[inner]:

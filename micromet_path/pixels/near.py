@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing
 from micromet_path.model import Runs
-from micromet_path.pixels.search import first_from
+from micromet_path.pixels.search import ONE, ZERO, first_from
 
 __all__ = ["border_parts", "in_reach", "near_pairs"]
 
@@ -85,8 +85,8 @@ def border_parts(row: Any, start: Any, stop: Any, fragment: Any) -> Any:
     size = 0
     line_of, first = _lines(row)
     for i in range(n):
-        above, above_end = _neighbour_line(row, line_of, first, i, -1)
-        below, below_end = _neighbour_line(row, line_of, first, i, 1)
+        above, above_end = _neighbour_line(row, line_of, first, i, -ONE)
+        below, below_end = _neighbour_line(row, line_of, first, i, ONE)
         above = first_from(stop, above, above_end, start[i] + 1)
         below = first_from(stop, below, below_end, start[i] + 1)
         open_from = start[i]
@@ -166,7 +166,7 @@ def near_pairs(
     n = row.shape[0]
     mono = np.full((3, n_cells), -1, np.int64)  # -1 empty, -2 several components, else the only one
     previous = _no_groups(n_cells)
-    begin = _band_end(row, 0, -1, cell_h)
+    begin = _band_end(row, ZERO, -ONE, cell_h)
     current_band = row[0] // cell_h if n else 0
     end = _band_end(row, begin, current_band, cell_h)
     _fill_mono(mono[1], start, stop, fragment, component, begin, end, cell_w)
@@ -348,16 +348,13 @@ def _nearest(
         return False, 0, 0, 0.0
     for k in range(groups[5][g], groups[5][g + 1]):
         i = groups[4][k]
-        if (
-            _square_gap(start[i], stop[i], box_h[0], box_h[2], row[i], row[i] + 1, box_h[1], box_h[3], x_um, y_um)
-            > best
-        ):
+        x0, x1, y0 = np.int64(start[i]), np.int64(stop[i]), np.int64(row[i])
+        if _square_gap(x0, x1, box_h[0], box_h[2], y0, y0 + 1, box_h[1], box_h[3], x_um, y_um) > best:
             continue
         for m in range(others[5][h], others[5][h + 1]):
             j = others[4][m]
-            squared = _square_gap(
-                start[i], stop[i], start[j], stop[j], row[i], row[i] + 1, row[j], row[j] + 1, x_um, y_um
-            )
+            left, right, top = np.int64(start[j]), np.int64(stop[j]), np.int64(row[j])
+            squared = _square_gap(x0, x1, left, right, y0, y0 + 1, top, top + 1, x_um, y_um)
             if squared > best:
                 continue
             a, b = min(fragment[i], fragment[j]), max(fragment[i], fragment[j])

@@ -20,6 +20,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from micromet_path.pixels.search import ZERO
 from micromet_path.pixels.union import find_root, unite
 
 __all__ = ["Outlines", "trace_outlines"]
@@ -135,7 +136,7 @@ def _corners(rows: Any, ends: Any, groups: Any) -> Any:
     left = ends.min() if n_runs else 0
     # The corner each column's border comes down from; whoever reads an entry is below who wrote it.
     descends_from = np.empty((ends.max() - left + 1) if n_runs else 0, np.int32)
-    size, above, above_stop, run = 0, 0, 0, 0
+    size, above, above_stop, run = ZERO, ZERO, ZERO, ZERO
     while run < n_runs or above < above_stop:
         line = rows[above] + 1 if above < above_stop else rows[run]
         begin = run
@@ -208,14 +209,14 @@ def _rings(x: Any, y: Any, following: Any, owner: Any, twin: Any) -> Any:
     is_outer = np.empty(n_corners // 4, np.bool_)
     walk, place = np.empty(n_corners, np.int32), np.full(n_corners, -1, np.int32)
     seen = np.zeros(n_corners, np.bool_)
-    n_rings = written = 0
+    n_rings = written = ZERO
     for first in range(n_corners):
-        corner, depth = first, 0
+        corner, depth = first, ZERO
         while not seen[corner]:
             seen[corner] = True
             other = corner + (twin[corner] == _LEFT_TWIN) - (twin[corner] == _RIGHT_TWIN)
             if other != corner and place[other] >= 0:
-                bottom = place[other]
+                bottom = np.int64(place[other])
                 written = _cut(walk, bottom, depth, x, y, place, points, written, is_outer, n_rings)
                 parts[n_rings], offsets[n_rings + 1] = owner[corner], written
                 n_rings, depth = n_rings + 1, bottom
@@ -223,7 +224,7 @@ def _rings(x: Any, y: Any, following: Any, owner: Any, twin: Any) -> Any:
             depth += 1
             corner = following[corner]
         if depth:
-            written = _cut(walk, 0, depth, x, y, place, points, written, is_outer, n_rings)
+            written = _cut(walk, ZERO, depth, x, y, place, points, written, is_outer, n_rings)
             parts[n_rings], offsets[n_rings + 1] = owner[first], written
             n_rings += 1
     return points, offsets[: n_rings + 1].copy(), parts[:n_rings].copy(), is_outer[:n_rings].copy()

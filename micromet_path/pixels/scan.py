@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from micromet_path.geometry import Region
 from micromet_path.model import BlockScan, Pieces
 from micromet_path.pixels.reject import SEGMENT_PX, may_stain
+from micromet_path.pixels.search import ONE, ZERO
 from micromet_path.pixels.stain import StainTables
 from micromet_path.pixels.union import find_root, unite
 
@@ -146,15 +147,15 @@ def _find_runs(rgb: Any, dab: Any, blue_line: Any, low: Any, mid: Any) -> Any:
     dab_r, dab_g, dab_b = dab[0], dab[1], dab[2]
     slope, offset = blue_line[0], blue_line[1]
     flat = rgb.reshape(height, 3 * width)
-    n_low, n_mid = 0, 0
+    n_low, n_mid, none = ZERO, ZERO, -ONE
     for r in range(height):
-        low_from, mid_from = -1, -1  # where the runs begin that are not at their end yet
+        low_from, mid_from = none, none  # where the runs begin that are not at their end yet
         for begin in range(0, width, SEGMENT_PX):
             end = min(width, begin + SEGMENT_PX)
             if not may_stain(flat[r, 3 * begin : 3 * end], slope, offset):
                 if low_from >= 0:
                     n_low, n_mid = _close(lows, mids, n_low, n_mid, r, low_from, mid_from, begin)
-                low_from, mid_from = -1, -1
+                low_from, mid_from = none, none
                 continue
             if lows.shape[0] == 0:
                 room = (height - r) * ((width + 1) // 2)
@@ -171,10 +172,10 @@ def _find_runs(rgb: Any, dab: Any, blue_line: Any, low: Any, mid: Any) -> Any:
                         low_from = c
                     elif mid_from >= 0:
                         n_mid = _close_mid(mids, n_mid, r, mid_from, c, n_low)
-                        mid_from = -1
+                        mid_from = none
                 elif low_from >= 0:
                     n_low, n_mid = _close(lows, mids, n_low, n_mid, r, low_from, mid_from, c)
-                    low_from, mid_from = -1, -1
+                    low_from, mid_from = none, none
         if low_from >= 0:
             n_low, n_mid = _close(lows, mids, n_low, n_mid, r, low_from, mid_from, width)
     return lows[:n_low].copy(), mids[:n_mid].copy()
@@ -310,7 +311,7 @@ def _row_hulls(row: Any, start: Any, stop: Any, piece: Any, n_pieces: Any) -> An
     right = np.empty((2 * n + 2, 2), np.int64)
     size = 0
     for p in range(n_pieces):
-        n_left, n_right = 0, 0
+        n_left, n_right = ZERO, ZERO
         i = starts[p]
         while i < starts[p + 1]:
             y = row[order[i]]
@@ -319,8 +320,8 @@ def _row_hulls(row: Any, start: Any, stop: Any, piece: Any, n_pieces: Any) -> An
                 x0, x1 = min(x0, start[order[i]]), max(x1, stop[order[i]])
                 i += 1
             for corner_y in range(y, y + 2):
-                n_left = _chain(left, n_left, x0, corner_y, 1)
-                n_right = _chain(right, n_right, x1, corner_y, -1)
+                n_left = _chain(left, n_left, x0, corner_y, ONE)
+                n_right = _chain(right, n_right, x1, corner_y, -ONE)
         for k in range(n_left):
             points[size, 0], points[size, 1] = left[k, 0], left[k, 1]
             size += 1

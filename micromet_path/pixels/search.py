@@ -1,12 +1,20 @@
-"""Looking up a place among rising values in compiled code; numpy's own search takes a second to compile."""
+"""What compiled code shares: numbers to begin a count with, and looking up a place among rising values.
+
+numpy's own search takes a second to compile.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import njit
 
-__all__ = ["first_from"]
+__all__ = ["ONE", "ZERO", "first_from"]
+
+ZERO: Any = np.int64(0)
+ONE: Any = np.int64(1)
+"""Both of the kind that counts are. A plain 0 is a kind of its own: what is called with it is compiled once more."""
 
 
 @njit(cache=True, nogil=True)

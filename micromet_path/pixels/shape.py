@@ -128,7 +128,7 @@ def dilated(mask: Mask, reach_um: float, spacing: PixelSpacing) -> Mask:
     >>> dilated(np.array([[False, True, False, False]]), 0.5, PixelSpacing(0.5, 0.5))
     array([[ True,  True,  True, False]])
     """
-    return np.asarray(_dilated(mask, _half_widths(reach_um, spacing)))
+    return np.asarray(_dilated(np.ascontiguousarray(mask), _half_widths(reach_um, spacing)))
 
 
 @lru_cache(1024)
@@ -314,7 +314,7 @@ def edge_widths_um(values: Map, places: Mask, reach_um: float, spacing: PixelSpa
     """
     reach_y, reach_x = (max(1, round(reach_um / um)) for um in (spacing.y_um, spacing.x_um))
     at = np.flatnonzero(places)
-    at = at[:: len(at) // _ENOUGH_PLACES + 1]  # along a long outline
+    at = np.ascontiguousarray(at[:: len(at) // _ENOUGH_PLACES + 1])  # along a long outline
     steepest, height = _extremes_near(values, _slope(values, spacing.y_um, spacing.x_um), at, reach_y, reach_x)
     return height / np.maximum(steepest * _SQRT_2_PI, 1e-9), height
 

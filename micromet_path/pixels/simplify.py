@@ -17,7 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from micromet_path.pixels.outline import Outlines
-from micromet_path.pixels.search import first_from
+from micromet_path.pixels.search import ZERO, first_from
 
 __all__ = ["simplify_outlines"]
 
@@ -110,7 +110,7 @@ def _kept(points: Any, offsets: Any, columns: Any, lines: Any, tolerance: Any) -
         ring_points = points[begin : begin + n]
         kept[begin : begin + n] = False
         middle = _farthest(ring_points)
-        n_kept, anchor = 0, np.int64(0)  # a plain 0 would be a kind of its own, and compiled apart
+        n_kept, anchor = 0, ZERO
         while anchor < n:
             kept[begin + anchor] = True
             n_kept += 1
@@ -184,7 +184,7 @@ def _is_free(ring: Any, first: Any, last: Any, columns: Any, lines: Any, top: An
         of_line = columns[lines[line - top] : lines[line - top + 1]]
         left, right, own = extent[line - low]
         n = of_line.shape[0]
-        if first_from(of_line, 0, n, right + 1) - first_from(of_line, 0, n, left) != own:
+        if first_from(of_line, ZERO, n, right + 1) - first_from(of_line, ZERO, n, left) != own:
             return False
     return True
 
