@@ -484,7 +484,7 @@ def _slide_id_of(slide: Slide) -> str:
 
 
 def load_writers() -> None:
-    """Import what `SlideResult.save` needs, ahead of time."""
+    """Import and compile what `SlideResult.save` needs, ahead of time."""
     import pyarrow.parquet  # noqa: F401
     from PIL import Image  # noqa: F401
 

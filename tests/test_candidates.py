@@ -290,9 +290,12 @@ def test_small_slides_and_slides_without_a_fine_lower_level_are_decoded_in_full(
         assert cells_of(slide).tile_width == 2 * TILE
         small = analyze(slide, replace(HELD, scan=ScanParams(full_below_px=SIDE**2 + 1)))
         coarse = analyze(slide, replace(HELD, scan=replace(HELD.scan, candidate_spacing_um=0.99)))
-        of_few_tiles = analyze(
-            slide, replace(HELD, scan=replace(HELD.scan, least_audited=len(cells_of(slide)) // 4 + 1))
+        most_audited = len(cells_of(slide)) // 4
+        of_few_tiles, of_enough = (
+            analyze(slide, replace(HELD, scan=replace(HELD.scan, least_audited=most_audited + one_more)))
+            for one_more in (1, 0)
         )
+    assert of_enough.analysis.scan.mode == "candidates"
     for outcome in (small, coarse, of_few_tiles):
         assert outcome.analysis.scan.mode == "full"
         assert outcome.analysis.quality.audit is None

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import micromet_path as mp
 from micromet_path.config import LookParams
 from micromet_path.errors import ConfigError
+from micromet_path.pipeline import examining
 from micromet_path.pipeline.judging import recut
 from tests.test_pipeline import HALF, HELD, analyze, assert_same, crowded, section
 
@@ -38,6 +39,27 @@ def test_a_sheet_without_a_nucleus_says_so_and_a_nest_with_nuclei_does_not():
 def test_threads_change_nothing(workers):
     rgb = crowded(3)
     assert_same(analyze(rgb, workers=workers).analysis.fragments, analyze(rgb).analysis.fragments)
+
+
+@pytest.mark.parametrize("wide_px", [0, 1 << 40], ids=["all in threads", "none in threads"])
+def test_where_a_candidate_is_judged_changes_nothing(monkeypatch, wide_px):
+    rgb = crowded(3)
+    alone = analyze(rgb).analysis.fragments
+    monkeypatch.setattr(examining, "_WIDE_PX", wide_px)
+    assert_same(analyze(rgb, workers=2).analysis.fragments, alone)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_stained_pixels_of_a_region(seed):
+    rng = np.random.default_rng(seed)
+    shown = rng.random((40, 50)) < rng.uniform(0.05, 0.95)
+    change = np.diff(np.pad(shown.astype(np.int8), ((0, 0), (1, 1))), axis=1)
+    row, start = np.nonzero(change == 1)
+    stop = np.nonzero(change == -1)[1]
+    candidate = examining._Candidate(np.zeros(1, np.int64), row, start, stop, (0, 0, 50, 40), is_at_margin=False)
+    x0, x1 = np.sort(rng.choice(51, 2, replace=False)).tolist()
+    y0, y1 = np.sort(rng.choice(41, 2, replace=False)).tolist()
+    assert_array_equal(examining._mask(candidate, mp.Region(x0, y0, x1, y1)), shown[y0:y1, x0:x1])
 
 
 @pytest.mark.parametrize("quarters", [1, 2, 3])

@@ -200,16 +200,17 @@ def examine_candidates(
     cells = np.stack([fragments.cells, fragments.cells_low, fragments.cells_high])
     flags = {name: np.zeros(len(fragments)) for name in (*FLAGS, *ANUCLEATE_FLAGS)}
 
-    def look(candidate: _Candidate) -> tuple[_Candidate, list[_Window], _Seen | None]:
+    def look(candidate: _Candidate) -> tuple[_Candidate, list[_Window] | _Seen]:
         windows = read(candidate)
-        return candidate, windows, judge(candidate, windows) if _is_wide(windows) else None
+        return candidate, judge(candidate, windows) if _is_wide(windows) else windows
 
     # Threads read ahead and judge what is large; the many small steps that a small candidate takes would only wait
     # for each other in several of them.
-    for candidate, windows, judged in in_threads(look, _candidates(fragments, tree, runs, config.look), workers):
+    for candidate, windows in in_threads(look, _candidates(fragments, tree, runs, config.look), workers):
         if not windows:
             continue
-        seen, members = judged or judge(candidate, windows), candidate.members
+        seen = windows if isinstance(windows, _Seen) else judge(candidate, windows)
+        members = candidate.members
         area = fragments.area_px[members]
         share = area / area.sum()
         whole = np.array([[seen.cells.value], [seen.cells.low], [seen.cells.high]])

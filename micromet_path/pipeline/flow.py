@@ -146,7 +146,8 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
         found.fragments, found.tree, config.clusters.gap_um, spacing, scale_share, config.clusters
     )
     brownest = find_brownest(placed, scan.pieces, gathered.piece_of_fragment, spacing)
-    with threads(task.workers, most=1) as pool:  # where clusters lie is known, what they are is not yet
+    # Where clusters lie is known, what they are is not yet. A single worker takes the pictures first.
+    with threads(task.workers, most=1) as pool:
         pictures_to_be = pool.submit(take_pictures, slide, placed, brownest)
         fragments = examine_candidates(
             slide, glass.model, found.fragments, found.tree, gathered.runs, config, task.workers

@@ -133,7 +133,7 @@ def rate(slide: Slide, glass: Glass, stained: NDArray[np.bool_], unreadable_tile
     return Quality(
         tissue_area_mm2=float(np.count_nonzero(found) * overview.cell_area_mm2),
         coverage=float(np.count_nonzero(found & overview.read) / n_expected) if n_expected else None,
-        has_light=bool(lightest.max(initial=255 if lightest.size == 0 else 0) >= 64),
+        has_light=bool(lightest.size == 0 or lightest.max() >= 64),
         is_h_dab=glass.check.is_h_dab,
         stain_note=glass.check.note,
         unreadable_tiles=unreadable_tiles,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing, TileGrid
 from micromet_path.pixels.focus import WIDEST_UM, FocusParams
-from micromet_path.pixels.tissue import Overview
+from micromet_path.pixels.tissue import Overview, summed_up
 
 __all__ = ["Focus", "draw_places", "focus_map", "grid_of_places", "number_of_places", "tissue_share"]
 
@@ -113,10 +113,7 @@ def tissue_share(overview: Overview, tissue: NDArray[np.bool_], grid: TileGrid) 
     -------
     ndarray of shape (grid.rows, grid.columns), dtype float32
     """
-    summed = np.zeros((tissue.shape[0] + 1, tissue.shape[1] + 1), np.int32)
-    np.logical_and(tissue, overview.read, out=summed[1:, 1:], casting="unsafe")
-    for axis in (0, 1):  # in place: a large slide has millions of cells
-        summed.cumsum(axis=axis, dtype=np.int32, out=summed)
+    summed = summed_up(tissue & overview.read)
     x, y = overview.cell_px0
     first_row, last_row = _cells(grid.rows, grid.tile_height, y, overview.shape[0])
     first_column, last_column = _cells(grid.columns, grid.tile_width, x, overview.shape[1])

@@ -29,6 +29,7 @@ __all__ = [
     "is_off_tissue",
     "mark_runs",
     "place_fragments",
+    "summed_up",
 ]
 
 _Kind = TypeVar("_Kind", bound=np.generic)
@@ -189,7 +190,7 @@ def _sizes(labels: NDArray[np.int32], n: int) -> NDArray[np.int64]:
 
 
 def _looked_up(table: NDArray[_Kind], labels: NDArray[np.int32], out: NDArray[_Kind] | None = None) -> NDArray[_Kind]:
-    """What a table has for each label, in place where that is asked for; likewise."""
+    """What a table has for each label, in place where that is asked for; some rows at a time, as in `_sizes`."""
     found = np.empty(labels.shape, table.dtype) if out is None else out
     for first in range(0, len(labels), _ROWS):
         found[first : first + _ROWS] = table[labels[first : first + _ROWS]]
@@ -276,8 +277,6 @@ def is_off_tissue(
         Ragged hulls of the fragments.
     centroid_px0 : ndarray of shape (F, 2)
     """
-    from scipy import ndimage
-
     tissue, stained = maps
     points, offsets = hulls
     of_point = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
@@ -285,11 +284,32 @@ def is_off_tissue(
     np.maximum.at(extent, of_point, np.abs(points - centroid_px0[of_point]))
     is_small = (extent * (overview.spacing.x_um, overview.spacing.y_um)).max(axis=1) < params.ring_um
     cell_um = overview.cell_px0[0] * overview.spacing.x_um
-    size = 2 * max(1, round(params.ring_um / cell_um)) + 1
+    reach = max(1, round(params.ring_um / cell_um))
     centre = overview.cells_of(centroid_px0)
-    free = ndimage.uniform_filter((~stained).astype(np.float32), size, mode="constant")[centre]
-    plain = ndimage.uniform_filter((tissue & ~stained).astype(np.float32), size, mode="constant")[centre]
-    return np.asarray(is_small & (plain < 0.1 * free) & (free > 0.2))
+    free = _number_around(~stained, reach, *centre)
+    plain = _number_around(tissue & ~stained, reach, *centre)
+    return np.asarray(is_small & (plain < 0.1 * free) & (free > 0.2 * (2 * reach + 1) ** 2))
+
+
+def _number_around(
+    mask: NDArray[np.bool_], reach: int, row: NDArray[np.int64], column: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Cells of a mask in a square around each of some cells; none beyond the border."""
+    summed = summed_up(mask)
+    rows, columns = mask.shape
+    top, bottom = (row - reach).clip(0), (row + reach + 1).clip(None, rows)
+    left, right = (column - reach).clip(0), (column + reach + 1).clip(None, columns)
+    inside = summed[bottom, right] - summed[top, right] - summed[bottom, left] + summed[top, left]
+    return np.asarray(inside, np.int64)
+
+
+def summed_up(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """How many cells of a mask lie above and to the left of each corner of the grid, (M + 1, N + 1)."""
+    summed = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), np.int32)
+    summed[1:, 1:] = mask
+    for axis in (0, 1):  # in place: a large slide has millions of cells
+        summed.cumsum(axis=axis, dtype=np.int32, out=summed)
+    return summed
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ and a thousand clusters cost no more than one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from array import array
+from collections import defaultdict
 from functools import cache
-from math import floor, log10
+from math import floor, inf, log10
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
@@ -36,16 +37,13 @@ __all__ = [
 ]
 
 Points = NDArray[np.floating] | NDArray[np.integer]
-_Box = tuple[float, float, float, float]
-_Stroke = tuple[_Box, Callable[[Any], None]]
-"""Where it is on the mask, and what draws it there."""
-
 DARK: Rgb = (33, 33, 33)
 WHITE: Rgb = (255, 255, 255)
 BLACK: Rgb = (0, 0, 0)
 _OVERSAMPLED = 2
 _BORDER, _STROKE = 0, 1
 _MARGIN = 8
+_FOUR_PIXELS = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
 
 
 class Scaled:
@@ -69,69 +67,80 @@ class Marks:
 
     def __init__(self, size: tuple[int, int]) -> None:
         self._size = size
-        self._strokes: dict[tuple[int, Rgb], list[_Stroke]] = {}
+        self._layers: defaultdict[tuple[int, Rgb], _Layer] = defaultdict(_Layer)
 
     def line(self, points: Points, colour: Rgb, width: float = 1.5, border: Rgb = WHITE) -> None:
         """A line through (N, 2) points, with a border of one pixel."""
-        fine = np.asarray(points) * _OVERSAMPLED
-        box, flat = _bounds(fine), fine.ravel().tolist()
-
-        def of_width(pixels: float) -> Callable[[Any], None]:
-            return lambda draw: draw.line(flat, fill=255, width=round(pixels * _OVERSAMPLED))
-
-        self._add(_BORDER, border, box, of_width(width + 2))
-        self._add(_STROKE, colour, box, of_width(width))
+        fine = np.asarray(points, np.float64) * _OVERSAMPLED
+        self._layers[_BORDER, border].add_line(fine, round((width + 2) * _OVERSAMPLED))
+        self._layers[_STROKE, colour].add_line(fine, round(width * _OVERSAMPLED))
 
     def dots(self, points: Points, colour: Rgb) -> None:
         """Points that are too small for an outline."""
         if len(points):
-            fine = np.asarray(points) * _OVERSAMPLED
-            flat = (fine[:, None] + np.array([[0, 0], [1, 0], [0, 1], [1, 1]])).ravel().tolist()
-            self._add(_STROKE, colour, _bounds(fine), lambda draw: draw.point(flat, fill=255))
+            self._layers[_STROKE, colour].add_dots(np.asarray(points, np.float64) * _OVERSAMPLED)
 
     def circle(self, centre: Points, radius: float, colour: Rgb, is_dashed: bool = False) -> None:
         """A ring, dashed or not."""
         (x, y), reach = (np.asarray(centre) * _OVERSAMPLED).tolist(), radius * _OVERSAMPLED
-        inside = (x - reach, y - reach, x + reach, y + reach)
-        outside = (*(value - _OVERSAMPLED for value in inside[:2]), *(value + _OVERSAMPLED for value in inside[2:]))
-        starts, length = (range(0, 360, 60), 36) if is_dashed else (range(1), 360)
-
-        def arcs(box: _Box, width: float) -> Callable[[Any], None]:
-            def put(draw: Any) -> None:
-                for start in starts:
-                    draw.arc(box, start, start + length, fill=255, width=round(width * _OVERSAMPLED))
-
-            return put
-
-        self._add(_BORDER, WHITE, outside, arcs(outside, 3.5))
-        self._add(_STROKE, colour, inside, arcs(inside, 1.5))
-
-    def _add(self, layer: int, colour: Rgb, box: _Box, put: Callable[[Any], None]) -> None:
-        self._strokes.setdefault((layer, colour), []).append((box, put))
+        wide = reach + _OVERSAMPLED
+        self._layers[_BORDER, WHITE].add_ring((x - wide, y - wide, x + wide, y + wide), 3.5, is_dashed)
+        self._layers[_STROKE, colour].add_ring((x - reach, y - reach, x + reach, y + reach), 1.5, is_dashed)
 
     def lay_over(self, image: Image.Image) -> None:
         """Put the strokes on an image of the size given: all borders first, one mask at a time."""
         from PIL import Image, ImageDraw
 
-        for (_, colour), strokes in sorted(self._strokes.items(), key=lambda item: item[0]):
-            corners = np.array([box for box, _ in strokes]) / _OVERSAMPLED
-            (x0, y0), (x1, y1) = corners[:, :2].min(axis=0).tolist(), corners[:, 2:].max(axis=0).tolist()
+        for (_, colour), layer in sorted(self._layers.items(), key=lambda item: item[0]):
+            x0, y0, x1, y1 = (value / _OVERSAMPLED for value in layer.reach)
             left, top = max(0, int(x0) - _MARGIN), max(0, int(y0) - _MARGIN)
             right, bottom = min(image.width, int(x1) + _MARGIN), min(image.height, int(y1) + _MARGIN)
             if left >= right or top >= bottom:
                 continue
             mask = Image.new("L", (self._size[0] * _OVERSAMPLED, self._size[1] * _OVERSAMPLED))
-            draw = ImageDraw.Draw(mask)
-            for _, put in strokes:
-                put(draw)
+            layer.draw_on(ImageDraw.Draw(mask))
             box = (left * _OVERSAMPLED, top * _OVERSAMPLED, right * _OVERSAMPLED, bottom * _OVERSAMPLED)
             image.paste(colour, (left, top, right, bottom), mask.reduce(_OVERSAMPLED, box))
 
 
-def _bounds(points: NDArray[Any]) -> _Box:
-    """Box around points."""
-    (x0, y0), (x1, y1) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
-    return x0, y0, x1, y1
+class _Layer:
+    """Strokes of one colour on the finer grid of masks, as plain numbers: a slide may have a hundred thousand."""
+
+    def __init__(self) -> None:
+        self.reach = [inf, inf, -inf, -inf]
+        self._lines: list[tuple[Points, int]] = []
+        self._dots: list[Points] = []
+        self._rings: defaultdict[tuple[float, bool], array[float]] = defaultdict(lambda: array("d"))
+
+    def add_line(self, points: NDArray[np.float64], width: int) -> None:
+        self._reach_to(*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+        self._lines.append((points, width))
+
+    def add_dots(self, points: NDArray[np.float64]) -> None:
+        self._reach_to(*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+        self._dots.append(points)
+
+    def add_ring(self, box: tuple[float, float, float, float], width: float, is_dashed: bool) -> None:
+        self._reach_to(*box)
+        self._rings[width, is_dashed].extend(box)
+
+    def _reach_to(self, x0: float, y0: float, x1: float, y1: float) -> None:
+        """What is drawn on is remembered, the rest need not be laid over."""
+        reach = self.reach
+        reach[:] = min(reach[0], x0), min(reach[1], y0), max(reach[2], x1), max(reach[3], y1)
+
+    def draw_on(self, draw: Any) -> None:
+        """Draw everything."""
+        for points, width in self._lines:
+            draw.line(points.ravel().tolist(), fill=255, width=width)
+        for points in self._dots:
+            draw.point((points[:, None] + _FOUR_PIXELS).ravel().tolist(), fill=255)
+        for (ring_width, is_dashed), boxes in self._rings.items():
+            starts, length = (range(0, 360, 60), 36) if is_dashed else (range(1), 360)
+            for first in range(0, len(boxes), 4):
+                box = boxes[first : first + 4].tolist()
+                for start in starts:
+                    draw.arc(box, start, start + length, fill=255, width=round(ring_width * _OVERSAMPLED))
 
 
 def dashed(points: NDArray[np.float64], dash: float = 6.0) -> list[NDArray[np.float64]]:

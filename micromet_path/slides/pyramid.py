@@ -20,8 +20,8 @@ from micromet_path.slides.base import Level, Raster, SlideInfo
 
 __all__ = ["PyramidSlide", "area_mean", "levels_of_sizes"]
 
-_PIECE_PX = 1024
-"""Side of the pieces in which a level is read when it is averaged down: 12 MB each."""
+_PIECE_PX, _LARGEST_PIECE_PX = 1024, 4096
+"""Side of the pieces in which a level is read when it is averaged down, 3 MB each; a tile is read whole up to 50 MB."""
 
 _EPSILON = 1e-6
 
@@ -131,8 +131,8 @@ class PyramidSlide(ABC):
         """Columns and rows of the answer that a piece of whole tiles becomes."""
         blocks = self._tiles.merged(_PIECE_PX)
         return (
-            max(1, round(min(blocks.tile_width, 2 * _PIECE_PX) / step_x)),
-            max(1, round(min(blocks.tile_height, 2 * _PIECE_PX) / step_y)),
+            max(1, round(min(blocks.tile_width, _LARGEST_PIECE_PX) / step_x)),
+            max(1, round(min(blocks.tile_height, _LARGEST_PIECE_PX) / step_y)),
         )
 
 

@@ -449,6 +449,7 @@ def test_a_clock_that_moves_back_changes_nothing(archive, micromet: Command, mon
     table = archive.manifest("slide,accession\na,26-1\n")
     micromet("batch", archive.root, "-o", archive.out, "--workers", 1, "-q", "--manifest", table)
     assert [run.number for run in runs.read_runs(archive.out)] == [1, 2]
+    assert runs.run_numbers(archive.out) == {1, 2}
     assert archive.rows("slides")[0]["accession"] == "26-1"  # the later run, whatever its clock says
     micromet("archive", "reindex", archive.out)
     assert archive.rows("slides")[0]["accession"] == "26-1"

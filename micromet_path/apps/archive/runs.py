@@ -132,7 +132,7 @@ def read_runs(out: Path) -> Iterator[RunRecord]:
     ResultError
         If one cannot be read.
     """
-    for path in sorted((out / RUNS_FOLDER).glob("[0-9]*.json"), key=_number):
+    for path in sorted(_records(out), key=_number):
         try:
             text = path.read_text(encoding="utf-8")
             if not text:  # begun at the moment in which the machine stopped
@@ -151,7 +151,11 @@ def read_runs(out: Path) -> Iterator[RunRecord]:
 
 def run_numbers(out: Path) -> set[int]:
     """Numbers of all runs that have a record; none of them is read."""
-    return {_number(path) for path in (out / RUNS_FOLDER).glob("[0-9]*.json") if path.stat().st_size}
+    return {int(path.stem) for path in _records(out) if path.stem.isdigit() and path.stat().st_size}
+
+
+def _records(out: Path) -> Iterator[Path]:
+    return (out / RUNS_FOLDER).glob("[0-9]*.json")
 
 
 def _number(path: Path) -> int:
