@@ -124,10 +124,10 @@ class _Judge:
 
     def __call__(self, candidate: _Candidate, windows: Sequence[_Window]) -> _Seen:
         """What the windows of a candidate, of which there is at least one, show together."""
-        seen = [self._seen(window.view) for window in windows]
+        views = [view_of(one.view.rgb, self.model, one.view.spacing, self.nuclei) for one in windows]
         tallies = [
-            tally_nuclei(one, window.view.stained, self.nuclei, window.core)
-            for one, window in zip(seen, windows, strict=True)
+            tally_nuclei(view, window.view.stained, self.nuclei, window.core)
+            for view, window in zip(views, windows, strict=True)
         ]
         found = [Evidence(window.view, self.model, self.examine) for window in windows]
         tally, seen_px = sum(tallies, NO_NUCLEI), sum(window.px for window in windows)
@@ -141,7 +141,7 @@ class _Judge:
         flags = {name: sum(weight * one[name] for weight, one in zip(weights, each, strict=True)) for name in FLAGS}
         filled_um2 = max(tally.shown_um2 + tally.hidden_um2, seen_px * self.pixel_um2)
         bare_share = 1 - tally.shown_um2 / filled_um2
-        has_nucleus = any(map(self._has_nucleus, tallies, seen, found))
+        has_nucleus = any(map(self._has_nucleus, tallies, views, found))
         if may_be_bare(has_nucleus, bare_share, self.examine):
             bare = Bareness(
                 area_um2=filled_um2 * factor,
@@ -158,15 +158,12 @@ class _Judge:
                 flags[name] = max(flags.get(name, 0.0), strength)
         return _Seen(_extrapolated(cells_of(tally, self.nuclei), factor), flags)
 
-    def _seen(self, view: View) -> NucleiView:
-        return view_of(view.rgb, self.model, view.spacing, self.nuclei)
-
-    def _has_nucleus(self, tally: NucleiTally, seen: NucleiView, found: Evidence) -> bool:
+    def _has_nucleus(self, tally: NucleiTally, view: NucleiView, found: Evidence) -> bool:
         """Whether anything in a window may be a nucleus; in a small piece the paler stain about it closes the ring."""
         if tally.possible or found.area_um2 >= self.examine.bare_piece_um2[0]:
             return tally.possible > 0
         wider = with_faint_stain(found.chromogen, found.view.stained, found.view.spacing)
-        return tally_nuclei(seen, wider, self.nuclei).possible > 0
+        return tally_nuclei(view, wider, self.nuclei).possible > 0
 
 
 def examine_candidates(
@@ -206,10 +203,10 @@ def examine_candidates(
 
     # Threads read ahead and judge what is large; the many small steps that a small candidate takes would only wait
     # for each other in several of them.
-    for candidate, windows in in_threads(look, _candidates(fragments, tree, runs, config.look), workers):
-        if not windows:
+    for candidate, found in in_threads(look, _candidates(fragments, tree, runs, config.look), workers):
+        if not found:
             continue
-        seen = windows if isinstance(windows, _Seen) else judge(candidate, windows)
+        seen = found if isinstance(found, _Seen) else judge(candidate, found)
         members = candidate.members
         area = fragments.area_px[members]
         share = area / area.sum()
