@@ -20,8 +20,11 @@ from micromet_path.slides.base import Level, Raster, SlideInfo
 
 __all__ = ["PyramidSlide", "area_mean", "levels_of_sizes"]
 
-_PIECE_PX, _LARGEST_PIECE_PX = 1024, 4096
-"""Side of the pieces in which a level is read when it is averaged down, 3 MB each; a tile is read whole up to 50 MB."""
+_PIECE_PX, _PIECE_TILES, _LARGEST_PIECE_PX = 1024, 4, 4096
+"""Side of the pieces in which a level is read when it is averaged down: 3 MB each, or four tiles, 50 MB at most.
+
+The edges of pieces lie inside of tiles, so that each costs a row and a column of tiles more.
+"""
 
 _EPSILON = 1e-6
 
@@ -129,7 +132,7 @@ class PyramidSlide(ABC):
 
     def _piece_size(self, step_x: float, step_y: float) -> tuple[int, int]:
         """Columns and rows of the answer that a piece of whole tiles becomes."""
-        blocks = self._tiles.merged(_PIECE_PX)
+        blocks = self._tiles.merged(max(_PIECE_PX, _PIECE_TILES * max(self._tiles.tile_width, self._tiles.tile_height)))
         return (
             max(1, round(min(blocks.tile_width, _LARGEST_PIECE_PX) / step_x)),
             max(1, round(min(blocks.tile_height, _LARGEST_PIECE_PX) / step_y)),
