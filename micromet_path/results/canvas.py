@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 Points = NDArray[np.floating] | NDArray[np.integer]
+
 DARK: Rgb = (33, 33, 33)
 WHITE: Rgb = (255, 255, 255)
 BLACK: Rgb = (0, 0, 0)
@@ -113,16 +114,19 @@ class _Layer:
         self._rings: defaultdict[tuple[float, bool], array[float]] = defaultdict(lambda: array("d"))
 
     def add_line(self, points: NDArray[np.float64], width: int) -> None:
-        self._reach_to(*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+        self._reach_to_all(points)
         self._lines.append((points, width))
 
     def add_dots(self, points: NDArray[np.float64]) -> None:
-        self._reach_to(*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+        self._reach_to_all(points)
         self._dots.append(points)
 
     def add_ring(self, box: tuple[float, float, float, float], width: float, is_dashed: bool) -> None:
         self._reach_to(*box)
         self._rings[width, is_dashed].extend(box)
+
+    def _reach_to_all(self, points: NDArray[np.float64]) -> None:
+        self._reach_to(*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
 
     def _reach_to(self, x0: float, y0: float, x1: float, y1: float) -> None:
         """What is drawn on is remembered, the rest need not be laid over."""

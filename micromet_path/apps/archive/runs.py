@@ -87,7 +87,7 @@ def begin_run(out: Path, record: RunRecord) -> RunRecord:
     """Write the record of a run that begins, under the next free number."""
     folder = out / RUNS_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    number = max((_number(path) for path in folder.glob("[0-9]*.json")), default=0) + 1
+    number = max(map(_number, _records(out)), default=0) + 1
     while True:
         path = folder / f"{number:04d}.json"
         try:
@@ -151,7 +151,7 @@ def read_runs(out: Path) -> Iterator[RunRecord]:
 
 def run_numbers(out: Path) -> set[int]:
     """Numbers of all runs that have a record; none of them is read."""
-    return {int(path.stem) for path in _records(out) if path.stem.isdigit() and path.stat().st_size}
+    return {number for path in _records(out) if (number := _number(path)) and path.stat().st_size}
 
 
 def _records(out: Path) -> Iterator[Path]:
