@@ -11,6 +11,7 @@ from micromet_path.config import LookParams
 from micromet_path.errors import ConfigError
 from micromet_path.pipeline import examining
 from micromet_path.pipeline.judging import recut
+from micromet_path.pixels.shape import painted
 from tests.test_pipeline import HALF, HELD, analyze, assert_same, crowded, section
 
 BY_AREA = replace(HELD, look=LookParams(most_candidates=0))
@@ -56,10 +57,10 @@ def test_stained_pixels_of_a_region(seed):
     change = np.diff(np.pad(shown.astype(np.int8), ((0, 0), (1, 1))), axis=1)
     row, start = np.nonzero(change == 1)
     stop = np.nonzero(change == -1)[1]
-    candidate = examining._Candidate(np.zeros(1, np.int64), row, start, stop, (0, 0, 50, 40), is_at_margin=False)
     x0, x1 = np.sort(rng.choice(51, 2, replace=False)).tolist()
     y0, y1 = np.sort(rng.choice(41, 2, replace=False)).tolist()
-    assert_array_equal(examining._mask(candidate, mp.Region(x0, y0, x1, y1)), shown[y0:y1, x0:x1])
+    runs = (column.astype(np.int32) for column in (row, start, stop))
+    assert_array_equal(painted(*runs, mp.Region(x0, y0, x1, y1)), shown[y0:y1, x0:x1])
 
 
 @pytest.mark.parametrize("quarters", [1, 2, 3])

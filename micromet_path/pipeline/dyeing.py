@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import Region
 from micromet_path.pipeline.reading import in_threads
+from micromet_path.pixels.planes import plane_of
 from micromet_path.pixels.stain import StainModel, dye_tables
 from micromet_path.pixels.tissue import Overview
 from micromet_path.slides.base import Slide
@@ -77,14 +78,13 @@ def _brownest(
     rgb: NDArray[np.uint8], places: NDArray[np.intp], profile: StainModel, enough: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """Those of the places with most chromogen beyond haematoxylin, and how much: blue over brown blurs its colour."""
-    tables = dye_tables(profile)[..., :2]
+    haematoxylin, chromogen = dye_tables(profile)[:2].astype(np.float32)
     kept, amounts = places[:0], np.empty(0, np.float32)
     for first in range(0, len(places), _AT_ONCE):  # a large slide has tens of millions
         part = places[first : first + _AT_ONCE]
-        pixels = rgb[part]
-        both = tables[pixels[:, 0], 0] + tables[pixels[:, 1], 1] + tables[pixels[:, 2], 2]
-        kept = np.append(kept, part)
-        amounts = np.append(amounts, both[:, 1] - np.maximum(both[:, 0], 0))
+        pixels = rgb[part][None]
+        amount = plane_of(pixels, chromogen) - np.maximum(plane_of(pixels, haematoxylin), 0)
+        kept, amounts = np.append(kept, part), np.append(amounts, amount)
         if len(amounts) > enough:
             brown = amounts >= np.partition(amounts, -enough)[-enough]
             kept, amounts = kept[brown], amounts[brown]

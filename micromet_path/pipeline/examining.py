@@ -37,6 +37,7 @@ from micromet_path.pixels.nuclei import (
     tally_nuclei,
     view_of,
 )
+from micromet_path.pixels.shape import painted
 from micromet_path.pixels.stain import StainModel
 from micromet_path.slides.base import Slide
 
@@ -98,7 +99,7 @@ class _Reader:
         margin = (ceil(MARGIN_UM / native.x_um), ceil(MARGIN_UM / native.y_um))
         for core in _cores(candidate, native, self.look):
             region = _grown(core, margin, steps, self.slide.info.region)
-            stained_px0 = _mask(candidate, region)
+            stained_px0 = painted(candidate.row, candidate.start, candidate.stop, region)
             inside_px = int(np.count_nonzero(stained_px0[_slices(core, region)]))
             stained = _reduced(stained_px0, steps)
             if inside_px and stained.any():
@@ -267,17 +268,6 @@ def _cores(candidate: _Candidate, native: PixelSpacing, look: LookParams) -> Seq
         Region(int(xs[one % columns]), int(ys[one // columns]), int(xs[one % columns + 1]), int(ys[one // columns + 1]))
         for one in picks.tolist()
     ]
-
-
-def _mask(candidate: _Candidate, region: Region) -> NDArray[np.bool_]:
-    """Stained pixels of the candidate in a region of level 0."""
-    chosen = (candidate.row >= region.y0) & (candidate.row < region.y1)
-    chosen &= (candidate.start < region.x1) & (candidate.stop > region.x0)
-    row = candidate.row[chosen] - region.y0
-    steps = np.zeros((region.height, region.width + 1), np.int8)  # up where a run begins, down where it stops
-    steps[row, np.maximum(candidate.start[chosen] - region.x0, 0)] = 1
-    steps[row, np.minimum(candidate.stop[chosen] - region.x0, region.width)] = -1
-    return np.asarray(np.add.accumulate(steps, axis=1, dtype=np.int8)[:, :-1].view(bool))
 
 
 def _grown(core: Region, margin: tuple[int, int], steps: tuple[int, int], bounds: Region) -> Region:

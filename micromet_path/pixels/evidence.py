@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
 from micromet_path.pixels.examine_params import ExamineParams
-from micromet_path.pixels.hue import UNKNOWN_HUE, Hue, SlideHue, density_and_dyes, hue_of
+from micromet_path.pixels.hue import UNKNOWN_HUE, Hue, SlideHue, hue_of
+from micromet_path.pixels.planes import chromogen_of, density_of, haematoxylin_of
 from micromet_path.pixels.shape import (
     bounding_box,
     coarse,
@@ -20,8 +21,8 @@ from micromet_path.pixels.shape import (
     rim_of,
     smoothed,
 )
-from micromet_path.pixels.stain import StainModel
-from micromet_path.pixels.strokes import Strokes, strokes_of
+from micromet_path.pixels.stain import StainModel, optical_density
+from micromet_path.pixels.strokes import Strokes
 from micromet_path.pixels.surroundings import Around, Beside, around, beside
 
 __all__ = ["Evidence", "View"]
@@ -83,7 +84,6 @@ class Evidence:
         self.view = view
         self._model = model
         self._params = params or ExamineParams()
-        self._od, self._dyes = density_and_dyes(view.rgb, model)
 
     @property
     def slide_hue(self) -> SlideHue:
@@ -103,22 +103,23 @@ class Evidence:
     @cached_property
     def hue(self) -> Hue:
         """Colour of the stain."""
-        return hue_of(self._od, self._dyes, self.view.stained, self._model, self._params, self.view.hue)
+        return hue_of(self.view.rgb, self.view.stained, self._model, self._params, self.view.hue)
 
     @cached_property
     def strokes(self) -> Strokes:
         """Form of the stain."""
-        return strokes_of(self._own, self._params.stroke_um, self.view.spacing)
+        return Strokes(self._own, self._params.stroke_um, self.view.spacing)
 
     @cached_property
     def around(self) -> Around:
         """What the stain is like at the scale of cells, and the tissue around it."""
-        return around(self._od, self._dyes, self.view.stained, self.view.spacing)
+        density = density_of(self.view.rgb, self._model)
+        return around(density, self._haematoxylin, self.chromogen, self.view.stained, self.view.spacing)
 
     @cached_property
     def beside(self) -> Beside:
         """Nuclei in it and next to it."""
-        return beside(self._dyes[..., 0], self.view.stained, self.view.spacing)
+        return beside(self._haematoxylin, self.view.stained, self.view.spacing)
 
     @property
     def chromogen_od(self) -> float:
@@ -130,29 +131,34 @@ class Evidence:
         """90th percentile of it."""
         return self._chromogen_quantiles[1]
 
-    @property
+    @cached_property
     def chromogen(self) -> NDArray[np.float64]:
         """Density of chromogen, (M, N)."""
-        return self._dyes[..., 1]
+        return chromogen_of(self.view.rgb, self._model)
 
     @cached_property
     def density_od(self) -> float:
         """Median of the mean density of the three colours."""
-        return float(np.median(self._od[self.view.stained].mean(axis=1)))
+        stain = self.view.rgb[self.view.stained]
+        return float(np.median(optical_density(stain, self._model.white.rgb).mean(axis=1)))
 
     @cached_property
     def rim_width_um(self) -> float:
         """Width of the stain's sharpest edges (standard deviation)."""
-        return _rim_width_um(self._dyes[*self._box, 1], self._own, self.view.spacing)
+        return _rim_width_um(self.chromogen[self._box], self._own, self.view.spacing)
 
     @cached_property
     def around_width_um(self) -> float | None:
         """The same of nuclear edges in the view; None where there are none."""
-        return _nuclear_width_um(self._dyes[..., 0], self.view.stained, self.view.spacing)
+        return _nuclear_width_um(self._haematoxylin, self.view.stained, self.view.spacing)
+
+    @cached_property
+    def _haematoxylin(self) -> NDArray[np.float64]:
+        return haematoxylin_of(self.view.rgb, self._model)
 
     @cached_property
     def _chromogen_quantiles(self) -> tuple[float, float]:
-        typical, high = np.quantile(self._dyes[..., 1][self.view.stained], [0.5, 0.9])
+        typical, high = np.quantile(self.chromogen[self.view.stained], [0.5, 0.9])
         return float(typical), float(high)
 
     @cached_property

@@ -133,17 +133,17 @@ def _stellate(found: Evidence, params: ExamineParams) -> Signs:
     """Branching strokes without a body, weak to moderate: thin throughout, or thin in part and over other cells."""
     yield ramp(found.chromogen_od, params.moderate_od)
     strokes = found.strokes
-    yield ramp(strokes.length_um, params.process_length_um)
     yield ramp(strokes.enclosed_ratio, params.enclosed)
     yield max(_thin(found, params), _partly_thin(found, params))
+    yield ramp(strokes.length_um, params.process_length_um)
 
 
 @weakest
 def _thin(found: Evidence, params: ExamineParams) -> Signs:
     """Strokes throughout."""
+    yield ramp(found.chromogen_high_od, params.form_od)
     yield ramp(found.strokes.thin_share, params.thin_share)
     yield ramp(found.strokes.compactness, params.branching)
-    yield ramp(found.chromogen_high_od, params.form_od)
 
 
 @weakest
@@ -185,17 +185,20 @@ def _plasma(found: Evidence, params: ExamineParams) -> Signs:
     yield ramp(found.area_um2 + facts.nucleus_um2, params.plasma_area_um2)
     yield ramp(found.area_um2 / facts.nucleus_um2, params.plasma_stain)
     yield ramp(facts.rival, params.plasma_rival)
-    cap = all_of(
-        ramp(facts.one_sided, params.one_sided),
-        ramp(found.strokes.compactness, params.plasma_cap),
-        ramp(high_od, params.form_od),
-    )
     lymphoid = all_of(
         ramp(facts.nucleus_um2, params.lymphoid_um2),
         ramp(facts.one_sided, params.eccentric),
         ramp(high_od, params.lymphoid_od),
     )
-    yield max(cap, lymphoid)
+    yield max(lymphoid, _cap(found, params))
+
+
+@weakest
+def _cap(found: Evidence, params: ExamineParams) -> Signs:
+    """Stain on one side of a nucleus."""
+    yield ramp(found.chromogen_high_od, params.form_od)
+    yield ramp(found.beside.one_sided, params.one_sided)
+    yield ramp(found.strokes.compactness, params.plasma_cap)
 
 
 def _haze(found: Evidence, params: ExamineParams) -> float:

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from micromet_path.pixels.examine_params import ExamineParams, ramp
-from micromet_path.pixels.stain import StainModel, optical_density, unmix
+from micromet_path.pixels.planes import plane_of
+from micromet_path.pixels.stain import StainModel, dye_tables, optical_density
 
 __all__ = [
     "UNKNOWN_HUE",
     "Hue",
     "SlideHue",
-    "density_and_dyes",
     "hue_of",
     "is_off_hue",
     "off_hue_strength",
@@ -82,20 +84,14 @@ class Hue:
     unsaturated_share: float
 
 
-def density_and_dyes(rgb: NDArray[np.uint8], model: StainModel) -> tuple[Floats, Floats]:
-    """Optical density and amounts of dye, each (M, N, 3) and stored plane by plane."""
-    od = optical_density(rgb, model.white.rgb)
-    return od, unmix(od, model)
-
-
 def hue_of(
-    od: Floats, dyes: Floats, stained: NDArray[np.bool_], model: StainModel, params: ExamineParams, slide: SlideHue
+    rgb: NDArray[np.uint8], stained: NDArray[np.bool_], model: StainModel, params: ExamineParams, slide: SlideHue
 ) -> Hue:
     """Colour of the stained pixels of a view.
 
     Parameters
     ----------
-    od, dyes : ndarray of shape (M, N, 3)
+    rgb : ndarray of shape (M, N, 3), dtype uint8
     stained : ndarray of shape (M, N), bool
         At least one pixel.
     model : StainModel
@@ -103,15 +99,16 @@ def hue_of(
     slide : SlideHue
         Vectors that miss a scanner's dyes miss both the same way.
     """
-    thin = _thinned(stained.shape, np.count_nonzero(stained) / _ENOUGH_PIXELS)  # shares and medians need no more
-    own = stained[thin]
-    stain_od, stain = (np.stack([plane[thin][own] for plane in np.moveaxis(planes, -1, 0)]) for planes in (od, dyes))
+    few = _thinned(stained.shape, np.count_nonzero(stained) / _ENOUGH_PIXELS)  # shares and medians need no more
+    pixels = _gathered(rgb, stained, True, *few)
+    stain_od = optical_density(pixels, model.white.rgb).T
+    stain = np.stack(_dyes_of(pixels, model))
     total = np.maximum(stain_od.sum(axis=0), 1e-6)
     # Below a tenth of the light, glare and the blur of dark grains make every colour greyer: such a pixel counts in
     # part.
     trust = np.clip((1.3 - stain_od.max(axis=0)) / 0.4, 0.05, 1.0)
     weight = trust * total
-    brought = _residual_of_haematoxylin(dyes, stained, slide.residual)
+    brought = _residual_of_haematoxylin(rgb, stained, model, slide.residual)
     chromogen = np.maximum(stain[1], 0.05)
     residual = (stain[2] - brought * np.maximum(stain[0], 0.0)) / chromogen
     start, end = params.neutral_deg
@@ -128,25 +125,42 @@ def hue_of(
     )
 
 
-def _residual_of_haematoxylin(dyes: Floats, stained: NDArray[np.bool_], typical: float) -> float:
+def _dyes_of(pixels: NDArray[np.uint8], model: StainModel) -> tuple[Floats, ...]:
+    """Haematoxylin, chromogen and residual of pixels, (N, 3)."""
+    return tuple(plane_of(pixels[None], table)[0] for table in dye_tables(model))
+
+
+def _residual_of_haematoxylin(
+    rgb: NDArray[np.uint8], stained: NDArray[np.bool_], model: StainModel, typical: float
+) -> float:
     """Residual over haematoxylin of the blue pixels of a view; where there are few, towards that of the other dye."""
-    thin = _thinned(stained.shape, stained.size / _ENOUGH_AROUND)
-    haematoxylin, chromogen, residual = (plane[thin] for plane in np.moveaxis(dyes, -1, 0))
-    is_blue = (haematoxylin > 0.2) & (chromogen < 0.3 * haematoxylin) & ~stained[thin]
-    blue = float(np.count_nonzero(is_blue) * (stained.size / is_blue.size))
+    rows, columns = _thinned(stained.shape, stained.size / _ENOUGH_AROUND)
+    haematoxylin, chromogen, residual = _dyes_of(_gathered(rgb, stained, False, rows, columns), model)
+    is_blue = (haematoxylin > 0.2) & (chromogen < 0.3 * haematoxylin)
+    blue = float(np.count_nonzero(is_blue) * (stained.size / (len(rows) * len(columns))))
     if not blue:
         return typical
     ratio = float(np.clip(np.median(residual[is_blue] / haematoxylin[is_blue]), -0.15, 0.15))
     return (ratio * blue + typical * _FEW_PIXELS) / (blue + _FEW_PIXELS)
 
 
-def _thinned(shape: tuple[int, ...], times: float) -> tuple[slice | NDArray[np.intp], ...]:
-    """Rows and columns so many times fewer, the same ones when the picture is turned or mirrored."""
-    step = int(times**0.5)
-    if step <= 1:
-        return np.s_[:, :]
-    kept = [np.flatnonzero(np.minimum(np.arange(size), np.arange(size)[::-1]) % step == 0) for size in shape]
-    return np.ix_(*kept)
+def _thinned(shape: tuple[int, ...], times: float) -> tuple[NDArray[np.intp], ...]:
+    """Rows and columns that leave so many times fewer pixels, the same ones when a picture is turned or mirrored."""
+    step = max(1, int(times**0.5))
+    return tuple(np.flatnonzero(np.minimum(np.arange(size), np.arange(size)[::-1]) % step == 0) for size in shape)
+
+
+@njit(cache=True, nogil=True)
+def _gathered(rgb: Any, mask: Any, wanted: Any, rows: Any, columns: Any) -> Any:
+    """Pixels (N, 3) of some rows and columns where a mask has the value wanted."""
+    pixels = np.empty((len(rows) * len(columns), 3), np.uint8)
+    n = 0
+    for row in rows:
+        for column in columns:
+            if mask[row, column] == wanted:
+                pixels[n, 0], pixels[n, 1], pixels[n, 2] = rgb[row, column, 0], rgb[row, column, 1], rgb[row, column, 2]
+                n += 1
+    return pixels[:n]
 
 
 def _degrees_from_grey(od: Floats) -> Floats:

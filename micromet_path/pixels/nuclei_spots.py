@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, pi, sqrt
+from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from micromet_path.errors import ConfigError
@@ -154,35 +156,48 @@ def view_of(rgb: NDArray[np.uint8], model: StainModel, spacing: PixelSpacing, pa
     params : NucleiParams
     """
     fy, fx = (max(1, round(_GRID_UM / um)) for um in (spacing.y_um, spacing.x_um))
-    light = _box_sum(rgb, fy, fx) / np.float32(fy * fx)
-    # A table per channel and dye: the logarithm of 768 values in place of that of every pixel.
-    table = dye_tables(model)
-    index = np.rint(light).astype(np.uint8)
-    haem, dab = (
-        np.maximum(sum(np.take(table[:, channel, dye], index[..., channel]) for channel in range(3)), 0)
-        for dye in (0, 1)
-    )
-    blue = haem / (haem + dab + np.float32(_PALE_OD))
+    haematoxylin, chromogen = dye_tables(model)[:2].astype(np.float32)
+    blue, haem = _averaged(rgb, fy, fx, haematoxylin, chromogen)
     um = (fy * spacing.y_um, fx * spacing.x_um)
     return NucleiView(blue, haem, (fy, fx), um, _spots(blue, haem, PixelSpacing(um[1], um[0]), params))
+
+
+@njit(cache=True, nogil=True)
+def _averaged(rgb: Any, fy: Any, fx: Any, haematoxylin: Any, chromogen: Any) -> Any:
+    """Mean light of boxes of pixels, unmixed: share of haematoxylin and its amount; the border's pixels go on."""
+    height, width = rgb.shape[:2]
+    rows, columns = (height + fy - 1) // fy, (width + fx - 1) // fx
+    blue, haem = np.empty((rows, columns), np.float32), np.empty((rows, columns), np.float32)
+    pixels, none = np.float32(fy * fx), np.float32(0)
+    for row in range(rows):
+        for column in range(columns):
+            light_r, light_g, light_b = 0, 0, 0
+            for y in range(row * fy, (row + 1) * fy):
+                for x in range(column * fx, (column + 1) * fx):
+                    at_y, at_x = min(y, height - 1), min(x, width - 1)
+                    light_r += rgb[at_y, at_x, 0]
+                    light_g += rgb[at_y, at_x, 1]
+                    light_b += rgb[at_y, at_x, 2]
+            red = np.uint8(np.rint(np.float32(light_r) / pixels))
+            green = np.uint8(np.rint(np.float32(light_g) / pixels))
+            third = np.uint8(np.rint(np.float32(light_b) / pixels))
+            stain = max(haematoxylin[0, red] + haematoxylin[1, green] + haematoxylin[2, third], none)
+            brown = max(chromogen[0, red] + chromogen[1, green] + chromogen[2, third], none)
+            haem[row, column] = stain
+            blue[row, column] = stain / (stain + brown + np.float32(_PALE_OD))
+    return blue, haem
 
 
 def reduced(stained: Mask, view: NucleiView) -> Mask:
     """Stained pixels of the picture as those of the working grid."""
     fy, fx = view.factor
-    share = _box_sum(stained[..., None], fy, fx)[..., 0] / np.float32(fy * fx)
-    return np.asarray(share >= _STAINED_SHARE)
-
-
-def _box_sum(values: NDArray[np.generic], fy: int, fx: int) -> Plane:
-    """Sums of boxes of pixels; boxes that the border cuts repeat its pixels."""
-    rows, columns = values.shape[:2]
-    values = edged(values, (0, -rows % fy), (0, -columns % fx))
-    total = np.zeros((values.shape[0] // fy, values.shape[1] // fx, values.shape[2]), np.uint16)
+    rows, columns = stained.shape
+    stained = edged(stained, (0, -rows % fy), (0, -columns % fx))
+    held = np.zeros(view.blue.shape, np.uint16)
     for row in range(fy):
         for column in range(fx):
-            total += values[row::fy, column::fx]
-    return total.astype(np.float32)
+            held += stained[row::fy, column::fx]
+    return np.asarray(held.astype(np.float32) / np.float32(fy * fx) >= _STAINED_SHARE)
 
 
 def filled_pieces(stained: Mask, view: NucleiView, params: NucleiParams) -> Labels:
@@ -232,14 +247,21 @@ def _responses(blue: Plane, haem: Plane, spacing: PixelSpacing, params: NucleiPa
         smooth = smoothed(smooth, step, spacing)
         layers.append(smooth)
         before = width
-    response = np.full(blue.shape, -np.inf)
-    radius = np.zeros(blue.shape)
+    response, radius = np.full(blue.shape, -np.inf), np.zeros(blue.shape)
     for (fine, coarse), size in zip(pairwise(layers), radii, strict=True):
-        layer = 4 * min(1.0, sqrt(size / _SURE_RADIUS_UM)) * (fine - coarse)
-        better = layer > response
-        np.copyto(response, layer, where=better)
-        np.copyto(radius, size, where=better)
+        _keep_better(fine, coarse, 4 * min(1.0, sqrt(size / _SURE_RADIUS_UM)), size, response, radius)
     return response, radius, smoothed(haem, widths[0], spacing)
+
+
+@njit(cache=True, nogil=True)
+def _keep_better(fine: Any, coarse: Any, weight: Any, size: Any, response: Any, radius: Any) -> None:
+    """Enter a disc's response and radius wherever it answers better than those before it."""
+    rows, columns = response.shape
+    for row in range(rows):
+        for column in range(columns):
+            answer = weight * (fine[row, column] - coarse[row, column])
+            if answer > response[row, column]:
+                response[row, column], radius[row, column] = answer, size
 
 
 def _peaks(response: Map, spacing: PixelSpacing, params: NucleiParams) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -257,23 +279,39 @@ def _peaks(response: Map, spacing: PixelSpacing, params: NucleiParams) -> tuple[
 def _enclosed(spots: Spots, view: NucleiView, pieces: Labels, params: NucleiParams) -> Spots:
     """Spots that meet stain, or a hole filled in it, in most directions; with the piece they belong to."""
     rays, steps = _rays(view, params)
-    reach = int(np.abs(rays).max())
-    framed = padded(pieces, reach)
-    width = framed.shape[1]
-    place = (spots.centres.astype(np.intp) + reach) @ (width, 1)
-    met = framed.ravel()[place[:, None, None] + rays @ (width, 1)]
     # Nearer than the spot's own rim nothing is said: the light of a lymphocyte beside the stain is mixed with it.
-    met = np.where(steps < spots.radius_um[:, None, None], 0, met)
-    near = steps <= 1.25 * spots.radius_um[:, None, None] + _RIM_UM  # the scales found are a little small
-    touched = np.count_nonzero((met * near).max(axis=2, initial=0) > 0, axis=1) / _RAYS
-    around = np.count_nonzero(met.max(axis=2, initial=0) > 0, axis=1) / _RAYS
+    # The scales found are a little small.
+    near_um = 1.25 * spots.radius_um + _RIM_UM
+    touched, around, met = _met(pieces, spots.centres.astype(np.intp), spots.radius_um, near_um, rays, steps)
     enclosed = np.where(
         spots.piece > 0,
         around >= params.enclosed_share,
         (touched >= params.enclosed_share) | (around >= (1 + params.enclosed_share) / 2),
     )
-    piece = np.where(spots.piece > 0, spots.piece, met.max(axis=(1, 2), initial=0)).astype(np.int64)
-    return replace(spots, piece=piece).where(enclosed)
+    return replace(spots, piece=np.where(spots.piece > 0, spots.piece, met)).where(enclosed)
+
+
+@njit(cache=True, nogil=True)
+def _met(pieces: Any, centres: Any, from_um: Any, near_um: Any, rays: Any, steps: Any) -> Any:
+    """Share of directions in which each spot meets a piece near it, and at all; and the highest number met."""
+    n, n_rays = len(centres), len(rays)
+    rows, columns = pieces.shape
+    touched, around, met = np.zeros(n), np.zeros(n), np.zeros(n, np.int64)
+    for i in range(n):
+        for ray in range(n_rays):
+            is_near, is_met = False, False
+            for step in range(len(steps)):
+                row, column = centres[i, 0] + rays[ray, step, 0], centres[i, 1] + rays[ray, step, 1]
+                if steps[step] < from_um[i] or not (0 <= row < rows and 0 <= column < columns):
+                    continue
+                piece = pieces[row, column]
+                if piece:
+                    is_met = True
+                    is_near |= steps[step] <= near_um[i]
+                    met[i] = max(met[i], piece)
+            touched[i] += is_near
+            around[i] += is_met
+    return touched / n_rays, around / n_rays, met
 
 
 def _rays(view: NucleiView, params: NucleiParams) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

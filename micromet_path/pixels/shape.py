@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from micromet_path.geometry import PixelSpacing
+from micromet_path.geometry import PixelSpacing, Region
 
 __all__ = [
     "bounding_box",
@@ -24,6 +24,7 @@ __all__ = [
     "gradient_per_um",
     "opened",
     "padded",
+    "painted",
     "perimeter_um",
     "rim_of",
     "smoothed",
@@ -36,6 +37,33 @@ Map = NDArray[np.float64]
 _FAR = 1e20
 _ENOUGH_PLACES = 500
 _SQRT_2_PI = float(np.sqrt(2 * np.pi))
+
+
+def painted(row: NDArray[np.int32], start: NDArray[np.int32], stop: NDArray[np.int32], region: Region) -> Mask:
+    """Runs as a mask of a region; what lies outside of it is left out.
+
+    Parameters
+    ----------
+    row, start, stop : ndarray of shape (R,), int32
+        Of level 0, half-open.
+    region : Region
+
+    Examples
+    --------
+    >>> painted(*np.array([[1], [3], [9]], np.int32), Region(2, 1, 6, 2))
+    array([[False,  True,  True,  True]])
+    """
+    mask = np.zeros(region.shape, np.bool_)
+    _paint(mask, row, start, stop, region.x0, region.y0)
+    return mask
+
+
+@njit(cache=True, nogil=True)
+def _paint(mask: Any, row: Any, start: Any, stop: Any, x0: Any, y0: Any) -> None:
+    rows, columns = mask.shape
+    for i in range(len(row)):
+        if 0 <= row[i] - y0 < rows:
+            mask[row[i] - y0, max(start[i] - x0, 0) : max(min(stop[i] - x0, columns), 0)] = True
 
 
 def distance_um(mask: Mask, spacing: PixelSpacing) -> Map:
@@ -342,6 +370,8 @@ def coarse(values: NDArray[Any], spacing: PixelSpacing, target_um: float = 1.5) 
     Odd blocks and even padding put the grid at the same place when the picture is turned or mirrored.
     """
     steps = [max(1, (int(target_um / um + 1) // 2) * 2 - 1) for um in (spacing.y_um, spacing.x_um)]
+    if steps == [1, 1]:
+        return np.asarray(values, np.float64), spacing
     pads = [_padding(size, step) for size, step in zip(values.shape[:2], steps, strict=True)]
     framed = edged(np.asarray(values, np.float64), (pads[0], pads[0]), (pads[1], pads[1]))
     total = np.zeros(framed[:: steps[0], :: steps[1]].shape)

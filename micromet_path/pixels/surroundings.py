@@ -63,17 +63,18 @@ class Around:
     brownness_excess: float
 
 
-def around(od: Map, dyes: Map, stained: Mask, spacing: PixelSpacing) -> Around:
+def around(density: Map, haematoxylin: Map, chromogen: Map, stained: Mask, spacing: PixelSpacing) -> Around:
     """Measure the stain at the scale of cells and the tissue around it.
 
     Parameters
     ----------
-    od, dyes : ndarray of shape (M, N, 3)
+    density : ndarray of shape (M, N)
+        Sum over the three colours.
+    haematoxylin, chromogen : ndarray of shape (M, N)
     stained : ndarray of shape (M, N), bool
     spacing : PixelSpacing
     """
-    maps = (od[..., 0] + od[..., 1] + od[..., 2], dyes[..., 0], dyes[..., 1], stained)
-    (density, pitch), *others = (coarse(values, spacing) for values in maps)
+    (density, pitch), *others = (coarse(values, spacing) for values in (density, haematoxylin, chromogen, stained))
     density, (haematoxylin, chromogen, share) = density / 3, (values for values, _ in others)
     sheet = closed(share >= 0.25, 6.0, pitch)
     tissue = (smoothed(density, 2.0, pitch) >= _GLASS_OD) & ~sheet

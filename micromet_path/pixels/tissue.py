@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import Piece, Role, Runs
-from micromet_path.pixels.stain import WhitePoint, optical_density
+from micromet_path.pixels.planes import plane_of
+from micromet_path.pixels.stain import WhitePoint, density_tables
 
 __all__ = [
     "FragmentPlaces",
@@ -147,11 +148,8 @@ def find_tissue(overview: Overview, white: WhitePoint, params: TissueParams) -> 
     """
     from scipy import ndimage
 
-    levels = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
-    tables = (optical_density(levels, white.rgb) / 3).astype(np.float32)  # the overview may have millions of cells
-    od = tables[:, 0][overview.rgb[:, :, 0]]
-    for channel in (1, 2):  # one after the other and in place: a large slide has a hundred megabytes of each
-        od += tables[:, channel][overview.rgb[:, :, channel]]
+    tables = (density_tables(white.rgb) / 3).astype(np.float32)  # the overview may have tens of millions of cells
+    od = plane_of(overview.rgb, tables)
     od[~overview.read] = 0.0
     cell_um = overview.cell_px0[0] * overview.spacing.x_um
     ndimage.gaussian_filter(od, sigma=8.0 / cell_um, output=od)

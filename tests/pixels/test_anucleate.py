@@ -12,8 +12,8 @@ from micromet_path.pixels.anucleate import (
 )
 from micromet_path.pixels.evidence import Evidence
 from micromet_path.pixels.examine_params import ExamineParams
-from micromet_path.pixels.hue import density_and_dyes
 from micromet_path.pixels.nuclei import NucleiParams, tally_nuclei, view_of
+from micromet_path.pixels.planes import chromogen_of
 from micromet_path.pixels.stain import StainModel, StainParams, WhitePoint
 from tests.pixels.test_examine import MODEL, Scene, grown
 
@@ -117,7 +117,7 @@ def ring(level, gap_level, rng=None):
 def test_a_ring_that_is_faint_in_part_still_holds_its_nucleus(spacing_um):
     scene, strong = ring(0.45, 0.2)
     view = scene.view(strong, spacing_um=spacing_um)
-    wider = with_faint_stain(density_and_dyes(view.rgb, MODEL)[1][..., 1], view.stained, view.spacing)
+    wider = with_faint_stain(chromogen_of(view.rgb, MODEL), view.stained, view.spacing)
     assert wider[view.stained].all()
     seen = view_of(view.rgb, MODEL, view.spacing, NucleiParams())
     alone, together = (tally_nuclei(seen, mask, NucleiParams()).possible for mask in (view.stained, wider))
@@ -128,7 +128,7 @@ def test_a_ring_that_is_faint_in_part_still_holds_its_nucleus(spacing_um):
 def test_a_cap_without_a_ring_gains_no_nucleus():
     scene, strong = ring(0.45, 0.0)
     view = scene.view(strong, spacing_um=0.25)
-    wider = with_faint_stain(density_and_dyes(view.rgb, MODEL)[1][..., 1], view.stained, view.spacing)
+    wider = with_faint_stain(chromogen_of(view.rgb, MODEL), view.stained, view.spacing)
     seen = view_of(view.rgb, MODEL, view.spacing, NucleiParams())
     assert not tally_nuclei(seen, wider, NucleiParams()).possible
 
@@ -140,7 +140,7 @@ def test_faint_stain_ends_a_cell_away():
     rgb = np.full((120, 120, 3), (220, 200, 180), np.uint8)  # pale brown everywhere
     stained = np.zeros((120, 120), bool)
     stained[58:62, 58:62] = True
-    wider = with_faint_stain(density_and_dyes(rgb, model)[1][..., 1], stained, HALF)
+    wider = with_faint_stain(chromogen_of(rgb, model), stained, HALF)
     rows, columns = np.nonzero(wider)
     assert 12.0 <= (np.hypot(rows - 59.5, columns - 59.5).max() - 2.9 + 1) * 0.5 <= 13.0
 

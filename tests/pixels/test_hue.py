@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_array_equal
 
 from micromet_path.pixels.examine_params import ExamineParams
-from micromet_path.pixels.hue import SlideHue, density_and_dyes, hue_of, is_off_hue, off_hue_strength, slide_hue
+from micromet_path.pixels.hue import SlideHue, hue_of, is_off_hue, off_hue_strength, slide_hue
+from micromet_path.pixels.planes import chromogen_of, density_of, haematoxylin_of
 from micromet_path.pixels.stain import OD_SCALE, StainModel, StainParams, WhitePoint, optical_density, unmix
 
 WHITE = WhitePoint((243.0, 240.0, 238.0), "slide")
@@ -22,8 +23,7 @@ def sums(*colours, area=400):
 def hue_at(od):
     """Hue of a flat patch of a colour."""
     rgb = np.broadcast_to(np.rint(np.array(WHITE.rgb) * 10 ** -np.array(od)), (20, 20, 3)).astype(np.uint8)
-    density, dyes = density_and_dyes(rgb, MODEL)
-    return hue_of(density, dyes, np.ones((20, 20), bool), MODEL, ExamineParams(), SlideHue())
+    return hue_of(rgb, np.ones((20, 20), bool), MODEL, ExamineParams(), SlideHue())
 
 
 def along(colour, amount):
@@ -32,9 +32,10 @@ def along(colour, amount):
 
 def test_look_up_gives_the_reference_densities():
     rgb = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
-    od, dyes = density_and_dyes(rgb, MODEL)
-    assert_allclose(od, optical_density(rgb, WHITE.rgb))
-    assert_allclose(dyes, unmix(optical_density(rgb, WHITE.rgb), MODEL))
+    od = optical_density(rgb, WHITE.rgb)
+    assert_array_equal(density_of(rgb, MODEL), od[..., 0] + od[..., 1] + od[..., 2])
+    for plane, dye in ((haematoxylin_of(rgb, MODEL), 0), (chromogen_of(rgb, MODEL), 1)):
+        assert_array_equal(plane, unmix(od, MODEL)[..., dye])
 
 
 @pytest.mark.parametrize("amount", [0.25, 0.5, 1.0, 1.6])

@@ -20,7 +20,7 @@ from micromet_path.pixels.shape import (
     rim_of,
     smoothed,
 )
-from micromet_path.pixels.strokes import strokes_of
+from micromet_path.pixels.strokes import Strokes
 
 HALF = PixelSpacing(0.5, 0.5)
 
@@ -102,7 +102,7 @@ def test_a_torn_ring_is_closed_and_filled_and_a_wide_gap_is_not():
 def test_a_strip_has_its_width_and_length(width_um):
     strip = np.zeros((80, 200), bool)
     strip[30 : 30 + round(width_um / 0.25), 10:190] = True
-    strokes = strokes_of(strip, 2.5, PixelSpacing(0.25, 0.25))
+    strokes = Strokes(strip, 2.5, PixelSpacing(0.25, 0.25))
     assert strokes.width_um == pytest.approx(width_um, rel=0.2)
     assert strokes.length_um == pytest.approx(45, rel=0.2)
     assert strokes.thin_share == (1.0 if width_um < 2.5 else pytest.approx(0.0, abs=0.02))
