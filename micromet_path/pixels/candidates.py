@@ -22,6 +22,7 @@ __all__ = ["Hint", "cells_near", "mark_cells"]
 
 _MARGIN_PX = 1  # pixels of the lower level
 _TOUCHING = 3  # in 3 x 3 pixels: noise comes alone
+_FAINT, _CLEAR = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,46 +80,57 @@ def mark_cells(rgb: NDArray[np.uint8], region: Region, hint: Hint, cells: TileGr
 
 @njit(cache=True, nogil=True)
 def _mark(rgb: Any, dab: Any, line: Any, thresholds: Any, along_x: Any, along_y: Any, chosen: Any) -> None:
-    """Mark the cells around every pixel that is clear, or faint among faint ones."""
+    """Mark the cells around every pixel that is clear, run by run, and around those that are faint among others."""
     red, green, blue = dab[0], dab[1], dab[2]
     height, width = rgb.shape[:2]
     flat = rgb.reshape(height, 3 * width)
     slope, offset = line[0], line[1]
     faint, clear = thresholds
     seen = np.zeros((height + 2, width + 2), np.uint8)  # one beyond each border
-    first, last = height, -1  # rows with anything
+    in_doubt = np.zeros(height, np.bool_)  # rows with what is faint and no more
     for r in range(height):
+        clear_from = -1
         for begin in range(0, width, SEGMENT_PX):
             end = min(width, begin + SEGMENT_PX)
             if not may_stain(flat[r, 3 * begin : 3 * end], slope, offset):
+                if clear_from >= 0:
+                    _mark_around(r, clear_from, begin, along_x, along_y, chosen)
+                clear_from = -1
                 continue
-            first, last = min(first, r), r
             for c in range(begin, end):
                 level = red[rgb[r, c, 0]] + green[rgb[r, c, 1]] + blue[rgb[r, c, 2]]
-                seen[r + 1, c + 1] = level >= faint
                 if level >= clear:
-                    _mark_around(r, c, along_x, along_y, chosen)
-    if last < 0:
-        return
+                    seen[r + 1, c + 1] = _CLEAR
+                    if clear_from < 0:
+                        clear_from = c
+                    continue
+                if clear_from >= 0:
+                    _mark_around(r, clear_from, c, along_x, along_y, chosen)
+                    clear_from = -1
+                if level >= faint:
+                    seen[r + 1, c + 1] = _FAINT
+                    in_doubt[r] = True
+        if clear_from >= 0:
+            _mark_around(r, clear_from, width, along_x, along_y, chosen)
     seen[0], seen[-1] = seen[1], seen[-2]
     seen[:, 0], seen[:, -1] = seen[:, 1], seen[:, -2]
-    for r in range(first, last + 1):
-        above, here, below = seen[r], seen[r + 1], seen[r + 2]
+    for r in range(height):
+        if not in_doubt[r]:
+            continue
         for c in range(width):
-            if not here[c + 1]:
-                continue
-            touching = 0
-            for column in range(c, c + 3):
-                touching += above[column] + here[column] + below[column]
-            if touching >= _TOUCHING:
-                _mark_around(r, c, along_x, along_y, chosen)
+            if seen[r + 1, c + 1] == _FAINT:
+                touching = 0
+                for column in range(c, c + 3):
+                    touching += (seen[r, column] > 0) + (seen[r + 1, column] > 0) + (seen[r + 2, column] > 0)
+                if touching >= _TOUCHING:
+                    _mark_around(r, c, c + 1, along_x, along_y, chosen)
 
 
 @njit(cache=True, nogil=True)
-def _mark_around(r: Any, c: Any, along_x: Any, along_y: Any, chosen: Any) -> None:
-    """Mark every cell that a pixel may speak of; where the picture begins and how wide a pixel is come in cells."""
-    x0, y0 = along_x[0] + (c - _MARGIN_PX) * along_x[1], along_y[0] + (r - _MARGIN_PX) * along_y[1]
-    x1, y1 = x0 + (1 + 2 * _MARGIN_PX) * along_x[1], y0 + (1 + 2 * _MARGIN_PX) * along_y[1]
+def _mark_around(r: Any, start: Any, stop: Any, along_x: Any, along_y: Any, chosen: Any) -> None:
+    """Mark every cell that a run of pixels may speak of; where a picture begins and a pixel's width come in cells."""
+    x0, y0 = along_x[0] + (start - _MARGIN_PX) * along_x[1], along_y[0] + (r - _MARGIN_PX) * along_y[1]
+    x1, y1 = along_x[0] + (stop + _MARGIN_PX) * along_x[1], y0 + (1 + 2 * _MARGIN_PX) * along_y[1]
     for row in range(max(0, int(np.floor(y0))), min(chosen.shape[0], int(np.ceil(y1)))):
         for column in range(max(0, int(np.floor(x0))), min(chosen.shape[1], int(np.ceil(x1)))):
             chosen[row, column] = True
