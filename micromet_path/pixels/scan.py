@@ -17,13 +17,18 @@ from micromet_path.geometry import Region
 from micromet_path.model import BlockScan, Pieces
 from micromet_path.pixels.reject import SEGMENT_PX, may_stain
 from micromet_path.pixels.search import ONE, ZERO
-from micromet_path.pixels.stain import StainTables
+from micromet_path.pixels.stain import FIELD_BITS, StainTables
 from micromet_path.pixels.union import find_root, unite
 
 __all__ = ["Band", "scan_block"]
 
 _N_SUMS = 10
 
+_FIELD = (1 << FIELD_BITS) - 1
+_COLOUR_BITS = 20
+_COLOUR = (1 << _COLOUR_BITS) - 1
+_LONGEST = _COLOUR // 255
+"""Pixels of which the sums of three colours fit side by side into one number."""
 
 Band = tuple[int, NDArray[np.uint8]]
 """First row within its block, and pixels of the rows from there on: (M, N, 3)."""
@@ -51,7 +56,8 @@ def scan_block(bands: Iterable[Band], region: Region, tables: StainTables) -> Bl
         read.append((first, first + len(rgb)))
         lows, mids = _find_runs(rgb, tables.dyes[1], tables.blue_line, tables.low, tables.mid)
         if len(lows):  # half of a slide is glass
-            found.append((first, lows, mids, *_sum_runs(rgb, mids, tables.dyes, tables.high, tables.strong)))
+            sums = _sum_runs(rgb, mids, tables.packed, tables.field_zero, tables.high, tables.strong)
+            found.append((first, lows, mids, *sums))
     if not found:
         return _nothing(region)
     lows, mids, run_sums, extremes = _placed(found, region)
@@ -200,34 +206,47 @@ def _close_mid(mids: Any, n_mid: Any, row: Any, start: Any, stop: Any, low_run: 
 
 
 @njit(cache=True, nogil=True)
-def _sum_runs(rgb: Any, runs: Any, dyes: Any, high: Any, strong: Any) -> Any:
+def _sum_runs(rgb: Any, runs: Any, packed: Any, field_zero: Any, high: Any, strong: Any) -> Any:
     """Sums of the pixels of each run; its strongest pixel, first and last at the higher threshold (half-open)."""
     n = runs.shape[0]
-    sums, extremes = np.empty((n, 7), np.int64), np.empty((n, 3), np.int32)
-    dab_r, dab_g, dab_b = dyes[1, 0], dyes[1, 1], dyes[1, 2]
-    blue_r, blue_g, blue_b = dyes[0, 0], dyes[0, 1], dyes[0, 2]
-    rest_r, rest_g, rest_b = dyes[2, 0], dyes[2, 1], dyes[2, 2]
+    sums, extremes = np.zeros((n, 7), np.int64), np.empty((n, 3), np.int32)
+    light = rgb.reshape(rgb.shape[0], 3 * rgb.shape[1])
+    red, green, blue = packed[0], packed[1], packed[2]
+    zero_h, zero_c, zero_r = field_zero[0], field_zero[1], field_zero[2]
+    high, strong = high + zero_c, strong + zero_c
     for i in range(n):
-        r, start, stop = runs[i, 0], runs[i, 1], runs[i, 2]
-        reds, greens, blues, haematoxylin, chromogen, rest, strongs = 0, 0, 0, 0, 0, 0, 0
-        strongest, first, last = 0, start, start
-        for c in range(start, stop):
-            red, green, blue = rgb[r, c, 0], rgb[r, c, 1], rgb[r, c, 2]
-            dab = dab_r[red] + dab_g[green] + dab_b[blue]
-            reds += red
-            greens += green
-            blues += blue
-            haematoxylin += blue_r[red] + blue_g[green] + blue_b[blue]
-            chromogen += dab
-            rest += rest_r[red] + rest_g[green] + rest_b[blue]
-            if dab >= high:
-                first = c if last == first else first
-                last = c + 1
-            strongs += dab >= strong
-            strongest = max(strongest, dab)
-        sums[i, 0], sums[i, 1], sums[i, 2], sums[i, 3] = reds, greens, blues, haematoxylin
-        sums[i, 4], sums[i, 5], sums[i, 6] = chromogen, rest, strongs
-        extremes[i, 0], extremes[i, 1], extremes[i, 2] = strongest, first, last
+        start, stop = runs[i, 1], runs[i, 2]
+        strongest = ZERO
+        for begin in range(start, stop, _LONGEST):
+            part = light[runs[i, 0], 3 * begin : 3 * min(begin + _LONGEST, stop)]
+            pixels = len(part) // 3
+            colours, haematoxylin, chromogen, rest, strongs = ZERO, ZERO, ZERO, ZERO, ZERO
+            for k in range(pixels):
+                r, g, b = np.int64(part[3 * k]), np.int64(part[3 * k + 1]), np.int64(part[3 * k + 2])
+                dyes = red[r] + green[g] + blue[b]
+                amount = dyes & _FIELD
+                colours += r + (g << _COLOUR_BITS) + (b << 2 * _COLOUR_BITS)
+                chromogen += amount
+                haematoxylin += (dyes >> FIELD_BITS) & _FIELD
+                rest += dyes >> 2 * FIELD_BITS
+                strongs += amount >= strong
+                strongest = max(strongest, amount)
+            sums[i, 0] += colours & _COLOUR
+            sums[i, 1] += (colours >> _COLOUR_BITS) & _COLOUR
+            sums[i, 2] += colours >> 2 * _COLOUR_BITS
+            sums[i, 3] += haematoxylin - pixels * zero_h
+            sums[i, 4] += chromogen - pixels * zero_c
+            sums[i, 5] += rest - pixels * zero_r
+            sums[i, 6] += strongs
+        line = light[runs[i, 0]]
+        first, last = start, start
+        if strongest >= high:  # seldom far from the ends
+            while (red[line[3 * first]] + green[line[3 * first + 1]] + blue[line[3 * first + 2]]) & _FIELD < high:
+                first += 1
+            last = stop
+            while (red[line[3 * last - 3]] + green[line[3 * last - 2]] + blue[line[3 * last - 1]]) & _FIELD < high:
+                last -= 1
+        extremes[i, 0], extremes[i, 1], extremes[i, 2] = max(strongest - zero_c, ZERO), first, last
     return sums, extremes
 
 

@@ -20,6 +20,7 @@ from micromet_path.errors import ConfigError
 
 __all__ = [
     "BOUND_UNIT",
+    "FIELD_BITS",
     "OD_SCALE",
     "StainCheck",
     "StainModel",
@@ -43,7 +44,12 @@ OD_SCALE = 1 << 15
 BOUND_UNIT = 64
 """Unit of the straight bound on blue: small enough that its terms fit into 16 bits."""
 
+FIELD_BITS = 21
+"""Width of one dye in `StainTables.packed`: three fit into 63 bits."""
+
 Vector = tuple[float, float, float]
+
+_LEAST_TURN = 0.07  # sine of 4 degrees; from there on each dye of each colour fits its field
 
 _LEVELS = np.maximum(np.arange(256), 1).astype(np.float64)
 
@@ -127,7 +133,7 @@ class StainModel:
         first, second = np.asarray(haematoxylin, float), np.asarray(chromogen, float)
         first, second = first / np.linalg.norm(first), second / np.linalg.norm(second)
         third = np.cross(first, second)
-        if np.linalg.norm(third) < 0.05:
+        if np.linalg.norm(third) < _LEAST_TURN:
             raise ConfigError("the haematoxylin and chromogen vectors are nearly parallel; they cannot be told apart")
         third = third / np.linalg.norm(third)
         return cls(white, (_vector(first), _vector(second), _vector(third)), source)
@@ -157,11 +163,18 @@ class StainTables:
         Slope and offset of a straight bound, in units of 1 / `BOUND_UNIT`: a pixel whose blue is above
         ``(slope * red + offset) / BOUND_UNIT`` is below the lower threshold whatever its green. The scan
         rejects with it before it looks closer.
+    packed : ndarray of shape (3 channels, 256), dtype int64
+        Chromogen, haematoxylin and residual of ``dyes`` side by side in fields of `FIELD_BITS`, the lowest first: three
+        look-ups give all of a pixel.
+    field_zero : ndarray of shape (3 dyes,), dtype int64
+        What the field of a dye holds where the dye is 0.
     low, mid, high, strong : int
         Thresholds in the same unit.
     """
 
     dyes: NDArray[np.int32]
+    packed: NDArray[np.int64]
+    field_zero: NDArray[np.int64]
     blue_line: NDArray[np.int16]
     low: int
     mid: int
@@ -237,14 +250,25 @@ def make_tables(model: StainModel, params: StainParams) -> StainTables:
     """Tables of a slide's stain model; within 1e-4 of `unmix`."""
     dyes = np.rint(dye_tables(model) * OD_SCALE).astype(np.int32)
     low = ceil(params.threshold_low_od * OD_SCALE)
+    packed, field_zero = _side_by_side(dyes)
     return StainTables(
         dyes=np.ascontiguousarray(dyes),
+        packed=packed,
+        field_zero=field_zero,
         blue_line=blue_line(dyes[1], low),
         low=low,
         mid=ceil(params.threshold_od * OD_SCALE),
         high=ceil(params.threshold_high_od * OD_SCALE),
         strong=ceil(params.strong_od * OD_SCALE),
     )
+
+
+def _side_by_side(dyes: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Tables of all dyes as one, raised so that no field is ever below 0; and by how much each was raised."""
+    lowest = dyes.min(axis=2).astype(np.int64)
+    haematoxylin, chromogen, residual = dyes - lowest[..., None]
+    packed = chromogen + (haematoxylin << FIELD_BITS) + (residual << 2 * FIELD_BITS)
+    return np.ascontiguousarray(packed), -lowest.sum(axis=1)
 
 
 def blue_line(chromogen: NDArray[np.int32], threshold: int) -> NDArray[np.int16]:

@@ -138,6 +138,20 @@ def test_densities_in_sums_are_those_of_the_float_reference(scanned, model):
     assert_allclose(block.sums[:, 6:9].sum(axis=0) / OD_SCALE, reference, atol=1e-4 * drawn.mid.sum())
 
 
+@pytest.mark.parametrize("width", [4111, 4112, 4113, 8224, 8225, 30_000])
+@pytest.mark.parametrize("level", [0, 90], ids=["black", "brown"])
+def test_sums_of_a_run_as_wide_as_a_strip(width, level, tables):
+    """Sums of colours stand side by side in one number, for as many pixels as fit."""
+    rng = np.random.default_rng(width)
+    rgb = rng.integers(level, level + 30, size=(1, width, 3), dtype=np.uint8)
+    rgb[..., 0] += 60
+    block = scan_block([(0, rgb)], Region(0, 0, width, 1), tables)
+    dyes = sum(tables.dyes[:, channel, rgb[0, :, channel]] for channel in range(3)).astype(np.int64)
+    assert (block.start.tolist(), block.stop.tolist()) == ([0], [width])
+    assert_array_equal(block.sums[0, 3:9], [*rgb[0].astype(np.int64).sum(axis=0), *dyes.sum(axis=1)])
+    assert block.max_dab[0] == dyes[1].max()
+
+
 def test_clean_glass_has_no_pieces(tables):
     block = scan_block([(0, np.full((40, 300, 3), 244, np.uint8))], Region(0, 0, 300, 40), tables)
     assert len(block.stained) == len(block.lenient) == len(block.row) == len(block.sums) == 0

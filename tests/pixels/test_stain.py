@@ -1,5 +1,7 @@
 """Light to dye: QuPath's numbers, the tables against the formula, white, and what stain it is."""
 
+from contextlib import suppress
+from itertools import product
 from math import log10, sqrt
 
 import numpy as np
@@ -9,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from micromet_path.errors import ConfigError
 from micromet_path.pixels.stain import (
     BOUND_UNIT,
+    FIELD_BITS,
     OD_SCALE,
     StainModel,
     StainParams,
@@ -114,6 +117,27 @@ def test_parallel_dyes_cannot_be_told_apart():
 
 
 # Tables
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_three_dyes_fit_side_by_side_into_one_number(seed):
+    """Down to dyes that can hardly be told apart, and for light of any level."""
+    rng = np.random.default_rng(seed)
+    haematoxylin = rng.uniform(0.05, 1, 3)
+    chromogen = rng.uniform(0, 1, 3)
+    for share in np.linspace(0, 1, 41):  # towards one another, as far as it is allowed
+        nearer = share * haematoxylin + (1 - share) * chromogen
+        with suppress(ConfigError):
+            tables = make_tables(model_of(haematoxylin=haematoxylin, chromogen=nearer), StainParams())
+    order = (1, 0, 2)  # chromogen lowest
+    rgb = rng.integers(0, 256, size=(2000, 3))
+    rgb[:8] = np.array(list(product((0, 255), repeat=3)))
+    packed = sum(tables.packed[channel, rgb[:, channel]] for channel in range(3))
+    dyes = sum(tables.dyes[:, channel, rgb[:, channel]].astype(np.int64) for channel in range(3))
+    for place, dye in enumerate(order):
+        field = (packed >> place * FIELD_BITS) & ((1 << FIELD_BITS) - 1)
+        assert_array_equal(field - tables.field_zero[dye], dyes[dye])
+
 
 MODELS = [
     model_of(),
