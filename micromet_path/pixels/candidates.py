@@ -112,8 +112,11 @@ def _mark(rgb: Any, dab: Any, line: Any, thresholds: Any, along_x: Any, along_y:
                     in_doubt[r] = True
         if clear_from >= 0:
             _mark_around(r, clear_from, width, along_x, along_y, chosen)
-    seen[0], seen[-1] = seen[1], seen[-2]
-    seen[:, 0], seen[:, -1] = seen[:, 1], seen[:, -2]
+    # In loops: an assignment of slices takes a second longer to compile.
+    for c in range(1, width + 1):
+        seen[0, c], seen[height + 1, c] = seen[1, c], seen[height, c]
+    for r in range(height + 2):
+        seen[r, 0], seen[r, width + 1] = seen[r, 1], seen[r, width]
     for r in range(height):
         if not in_doubt[r]:
             continue
