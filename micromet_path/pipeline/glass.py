@@ -20,6 +20,8 @@ from micromet_path.slides.checks import check_brightfield
 
 __all__ = ["Glass", "look", "rate"]
 
+_DIM = 64  # of 255: no lamp was on
+
 
 @dataclass(frozen=True, slots=True)
 class Glass:
@@ -85,7 +87,7 @@ def look(slide: Slide, config: Config, area: Area, workers: int = 1) -> Glass:
     profile = stain.StainModel.from_dyes(white, params.haematoxylin, params.chromogen, "fixed")
     windows = read_windows(slide, overview, mask, profile, workers)
     estimate = dyes.estimate_dyes(windows, info.spacing.pixel_area_um2, profile, config.dyes)
-    check = _checked(overview.rgb[mask], profile, estimate, config)
+    check = _checked(stain.thinned(overview.rgb, mask), profile, estimate, config)
     return Glass(
         overview=overview,
         lost=np.zeros_like(mask),
@@ -129,11 +131,11 @@ def rate(slide: Slide, glass: Glass, stained: NDArray[np.bool_], unreadable_tile
     # So does what the scanner left out inside the tissue.
     expected = found | glass.lost | (tissue.fill_enclosed(found) & glass.unscanned)
     n_expected = np.count_nonzero(expected)
-    lightest = overview.rgb.max(axis=2)[overview.read]
+    is_lit = any(bool(((colour >= _DIM) & overview.read).any()) for colour in np.moveaxis(overview.rgb, -1, 0))
     return Quality(
         tissue_area_mm2=float(np.count_nonzero(found) * overview.cell_area_mm2),
         coverage=float(np.count_nonzero(found & overview.read) / n_expected) if n_expected else None,
-        has_light=bool(lightest.size == 0 or lightest.max() >= 64),
+        has_light=is_lit or not overview.read.any(),
         is_h_dab=glass.check.is_h_dab,
         stain_note=glass.check.note,
         unreadable_tiles=unreadable_tiles,
