@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from micromet_path.geometry import Region
-from micromet_path.model import Analysis, Picture, Runs
+from micromet_path.model import Analysis, BrownThing, Picture, Runs
 from micromet_path.results.folders import recover, writing
 from micromet_path.results.qupath import Origin
 from micromet_path.results.store import (
@@ -93,8 +93,11 @@ def write_result(
     pictures : tuple of Picture
     options : ResultOptions
     """
-    write_source(folder, analysis, runs, pictures, options.workers)
-    write_derived(folder, analysis, runs, pictures, options)
+    with threads(options.workers, most=2) as pool:
+        source = pool.submit(write_source, folder, analysis, runs, pictures)
+        _derive(pool, folder, analysis, runs, pictures, options)
+        source.result()
+    write_sums(folder)
 
 
 def rebuild(folder: Path, options: ResultOptions = DEFAULTS) -> Analysis:
@@ -135,21 +138,55 @@ def write_derived(
     pictures : tuple of Picture
     options : ResultOptions
     """
+    with threads(options.workers, most=2) as pool:
+        _derive(pool, folder, analysis, runs, pictures, options)
+    write_sums(folder)
+
+
+def _derive(
+    pool: Executor,
+    folder: Path,
+    analysis: Analysis,
+    runs: Runs,
+    pictures: tuple[Picture, ...],
+    options: ResultOptions,
+) -> None:
+    """Write everything but the source and the sums: drawing leaves the interpreter free for the text files."""
     from micromet_path.results import qupath, report, shapes, tables
 
+    brownest = _draw_brownest(pool, analysis, pictures)
     traced = shapes.trace_clusters(analysis.clusters, runs)
-    # Drawing and packing of pictures leave the interpreter free for the text files.
-    with threads(options.workers, most=2) as pool:
-        overview, gallery = _draw(pool, folder, analysis, traced, pictures, options)
-        qupath.write_geojson(
-            folder / "clusters.geojson", analysis, traced, origin=options.origin, vertex_limit=options.vertex_limit
-        )
-        tables.write_clusters_csv(folder / "clusters.csv", analysis.clusters)
-        tables.write_clusters_parquet(folder / "clusters.parquet", analysis.clusters)
-        crops = {row: source.result() for row, source in gallery.items()}
-        page = report.render_report(analysis, None if overview is None else overview.result(), crops, pictures)
+    overview, gallery = _draw(pool, folder, analysis, traced, pictures, options)
+    qupath.write_geojson(
+        folder / "clusters.geojson", analysis, traced, origin=options.origin, vertex_limit=options.vertex_limit
+    )
+    tables.write_clusters_csv(folder / "clusters.csv", analysis.clusters)
+    tables.write_clusters_parquet(folder / "clusters.parquet", analysis.clusters)
+    page = report.render_report(
+        analysis,
+        None if overview is None else overview.result(),
+        {row: source.result() for row, source in gallery.items()},
+        {rank: source.result() for rank, source in brownest.items()},
+    )
     (folder / "report.html").write_text(page, encoding="utf-8", newline="\n")
-    write_sums(folder)
+
+
+def _draw_brownest(pool: Executor, analysis: Analysis, pictures: tuple[Picture, ...]) -> dict[int, Future[str]]:
+    """Draw the brownest things for the page, each on the closest picture that holds all of it, if any does."""
+    from micromet_path.results import draw
+    from micromet_path.results.page import data_uri
+
+    def frame(picture: Picture, thing: BrownThing) -> str:
+        return data_uri(draw.framed(picture, thing.bbox_px0))
+
+    shown = {}
+    for thing in analysis.brownest:
+        box = Region(*thing.bbox_px0)
+        holding = [one for one in pictures if one.name != "overview" and one.region.intersection(box) == box]
+        if holding:
+            closest = min(holding, key=lambda one: one.region.width * one.region.height)
+            shown[thing.rank] = pool.submit(frame, closest, thing)
+    return shown
 
 
 def _draw(

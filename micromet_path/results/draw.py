@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Box = tuple[float, float, float, float]
 
-__all__ = ["CROP_PX", "HEADER_PX", "LEGEND_PX", "crop", "overview"]
+__all__ = ["CROP_PX", "HEADER_PX", "LEGEND_PX", "crop", "framed", "overview"]
 
 NUMBERED = 24
 """Clusters that are large enough in the ranking to carry their number on the overview."""
@@ -45,6 +45,7 @@ CROP_PX = 512
 """Side of the tissue in a crop; its caption stands below."""
 
 _CAPTION_PX = 66
+_BROWN_PX = 240
 _SMALLEST_HOLE_PX, _SMALLEST_PART_PX = 18.0, 2.0
 _NUMBER_SIZE = 19
 _FAINT: Rgb = (95, 95, 95)
@@ -121,6 +122,28 @@ def crop(analysis: Analysis, shapes: ClusterShapes, picture: Picture, row: int) 
     sheet.paste(tissue, (0, 0))
     _caption(ImageDraw.Draw(sheet), clusters, row, size)
     return sheet
+
+
+def framed(picture: Picture, bbox_px0: tuple[int, int, int, int]) -> Image.Image:
+    """Draw a small picture with a frame around the thing it is about.
+
+    Parameters
+    ----------
+    picture : Picture
+    bbox_px0 : tuple of int
+        Of the thing.
+    """
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(picture.rgb))
+    factor = _BROWN_PX / max(image.size)
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    image = image.resize(size, Image.Resampling.BICUBIC)
+    place, marks = Scaled(picture.region, size), Marks(size)
+    x0, y0, x1, y1 = place(np.array(bbox_px0).reshape(2, 2)).ravel() + (-3, -3, 3, 3)
+    marks.line(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]]), BLACK, width=1.0)
+    marks.lay_over(image)
+    return image
 
 
 def _enlarged(rgb: NDArray[np.uint8]) -> Image.Image:

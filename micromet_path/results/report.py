@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from micromet_path.clinical.wording import how_read, percent, readable, square_millimetres
-from micromet_path.geometry import Region
-from micromet_path.model import Analysis, CellEstimate, Clusters, Counting, Dropped, Picture, Piece, Role
+from micromet_path.model import Analysis, BrownThing, CellEstimate, Clusters, Counting, Dropped, Piece, Role
 from micromet_path.results.encode import plain
-from micromet_path.results.page import cells_text, css, data_uri, fill_template, typeset
+from micromet_path.results.page import cells_text, css, fill_template, typeset
 from micromet_path.results.palette import (
     COLOURS,
     NAMES,
@@ -25,15 +24,11 @@ from micromet_path.results.palette import (
     length_mm,
 )
 
-if TYPE_CHECKING:
-    from PIL import Image
-
 __all__ = ["TEMPLATE", "render_report"]
 
 TEMPLATE = "report.html.j2"
 
 _MOST_UNCOUNTED = 10
-_BROWN_PX = 240
 _COUNTING = {
     Counting.COUNTED: "counted",
     Counting.DOUBTFUL: "counted, doubtful",
@@ -42,10 +37,7 @@ _COUNTING = {
 
 
 def render_report(
-    analysis: Analysis,
-    overview: str | None,
-    gallery: Mapping[int, str],
-    pictures: tuple[Picture, ...],
+    analysis: Analysis, overview: str | None, gallery: Mapping[int, str], brownest: Mapping[int, str]
 ) -> str:
     """Make the page.
 
@@ -56,8 +48,8 @@ def render_report(
         What `draw.overview` made, as `data_uri`.
     gallery : mapping of int to str
         Drawn crops by row of ``analysis.clusters``, likewise.
-    pictures : tuple of Picture
-        The brownest things are shown on them, whatever else these were taken for.
+    brownest : mapping of int to str
+        Pictures of the brownest things by rank, likewise.
 
     Returns
     -------
@@ -75,7 +67,7 @@ def render_report(
             _dropped(analysis.scan.below_area, "below the smallest area"),
             _dropped(analysis.scan.no_strong_pixel, "without a strong pixel"),
         ],
-        brownest=list(_brownest(analysis, pictures)),
+        brownest=[_brown_thing(thing, brownest.get(thing.rank)) for thing in analysis.brownest],
         pieces=[_piece(piece) for piece in analysis.pieces],
         facts=list(_facts(analysis)),
         settings=json.dumps(plain(analysis.provenance.config), indent=2, ensure_ascii=False),
@@ -184,37 +176,15 @@ def _dropped(dropped: Dropped, why: str) -> str:
     return f"{dropped.n} {why}{largest}"
 
 
-def _brownest(analysis: Analysis, pictures: tuple[Picture, ...]) -> Iterator[dict[str, Any]]:
-    """The brownest things, each with the closest picture that holds all of it: its own or that of its cluster."""
-    crops = [picture for picture in pictures if picture.name != "overview"]
-    for thing in analysis.brownest:
-        box = Region(*thing.bbox_px0)
-        holding = [picture for picture in crops if picture.region.intersection(box) == box]
-        picture = min(holding, key=lambda picture: picture.region.width * picture.region.height, default=None)
-        yield {
-            "rank": thing.rank,
-            "what": thing.what,
-            "size": length_mm(thing.max_diameter_um),
-            "density": f"{thing.max_dab_od:.2f}",
-            "source": None if picture is None else data_uri(_framed(picture, thing.bbox_px0)),
-        }
-
-
-def _framed(picture: Picture, bbox_px0: tuple[int, int, int, int]) -> Image.Image:
-    """A small picture with a frame around the thing it is about."""
-    from PIL import Image
-
-    from micromet_path.results.canvas import Marks, Scaled
-
-    image = Image.fromarray(np.ascontiguousarray(picture.rgb))
-    factor = _BROWN_PX / max(image.size)
-    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
-    image = image.resize(size, Image.Resampling.BICUBIC)
-    place, marks = Scaled(picture.region, size), Marks(size)
-    x0, y0, x1, y1 = place(np.array(bbox_px0).reshape(2, 2)).ravel() + (-3, -3, 3, 3)
-    marks.line(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]]), (0, 0, 0), width=1.0)
-    marks.lay_over(image)
-    return image
+def _brown_thing(thing: BrownThing, source: str | None) -> dict[str, Any]:
+    """A row of the table of the brownest things."""
+    return {
+        "rank": thing.rank,
+        "what": thing.what,
+        "size": length_mm(thing.max_diameter_um),
+        "density": f"{thing.max_dab_od:.2f}",
+        "source": source,
+    }
 
 
 def _piece(piece: Piece) -> dict[str, Any]:

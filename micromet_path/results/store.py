@@ -23,7 +23,6 @@ from micromet_path.results.decode import from_json
 from micromet_path.results.encode import SCHEMA, to_json
 from micromet_path.results.folders import recover, writing
 from micromet_path.results.packaged import packaged_schema
-from micromet_path.threads import threads
 
 __all__ = [
     "SCHEMA",
@@ -43,7 +42,7 @@ SOURCE_FILES = ("result.json", "fragments.parquet", "tree.parquet", "runs.parque
 _LISTS = ("pieces", "clusters", "brownest")
 
 
-def write_source(folder: Path, analysis: Analysis, runs: Runs, pictures: tuple[Picture, ...], workers: int = 2) -> None:
+def write_source(folder: Path, analysis: Analysis, runs: Runs, pictures: tuple[Picture, ...]) -> None:
     """Write the five files that are the source of a result.
 
     Parameters
@@ -55,22 +54,15 @@ def write_source(folder: Path, analysis: Analysis, runs: Runs, pictures: tuple[P
         Of all kept fragments.
     pictures : tuple of Picture
     """
-    cluster_of_fragment, spacing = analysis.clusters.cluster_of_fragment, analysis.slide.spacing
-    with threads(workers, most=2) as pool:
-        tables = (
-            pool.submit(columns.write_runs, folder / "runs.parquet", runs),
-            pool.submit(columns.write_tree, folder / "tree.parquet", analysis.tree),
-            pool.submit(
-                columns.write_fragments,
-                folder / "fragments.parquet",
-                analysis.fragments,
-                cluster_of_fragment,
-                spacing,
-            ),
-        )
-        columns.write_pictures(folder / "pictures.parquet", pictures)
-        for table in tables:
-            table.result()
+    columns.write_runs(folder / "runs.parquet", runs)
+    columns.write_tree(folder / "tree.parquet", analysis.tree)
+    columns.write_fragments(
+        folder / "fragments.parquet",
+        analysis.fragments,
+        analysis.clusters.cluster_of_fragment,
+        analysis.slide.spacing,
+    )
+    columns.write_pictures(folder / "pictures.parquet", pictures)
     # Last, so that a folder with a result.json is complete.
     with (folder / "result.json").open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(_lines(to_json(analysis)))

@@ -130,7 +130,7 @@ def test_names_are_escaped(positive, tmp_path, evil):
         finding=replace(positive.analysis.finding, headline=evil),
         provenance=replace(positive.analysis.provenance, config={evil: evil}),
     )
-    text = report.render_report(analysis, None, {}, ())
+    text = report.render_report(analysis, None, {}, {})
     page = Page(text)
     assert not {"script", "img"} & set(page.tags)
     assert evil in "".join(page.words)
@@ -139,7 +139,7 @@ def test_names_are_escaped(positive, tmp_path, evil):
 
 def test_sizes_stay_on_their_side_of_a_limit(positive):
     finding = replace(positive.analysis.finding, max_diameter_um=200.04)
-    text = report.render_report(replace(positive.analysis, finding=finding), None, {}, ())
+    text = report.render_report(replace(positive.analysis, finding=finding), None, {}, {})
     assert ">just above 0.20 mm" in text
 
 
