@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from micromet_path.geometry import Region, TileGrid
 from micromet_path.pixels.reject import SEGMENT_PX, may_stain
+from micromet_path.pixels.search import ONE
 from micromet_path.pixels.stain import StainTables, blue_line
 
 __all__ = ["Hint", "cells_near", "mark_cells"]
@@ -89,13 +90,13 @@ def _mark(rgb: Any, dab: Any, line: Any, thresholds: Any, along_x: Any, along_y:
     seen = np.zeros((height + 2, width + 2), np.uint8)  # one beyond each border
     in_doubt = np.zeros(height, np.bool_)  # rows with what is faint and no more
     for r in range(height):
-        clear_from = -1
+        clear_from = -ONE
         for begin in range(0, width, SEGMENT_PX):
             end = min(width, begin + SEGMENT_PX)
             if not may_stain(flat[r, 3 * begin : 3 * end], slope, offset):
                 if clear_from >= 0:
                     _mark_around(r, clear_from, begin, along_x, along_y, chosen)
-                clear_from = -1
+                clear_from = -ONE
                 continue
             for c in range(begin, end):
                 level = red[rgb[r, c, 0]] + green[rgb[r, c, 1]] + blue[rgb[r, c, 2]]
@@ -106,7 +107,7 @@ def _mark(rgb: Any, dab: Any, line: Any, thresholds: Any, along_x: Any, along_y:
                     continue
                 if clear_from >= 0:
                     _mark_around(r, clear_from, c, along_x, along_y, chosen)
-                    clear_from = -1
+                    clear_from = -ONE
                 if level >= faint:
                     seen[r + 1, c + 1] = _FAINT
                     in_doubt[r] = True

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
+from micromet_path.pixels.label import labelled
 from micromet_path.pixels.shape import closed, edged, filled, padded, smoothed
 from micromet_path.pixels.stain import StainModel, dye_tables
 
@@ -202,12 +203,10 @@ def reduced(stained: Mask, view: NucleiView) -> Mask:
 
 def filled_pieces(stained: Mask, view: NucleiView, params: NucleiParams) -> Labels:
     """Pieces of stain with gaps bridged and cell-sized holes filled, numbered from 1; 0 is outside."""
-    from scipy import ndimage
-
     reach = ceil(_BRIDGE_UM / min(view.um)) + 1
     stain = closed(padded(stained, reach), 2 * _BRIDGE_UM, view.spacing)[reach:-reach, reach:-reach]
     form = filled(stain, params.hole_um2, view.spacing)
-    return ndimage.label(form, np.ones((3, 3), bool))[0].astype(np.int32, copy=False)
+    return labelled(form, is_eight=True)[0]
 
 
 def enclosed_spots(view: NucleiView, pieces: Labels, params: NucleiParams) -> Spots:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from micromet_path.geometry import Region
 from micromet_path.model import BlockScan, Pieces
+from micromet_path.pixels.label import label_runs
 from micromet_path.pixels.reject import SEGMENT_PX, may_stain
 from micromet_path.pixels.search import ONE, ZERO
 from micromet_path.pixels.stain import FIELD_BITS, StainTables
-from micromet_path.pixels.union import find_root, unite
 
 __all__ = ["Band", "scan_block"]
 
@@ -63,8 +63,8 @@ def scan_block(bands: Iterable[Band], region: Region, tables: StainTables) -> Bl
     lows, mids, run_sums, extremes = _placed(found, region)
     (low_row, low_start, low_stop), (row, start, stop, low_of_run) = lows, mids
     run_max, high_start, high_stop = extremes
-    low_piece, n_low = _label_runs(low_row, low_start, low_stop)
-    piece, n_pieces = _label_runs(row, start, stop)
+    low_piece, n_low = label_runs(low_row, low_start, low_stop, ONE)
+    piece, n_pieces = label_runs(row, start, stop, ONE)
     sums, first_px, bbox, max_dab, lenient_of = _reduce(
         (row, start, stop), piece, n_pieces, run_sums, run_max, low_piece[low_of_run]
     )
@@ -248,37 +248,6 @@ def _sum_runs(rgb: Any, runs: Any, packed: Any, field_zero: Any, high: Any, stro
                 last -= 1
         extremes[i, 0], extremes[i, 1], extremes[i, 2] = max(strongest - zero_c, ZERO), first, last
     return sums, extremes
-
-
-@njit(cache=True, nogil=True)
-def _label_runs(row: Any, start: Any, stop: Any) -> Any:
-    """8-connected pieces of runs sorted by row and column, numbered by their first run."""
-    n = row.shape[0]
-    parent = np.arange(n).astype(np.int32)
-    above_begin, above_end, begin = 0, 0, 0
-    while begin < n:
-        end = begin
-        while end < n and row[end] == row[begin]:
-            end += 1
-        if above_end > above_begin and row[above_begin] == row[begin] - 1:
-            a = above_begin
-            for i in range(begin, end):
-                while a < above_end and stop[a] < start[i]:
-                    a += 1
-                b = a
-                while b < above_end and start[b] <= stop[i]:
-                    unite(parent, b, i)
-                    b += 1
-        above_begin, above_end, begin = begin, end, end
-    n_pieces = 0
-    piece = np.empty(n, np.int32)
-    for i in range(n):
-        if parent[i] == i:
-            piece[i] = n_pieces
-            n_pieces += 1
-        else:
-            piece[i] = piece[find_root(parent, i)]
-    return piece, n_pieces
 
 
 @njit(cache=True, nogil=True)

@@ -10,6 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing, Region
+from micromet_path.pixels.label import filled_and_left
 
 __all__ = [
     "bounding_box",
@@ -20,7 +21,6 @@ __all__ = [
     "edge_widths_um",
     "edged",
     "filled",
-    "filled_and_left",
     "gradient_per_um",
     "opened",
     "padded",
@@ -210,22 +210,6 @@ def closed(mask: Mask, gap_um: float, spacing: PixelSpacing) -> Mask:
 def filled(mask: Mask, hole_um2: float, spacing: PixelSpacing) -> Mask:
     """A mask with holes up to an area filled; what reaches the picture's border is no hole."""
     return filled_and_left(mask, hole_um2 / spacing.pixel_area_um2)[0]
-
-
-def filled_and_left(mask: Mask, hole_px: float) -> tuple[Mask, int]:
-    """The mask with its small holes filled, and the pixels of the holes that are left."""
-    from scipy import ndimage
-
-    holes, n = ndimage.label(~mask)
-    pixels = np.bincount(holes.ravel(), minlength=n + 1)
-    small = pixels <= hole_px
-    border = np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])
-    small[border] = False
-    pixels[border] = 0
-    pixels[0] = 0
-    large_px = int(pixels[~small].sum())
-    small[0] = True
-    return np.asarray(small[holes]), large_px
 
 
 def rim_of(mask: Mask) -> Mask:

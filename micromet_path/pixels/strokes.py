@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing
+from micromet_path.pixels.label import filled_and_left, labelled
 from micromet_path.pixels.shape import (
     bounding_box,
     closed,
     distance_um,
-    filled_and_left,
     opened,
     padded,
     perimeter_um,
@@ -93,12 +93,8 @@ class Strokes:
     @cached_property
     def _parts(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """Number of the part of each pixel, 0 for none; and the areas by number."""
-        from scipy import ndimage
-
-        labels, _ = ndimage.label(self._form, np.ones((3, 3)))
-        pixels = np.bincount(labels.ravel())
-        pixels[0] = 0
-        return np.asarray(labels, np.int32), np.asarray(pixels * self._spacing.pixel_area_um2)
+        labels, pixels = labelled(self._form, is_eight=True)
+        return labels, np.asarray(pixels * self._spacing.pixel_area_um2)
 
     @property
     def _whole_um2(self) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing
+from micromet_path.pixels.label import labelled
 from micromet_path.pixels.shape import bounding_box, closed, coarse, dilated, distance_um, perimeter_um, smoothed
 
 __all__ = ["Around", "Beside", "around", "beside"]
@@ -209,12 +210,10 @@ def beside(haematoxylin: Map, stained: Mask, spacing: PixelSpacing) -> Beside:
 
 def _touched(nuclei: Mask, stained: Mask, spacing: PixelSpacing) -> tuple[float | None, float, float]:
     """Area of the nucleus with most contact, how one-sided the stain lies to it, and its rival's contact."""
-    from scipy import ndimage
-
     box = bounding_box(stained, 15.0, spacing)
     nuclei, stained = nuclei[box], stained[box]
-    labels, n = ndimage.label(nuclei)
-    contact = np.bincount(labels[nuclei & dilated(stained, 1.5, spacing)], minlength=n + 1)
+    labels, pixels = labelled(nuclei, is_eight=False)
+    contact = np.bincount(labels[nuclei & dilated(stained, 1.5, spacing)], minlength=len(pixels))
     contact[0] = 0
     if not contact.any():
         return None, 0.0, 1.0

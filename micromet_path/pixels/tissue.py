@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import Piece, Role, Runs
+from micromet_path.pixels.label import filled_and_left, labelled
 from micromet_path.pixels.planes import plane_of
 from micromet_path.pixels.stain import WhitePoint, density_tables
 
@@ -35,7 +36,6 @@ __all__ = [
 
 _Kind = TypeVar("_Kind", bound=np.generic)
 
-_NEIGHBOURS = np.ones((3, 3), np.bool_)  # 8-connected
 _ROWS = 128  # of an overview at a time
 
 
@@ -157,42 +157,7 @@ def find_tissue(overview: Overview, white: WhitePoint, params: TissueParams) -> 
     del od
     steps = max(1, round(params.closing_um / 2 / cell_um))
     closed = ndimage.binary_closing(np.pad(mask, steps), iterations=steps)[steps:-steps, steps:-steps]
-    return np.asarray(_filled(closed, params.hole_mm2 / overview.cell_area_mm2) & overview.read)
-
-
-def _filled(mask: NDArray[np.bool_], largest_cells: float) -> NDArray[np.bool_]:
-    """The mask without holes up to a size; what reaches the border of the picture is no hole."""
-
-    holes, n = _labelled(~mask)
-    small = _sizes(holes, n) <= largest_cells
-    for border in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
-        small[border] = False
-    small[0] = False
-    return np.asarray(mask | _looked_up(small, holes))
-
-
-def _labelled(mask: NDArray[np.bool_], neighbours: NDArray[np.bool_] | None = None) -> tuple[NDArray[np.int32], int]:
-    """Number of the connected part that each cell belongs to, 0 for none; and how many there are."""
-    from scipy import ndimage
-
-    labels = np.empty(mask.shape, np.int32)
-    return labels, int(ndimage.label(mask, neighbours, output=labels))
-
-
-def _sizes(labels: NDArray[np.int32], n: int) -> NDArray[np.int64]:
-    """Cells of each of n labels, and of none; some rows at a time, since numpy counts in wider numbers."""
-    sizes = np.zeros(n + 1, np.int64)
-    for first in range(0, len(labels), _ROWS):
-        sizes += np.bincount(labels[first : first + _ROWS].ravel(), minlength=n + 1)
-    return sizes
-
-
-def _looked_up(table: NDArray[_Kind], labels: NDArray[np.int32], out: NDArray[_Kind] | None = None) -> NDArray[_Kind]:
-    """What a table has for each label, in place where that is asked for; some rows at a time, as in `_sizes`."""
-    found = np.empty(labels.shape, table.dtype) if out is None else out
-    for first in range(0, len(labels), _ROWS):
-        found[first : first + _ROWS] = table[labels[first : first + _ROWS]]
-    return found
+    return np.asarray(filled_and_left(closed, params.hole_mm2 / overview.cell_area_mm2)[0] & overview.read)
 
 
 def _with_neighbours(mask: NDArray[np.bool_], outside: bool) -> NDArray[np.bool_]:
@@ -210,7 +175,7 @@ def _with_neighbours(mask: NDArray[np.bool_], outside: bool) -> NDArray[np.bool_
 
 def fill_enclosed(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The mask with all that it encloses."""
-    return _filled(mask, np.inf)
+    return filled_and_left(mask, np.inf)[0]
 
 
 def mark_runs(overview: Overview, runs: Runs) -> NDArray[np.bool_]:
@@ -244,15 +209,16 @@ def find_pieces(
     """
     from scipy import ndimage
 
-    labels, n = _labelled(tissue | stained, _NEIGHBOURS)
-    area = _sizes(labels, n) * overview.cell_area_mm2
-    with_stain = np.bincount(labels[stained], minlength=n + 1) > 0
+    labels, cells = labelled(tissue | stained, is_eight=True)
+    area = cells * overview.cell_area_mm2
+    with_stain = np.bincount(labels[stained], minlength=len(cells)) > 0
     # Debris without stain is left out; a stained speck on bare glass must have brought its own cells.
-    has_tissue = np.bincount(labels[tissue], minlength=n + 1) > 0
+    has_tissue = np.bincount(labels[tissue], minlength=len(cells)) > 0
     kept = (area >= params.minimum_piece_mm2) | (with_stain & has_tissue)
     kept[0] = False
     renumbered = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
-    _looked_up(renumbered, labels, out=labels)
+    for first in range(0, len(labels), _ROWS):  # numpy looks up by wider numbers
+        labels[first : first + _ROWS] = renumbered[labels[first : first + _ROWS]]
     x, y = overview.cell_px0
     beyond = ~_with_neighbours(overview.read, outside=False)
     at_edge = np.bincount(labels[beyond], minlength=len(renumbered)) > 0
