@@ -27,8 +27,8 @@ _SEED = 20260601  # the same windows whenever the same slide is read
 
 def read_windows(
     slide: Slide, overview: Overview, tissue: NDArray[np.bool_], profile: StainModel, workers: int
-) -> list[NDArray[np.uint8]]:
-    """Pixels of the windows at level 0, those that cannot be read left out.
+) -> Iterator[NDArray[np.uint8]]:
+    """Pixels of the windows at level 0 as they come, those that cannot be read left out.
 
     Parameters
     ----------
@@ -42,14 +42,13 @@ def read_windows(
     """
     regions = sorted({_around(overview, row, column) for row, column in _cells(overview, tissue, profile)})
 
-    def read(region: Region) -> tuple[Region, NDArray[np.uint8] | None]:
+    def read(region: Region) -> NDArray[np.uint8] | None:
         try:
-            return region, slide.read(region).rgb
+            return slide.read(region).rgb
         except UnreadableSlideError:
-            return region, None
+            return None
 
-    found = dict(in_threads(read, regions, workers))
-    return [rgb for rgb in (found[region] for region in regions) if rgb is not None]
+    return (rgb for rgb in in_threads(read, regions, workers) if rgb is not None)
 
 
 def _cells(overview: Overview, tissue: NDArray[np.bool_], profile: StainModel) -> Iterator[tuple[int, int]]:

@@ -8,7 +8,7 @@ the profile, and is the profile's otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -115,14 +115,14 @@ class DyeEstimate:
 
 
 def estimate_dyes(
-    windows: Sequence[NDArray[np.uint8]], pixel_area_um2: float, profile: StainModel, params: DyeParams
+    windows: Iterable[NDArray[np.uint8]], pixel_area_um2: float, profile: StainModel, params: DyeParams
 ) -> DyeEstimate:
     """Estimate the dyes of a slide.
 
     Parameters
     ----------
-    windows : sequence of ndarray of shape (M, N, 3), uint8
-        Parts of the slide that show tissue: some anywhere, some where it is brownest.
+    windows : iterable of ndarray of shape (M, N, 3), uint8
+        Parts of the slide that show tissue, in any order: some anywhere, some where it is brownest.
     pixel_area_um2 : float
         Of the windows.
     profile : StainModel
@@ -137,11 +137,8 @@ def estimate_dyes(
     chromogen. Each window gives one vector, and the median over windows decides.
     """
     least_px = max(8, round(params.least_area_um2 / pixel_area_um2 / _STEP**2))
-    ods = [optical_density(window[::_STEP, ::_STEP].reshape(-1, 3), profile.white.rgb) for window in windows]
-    dyes = [unmix(od, profile) for od in ods]
-    are_blue = [_is_blue(od, both) for od, both in zip(ods, dyes, strict=True)]
-    blue = [_blue_vector(*window, least_px) for window in zip(ods, dyes, are_blue, strict=True)]
-    brown = [_brown_vector(*window, least_px) for window in zip(ods, dyes, strict=True)]
+    seen = [_Window.of(rgb, profile, least_px) for rgb in windows]
+    blue, brown = [window.blue for window in seen], [window.brown for window in seen]
     limits = (params.largest_blue_turn_deg, params.largest_turn_deg)
     haematoxylin, blue_notes = _agreed("haematoxylin", blue, profile.vectors[0], limits[0], params)
     chromogen, brown_notes = _agreed("the chromogen", brown, profile.vectors[1], limits[1], params)
@@ -149,12 +146,8 @@ def estimate_dyes(
         [_is_near(vector, profile.vectors[dye], limits[dye]) for vector in found]
         for dye, found in enumerate((blue, brown))
     )
-    is_blank = bool(ods) and not any((*near_blue, *near))
-    nuclei = [
-        np.percentile(both[is_blue, 0], 90)
-        for both, is_blue, is_near in zip(dyes, are_blue, near_blue, strict=True)
-        if is_near
-    ]
+    is_blank = bool(seen) and not any((*near_blue, *near))
+    nuclei = [window.nuclear_od for window, is_near in zip(seen, near_blue, strict=True) if is_near]
     estimate = DyeEstimate(
         haematoxylin,
         chromogen,
@@ -166,7 +159,7 @@ def estimate_dyes(
     if sum(near) < params.least_windows:
         return estimate
     model = model_for(profile, estimate)
-    amounts = [unmix(od, model)[:, 1] for od in ods]
+    amounts = [unmix(window.od, model)[:, 1] for window in seen]
     cores = [
         np.percentile(amount[amount > _PALE_OD], 90)
         for amount, is_near in zip(amounts, near, strict=True)
@@ -213,18 +206,25 @@ def degrees_between(first: Vector, second: Vector) -> float:
     return float(np.degrees(np.arccos(np.clip(one @ two, -1.0, 1.0))))
 
 
-def _is_blue(od: NDArray[np.float64], dyes: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """What is clearly a nucleus, and not too dark to tell its colour."""
-    blue, brown = dyes[:, 0], dyes[:, 1]
-    is_blue: NDArray[np.bool_] = (blue > _NUCLEUS_OD) & (brown < 0.4 * blue) & (od.max(axis=1) < _SATURATED_OD)
-    return is_blue
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Densities of one window, (N, 3), the vectors that it gives, and the density of its darker nuclei."""
 
+    od: NDArray[np.float64]
+    blue: Vector | None
+    brown: Vector | None
+    nuclear_od: float
 
-def _blue_vector(
-    od: NDArray[np.float64], dyes: NDArray[np.float64], is_blue: NDArray[np.bool_], least_px: int
-) -> Vector | None:
-    """Haematoxylin of one window: the darker half of what is clearly blue."""
-    return _median_direction(od[is_blue], dyes[is_blue, 0], least_px)
+    @classmethod
+    def of(cls, rgb: NDArray[np.uint8], profile: StainModel, least_px: int) -> _Window:
+        od = optical_density(rgb[::_STEP, ::_STEP].reshape(-1, 3), profile.white.rgb)
+        dyes = unmix(od, profile)
+        # What is clearly a nucleus, and not too dark to tell its colour.
+        is_blue = (dyes[:, 0] > _NUCLEUS_OD) & (dyes[:, 1] < 0.4 * dyes[:, 0]) & (od.max(axis=1) < _SATURATED_OD)
+        nuclear_od = float(np.percentile(dyes[is_blue, 0], 90)) if is_blue.any() else 0.0
+        # Haematoxylin is the darker half of it.
+        blue = _median_direction(od[is_blue], dyes[is_blue, 0], least_px)
+        return cls(od, blue, _brown_vector(od, dyes, least_px), nuclear_od)
 
 
 def _brown_vector(od: NDArray[np.float64], dyes: NDArray[np.float64], least_px: int) -> Vector | None:
