@@ -231,10 +231,12 @@ class _Found:
     def add(self, outcome: BlockOutcome) -> None:
         """Keep a block."""
         block = outcome.block
-        np.stack([block.row, block.start, block.stop, block.piece]).tofile(self._file)
         self._sizes.append(len(block.row))
-        self._n_runs += len(block.row)
-        self.outcomes.append(_without_runs(outcome))
+        if len(block.row):
+            np.stack([block.row, block.start, block.stop, block.piece]).tofile(self._file)
+            self._n_runs += len(block.row)
+            outcome = _without_runs(outcome)
+        self.outcomes.append(outcome)
 
     @property
     def n_runs(self) -> int:

@@ -165,16 +165,21 @@ def cells_near(bbox_px0: NDArray[np.int64], margin_px: NDArray[np.int64], cells:
     array([[1, 1, 0],
            [1, 1, 0]])
     """
-    size, last = np.array([cells.tile_width, cells.tile_height]), np.array([cells.columns, cells.rows]) - 1
-    first = ((bbox_px0[:, :2] - margin_px) // size).clip(0, last)
-    end = ((bbox_px0[:, 2:] + margin_px - 1) // size).clip(0, last) + 1
-    # A step at each corner of a rectangle of cells: summed up along both axes they count the rectangles over a cell.
     steps = np.zeros((cells.rows + 1, cells.columns + 1), np.int64)
-    for rows, columns, step in (
-        (first[:, 1], first[:, 0], 1),
-        (first[:, 1], end[:, 0], -1),
-        (end[:, 1], first[:, 0], -1),
-        (end[:, 1], end[:, 0], 1),
-    ):
-        np.add.at(steps, (rows, columns), step)
+    _step_around(bbox_px0.astype(np.int64, copy=False), margin_px, cells.tile_width, cells.tile_height, steps)
     return np.asarray(steps.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] > 0)
+
+
+@njit(cache=True, nogil=True)
+def _step_around(boxes: Any, margin: Any, width: Any, height: Any, steps: Any) -> None:
+    """A step at each corner of a rectangle of cells: summed up both ways they count the rectangles over a cell."""
+    last_row, last_column = steps.shape[0] - 2, steps.shape[1] - 2
+    for i in range(len(boxes)):
+        left = min(max((boxes[i, 0] - margin[0]) // width, 0), last_column)
+        top = min(max((boxes[i, 1] - margin[1]) // height, 0), last_row)
+        right = min(max((boxes[i, 2] + margin[0] - 1) // width, 0), last_column) + 1
+        bottom = min(max((boxes[i, 3] + margin[1] - 1) // height, 0), last_row) + 1
+        steps[top, left] += 1
+        steps[top, right] -= 1
+        steps[bottom, left] -= 1
+        steps[bottom, right] += 1

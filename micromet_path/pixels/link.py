@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from micromet_path.geometry import PixelSpacing
 from micromet_path.model import LINK_LIMIT_UM, Runs, Tree
 from micromet_path.pixels.near import border_parts, in_reach, near_pairs
+from micromet_path.pixels.order import order_by
 from micromet_path.pixels.union import find_root, unite
 
 __all__ = ["contiguity_tree", "cut"]
@@ -57,7 +58,7 @@ def contiguity_tree(runs: Runs, n_fragments: int, spacing: PixelSpacing, limit_u
     array([ 2., 19.])
     """
     runs = in_reach(runs, limit_um, spacing)
-    by_row = np.argsort((runs.row.astype(np.int64) << 32) + runs.start, kind="stable")
+    by_row = order_by(runs.row, runs.start)
     row, start, stop, fragment = border_parts(
         runs.row[by_row], runs.start[by_row], runs.stop[by_row], runs.fragment[by_row]
     )

@@ -20,6 +20,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from micromet_path.pixels.order import order_by
 from micromet_path.pixels.search import ZERO
 from micromet_path.pixels.union import find_root, unite
 
@@ -112,10 +113,7 @@ def _in_order(row: Any, start: Any, stop: Any, group: Any) -> tuple[Any, Any, An
     kept = np.flatnonzero(np.asarray(group) >= 0)
     row, start, stop, group = (np.asarray(column)[kept].astype(np.int64) for column in (row, start, stop, group))
     if len(kept):
-        top, left = row.min(), start.min()
-        height, width = row.max() - top + 1, stop.max() - left + 1
-        # One key is sorted several times faster than three; runs of a fragment come sorted already.
-        order = np.argsort((group * height + (row - top)) * width + (start - left), kind="stable")
+        order = order_by(group, row - row.min(), start - start.min())
         row, start, stop, group = row[order], start[order], stop[order], group[order]
     begins = np.ones(len(row), dtype=bool)
     begins[1:] = (group[1:] != group[:-1]) | (row[1:] != row[:-1]) | (start[1:] > stop[:-1])
