@@ -287,11 +287,11 @@ def _with_roles(
     pieces: tuple[Piece, ...], labels: NDArray[np.int32], overview: tissue.Overview, zones: tuple[Zone, ...]
 ) -> tuple[Piece, ...]:
     """Give a piece the role of the zone in which more than half of it lies; the last such zone wins."""
-    cells = np.bincount(labels.ravel(), minlength=len(pieces) + 1)
+    cells = tissue.cells_of_pieces(labels, len(pieces))
     for zone in zones:
         corners_um = np.array([[zone.x0_mm, zone.y0_mm], [zone.x1_mm, zone.y1_mm]]) * 1000.0
         (x0, y0), (x1, y1) = np.rint(overview.spacing.to_px(corners_um)).astype(int).tolist()
-        inside = np.bincount(labels[overview.slices_of(Region(x0, y0, x1, y1))].ravel(), minlength=len(cells))
+        inside = tissue.cells_of_pieces(labels[overview.slices_of(Region(x0, y0, x1, y1))], len(pieces))
         pieces = tuple(
             replace(piece, role=zone.role) if 2 * inside[piece.id] > cells[piece.id] else piece for piece in pieces
         )

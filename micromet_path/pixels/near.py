@@ -6,7 +6,6 @@ stretches on the border of their fragment, since only these can be nearest to an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -41,27 +40,34 @@ def in_reach(runs: Runs, limit_um: float, spacing: PixelSpacing) -> Runs:
         return runs
     size_um = max(limit_um, _LEAST_CELL_UM)
     width, height = int(size_um / spacing.x_um) + 1, int(size_um / spacing.y_um) + 1
-    row, first, last = runs.row // height, runs.start // width, (runs.stop - 1) // width
-    shape = (int(row.max()) + 1, int(last.max()) + 1)
+    shape = (int(runs.row.max()) // height + 1, int(runs.stop.max() - 1) // width + 1)
     lowest, highest = np.full(shape, np.iinfo(np.int32).max, np.int32), np.full(shape, -1, np.int32)
-    for column, through in _columns(first, last):
-        np.minimum.at(lowest, (row[through], column), runs.fragment[through])
-        np.maximum.at(highest, (row[through], column), runs.fragment[through])
+    _extremes(runs.row, runs.start, runs.stop, runs.fragment, (width, height), lowest, highest)
     meets = _neighbourhood(lowest, np.minimum) != _neighbourhood(highest, np.maximum)
-    kept = np.zeros(len(row), bool)
-    for column, through in _columns(first, last):
-        kept[through] |= meets[row[through], column]
+    kept = _through(runs.row, runs.start, runs.stop, (width, height), meets)
     return Runs(runs.row[kept], runs.start[kept], runs.stop[kept], runs.fragment[kept])
 
 
-def _columns(first: NDArray[np.int32], last: NDArray[np.int32]) -> Iterator[tuple[NDArray[np.int32], NDArray[np.intp]]]:
-    """The columns of cells that runs go through, one a run at a time, with the runs."""
-    through = np.arange(len(first))
-    step = 0
-    while len(through):
-        yield first[through] + step, through
-        step += 1
-        through = through[first[through] + step <= last[through]]
+@njit(cache=True, nogil=True)
+def _extremes(row: Any, start: Any, stop: Any, fragment: Any, size: Any, lowest: Any, highest: Any) -> None:
+    """Lowest and highest fragment in each cell that runs go through."""
+    width, height = size
+    for i in range(len(row)):
+        line = row[i] // height
+        for column in range(start[i] // width, (stop[i] - 1) // width + 1):
+            lowest[line, column] = min(lowest[line, column], fragment[i])
+            highest[line, column] = max(highest[line, column], fragment[i])
+
+
+@njit(cache=True, nogil=True)
+def _through(row: Any, start: Any, stop: Any, size: Any, cells: Any) -> Any:
+    """Which runs go through any of some cells."""
+    width, height = size
+    result = np.zeros(len(row), np.bool_)
+    for i in range(len(row)):
+        for column in range(start[i] // width, (stop[i] - 1) // width + 1):
+            result[i] |= cells[row[i] // height, column]
+    return result
 
 
 def _neighbourhood(cells: NDArray[np.int32], extreme: np.ufunc) -> NDArray[np.int32]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 __all__ = ["order_by"]
 
 
-def order_by(*keys: NDArray[np.integer]) -> NDArray[np.int64]:
+def order_by(*keys: NDArray[np.integer]) -> NDArray[np.int32]:
     """Indices that sort by the first key, where it is equal by the second, and so on; as `numpy.lexsort`, reversed.
 
     Parameters
@@ -22,9 +22,9 @@ def order_by(*keys: NDArray[np.integer]) -> NDArray[np.int64]:
     Examples
     --------
     >>> order_by(np.array([1, 0, 1]), np.array([7, 8, 3]))
-    array([1, 2, 0])
+    array([1, 2, 0], dtype=int32)
     """
-    order = np.arange(len(keys[0]))
+    order = np.arange(len(keys[0]), dtype=np.int32)
     for key in reversed(keys):  # the last one first, each pass keeps the order of those before
         order = _counted(order, key.astype(np.int32, copy=False), np.zeros(int(key.max(initial=0)) + 2, np.int64))
     return order

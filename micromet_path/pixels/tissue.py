@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -25,6 +25,7 @@ __all__ = [
     "FragmentPlaces",
     "Overview",
     "TissueParams",
+    "cells_of_pieces",
     "fill_enclosed",
     "find_pieces",
     "find_tissue",
@@ -34,9 +35,7 @@ __all__ = [
     "summed_up",
 ]
 
-_Kind = TypeVar("_Kind", bound=np.generic)
-
-_ROWS = 128  # of an overview at a time
+_ROWS = 128  # of an overview at a time: numpy looks up and counts by wider numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,17 +210,17 @@ def find_pieces(
 
     labels, cells = labelled(tissue | stained, is_eight=True)
     area = cells * overview.cell_area_mm2
-    with_stain = np.bincount(labels[stained], minlength=len(cells)) > 0
+    with_stain = _present(labels, stained, len(cells))
     # Debris without stain is left out; a stained speck on bare glass must have brought its own cells.
-    has_tissue = np.bincount(labels[tissue], minlength=len(cells)) > 0
+    has_tissue = _present(labels, tissue, len(cells))
     kept = (area >= params.minimum_piece_mm2) | (with_stain & has_tissue)
     kept[0] = False
     renumbered = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
-    for first in range(0, len(labels), _ROWS):  # numpy looks up by wider numbers
+    for first in range(0, len(labels), _ROWS):
         labels[first : first + _ROWS] = renumbered[labels[first : first + _ROWS]]
     x, y = overview.cell_px0
     beyond = ~_with_neighbours(overview.read, outside=False)
-    at_edge = np.bincount(labels[beyond], minlength=len(renumbered)) > 0
+    at_edge = _present(labels, beyond, len(renumbered))
     pieces = []
     for index, found in enumerate(ndimage.find_objects(labels), start=1):
         assert found is not None  # labels were numbered without gaps just above
@@ -235,6 +234,29 @@ def find_pieces(
         area_mm2 = float(np.count_nonzero(labels[rows, columns] == index) * overview.cell_area_mm2)
         pieces.append(Piece(index, box, area_mm2, Role.UNKNOWN, bool(at_edge[index])))
     return labels, tuple(pieces)
+
+
+def cells_of_pieces(labels: NDArray[np.int32], n: int) -> NDArray[np.int64]:
+    """Cells of each of the pieces 1 to n, and of none first.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (M, N), int32
+        As `find_pieces` gives them.
+    n : int
+    """
+    cells = np.zeros(n + 1, np.int64)
+    for first in range(0, len(labels), _ROWS):
+        cells += np.bincount(labels[first : first + _ROWS].ravel(), minlength=n + 1)
+    return cells
+
+
+def _present(labels: NDArray[np.int32], mask: NDArray[np.bool_], n: int) -> NDArray[np.bool_]:
+    """Which of n labels lie on a mask."""
+    found = np.zeros(n, bool)
+    for first in range(0, len(labels), _ROWS):
+        found[labels[first : first + _ROWS][mask[first : first + _ROWS]]] = True
+    return found
 
 
 def is_off_tissue(
