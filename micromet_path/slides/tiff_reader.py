@@ -1,14 +1,16 @@
 """The fast path: tiles of a TIFF straight from the file into the decoder.
 
-OpenSlide spends most of its time on copying and blending; here a tile is read by position, decoded
-into a buffer that its thread keeps, and copied once; not even that when the caller reads whole tiles
-one by one, or in columns one tile wide, since a decoder fills contiguous rows only.
+OpenSlide spends most of its time on copying and blending; here a tile is read by position and decoded straight into
+the caller's buffer where that takes whole tiles, one by one or in columns one tile wide, since a decoder fills
+contiguous rows only. Else its part is copied, from a buffer that the thread keeps or, where decoding is dear, from one
+that is kept for the next who asks.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,9 @@ from micromet_path.slides.scale import objective_warning, settle_scale
 from micromet_path.slides.tiff_layout import TiffLayout, TiffLevel, read_layout
 
 __all__ = ["PositionedFile", "TiffSlide", "open_tiff"]
+
+_DEAR_CODECS = ("jpeg2000",)  # a pixel takes five times as long to decode as one of JPEG
+_KEPT_BYTES = 16 << 20
 
 
 def open_tiff(path: Path, spacing: PixelSpacing | None = None) -> TiffSlide | None:
@@ -79,6 +84,38 @@ class _TileBuffers(threading.local):
         return buffer
 
 
+class _DecodedTiles:
+    """Tiles decoded of late, for reads of parts of tiles: neighbouring windows share them."""
+
+    def __init__(self) -> None:
+        self._tiles: OrderedDict[tuple[int, int], NDArray[np.uint8]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._bytes = 0
+
+    def get(self, key: tuple[int, int]) -> NDArray[np.uint8] | None:
+        """The tile of a level and an index, if it is here; nobody may write to it."""
+        with self._lock:
+            pixels = self._tiles.get(key)
+            if pixels is not None:
+                self._tiles.move_to_end(key)
+            return pixels
+
+    def put(self, key: tuple[int, int], pixels: NDArray[np.uint8]) -> None:
+        """Keep a tile; the one that nobody asked for the longest goes."""
+        with self._lock:
+            if key not in self._tiles:
+                self._tiles[key] = pixels
+                self._bytes += pixels.nbytes
+            while self._bytes > _KEPT_BYTES and len(self._tiles) > 1:
+                self._bytes -= self._tiles.popitem(last=False)[1].nbytes
+
+    def clear(self) -> None:
+        """Forget them all."""
+        with self._lock:
+            self._tiles.clear()
+            self._bytes = 0
+
+
 class TiffSlide(PyramidSlide):
     """A tiled TIFF of brightfield RGB: Aperio SVS, generic pyramids, OME-TIFF.
 
@@ -114,6 +151,7 @@ class TiffSlide(PyramidSlide):
         self._icc_place = layout.icc_place
         self._file = PositionedFile(path)
         self._buffers = _TileBuffers()
+        self._decoded = _DecodedTiles() if first.codec in _DEAR_CODECS else None
 
     @property
     def icc_profile(self) -> bytes | None:
@@ -122,6 +160,8 @@ class TiffSlide(PyramidSlide):
 
     def close(self) -> None:
         """Release the file."""
+        if self._decoded is not None:
+            self._decoded.clear()
         self._file.close()
 
     def _can_serve(self, level: int, region: Region) -> bool:
@@ -149,7 +189,7 @@ class TiffSlide(PyramidSlide):
             for column in range(box.x0 // tile_width, -(-box.x1 // tile_width)):
                 left, right = max(column * tile_width, box.x0), min((column + 1) * tile_width, box.x1)
                 target = out[top - box.y0 : bottom - box.y0, left - box.x0 : right - box.x0]
-                pixels = self._tile(stored, row, column, target)
+                pixels = self._tile(level, row, column, target)
                 if pixels is target:
                     continue
                 if pixels is None:
@@ -161,25 +201,37 @@ class TiffSlide(PyramidSlide):
                     target[...] = pixels[top - y0 : bottom - y0, left - x0 : right - x0]
         return scanned
 
-    def _tile(self, level: TiffLevel, row: int, column: int, target: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-        """One whole tile: in the target if it fits there, else in the thread's buffer; None if not scanned."""
-        index = row * level.columns + column
-        size = int(level.sizes[index])
+    def _tile(self, level: int, row: int, column: int, target: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """One whole tile: in the target if it fits, else the thread's or one that is kept; None if not scanned."""
+        stored = self._levels[level]
+        index = row * stored.columns + column
+        size = int(stored.sizes[index])
         if size == 0:
             return None
-        offset = int(level.offsets[index])
+        shape = (stored.tile_height, stored.tile_width)
+        if target.shape[:2] == shape and target.flags.c_contiguous:
+            return self._decode(stored, row, column, target)
+        if self._decoded is None:
+            return self._decode(stored, row, column, self._buffers.get(*shape))
+        pixels = self._decoded.get((level, index))
+        if pixels is None:
+            pixels = self._decode(stored, row, column, np.empty((*shape, 3), np.uint8))
+            self._decoded.put((level, index), pixels)
+        return pixels
+
+    def _decode(self, stored: TiffLevel, row: int, column: int, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A tile in a buffer of its shape."""
+        index = row * stored.columns + column
+        offset, size = int(stored.offsets[index]), int(stored.sizes[index])
         if offset + size > self._file.size:
             reason = f"the file ends at byte {self._file.size:,}, the tile at {offset + size:,}"
-            raise self._unreadable(level, row, column, reason)
+            raise self._unreadable(stored, row, column, reason)
         data = self._file.read_at(offset, size)
-        shape = (level.tile_height, level.tile_width)
-        fits = target.shape[:2] == shape and target.flags.c_contiguous
-        buffer = target if fits else self._buffers.get(*shape)
         try:
-            level.decode(data, buffer)
+            stored.decode(data, out)
         except (ValueError, RuntimeError, IndexError) as error:
-            raise self._unreadable(level, row, column, one_line(error)) from error
-        return buffer
+            raise self._unreadable(stored, row, column, one_line(error)) from error
+        return out
 
     def _unreadable(self, level: TiffLevel, row: int, column: int, reason: str) -> UnreadableSlideError:
         tile = TileGrid(level.width, level.height, level.tile_width, level.tile_height)[row, column]

@@ -16,6 +16,7 @@ from numpy.testing import assert_array_equal
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.slides import TiffSlide, open_slide
+from micromet_path.slides.tiff_layout import TiffLevel
 from micromet_path.slides.tiff_reader import PositionedFile, open_tiff
 
 from .conftest import CODECS, Codec, aperio, halved, tissue, write_tiff, ycbcr_jpeg
@@ -308,3 +309,51 @@ def test_real_slides_are_read_as_openslide_reads_them(shared):
                 x, y = rng.integers(0, slide.info.width_px0 - 500), rng.integers(0, slide.info.height_px0 - 500)
                 region = Region(int(x), int(y), int(x) + 500, int(y) + 500)
                 assert difference(slide.read(region).rgb, by_openslide(judge, region)[..., :3]) <= tolerance
+
+
+# -- tiles that are kept -------------------------------------------------------------------------
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Every tile that is decoded from now on."""
+    decoded: list[tuple[int, int]] = []
+    decode = TiffSlide._decode
+
+    def spy(self: TiffSlide, level: TiffLevel, row: int, column: int, out: np.ndarray) -> np.ndarray:
+        decoded.append((row, column))
+        return decode(self, level, row, column, out)
+
+    monkeypatch.setattr(TiffSlide, "_decode", spy)
+    return decoded
+
+
+def test_neighbouring_windows_of_a_slide_that_is_dear_to_decode_share_their_tiles(tmp_path, pixels, monkeypatch):
+    path = write_tiff(tmp_path / "a.svs", [pixels], "jpeg2000-rgb", 64, aperio(pixels, 64))
+    with open_slide(path) as slide:
+        whole = slide.read(slide.info.region).rgb
+        decoded = counted(monkeypatch)
+        for x0 in range(3, 40, 4):
+            region = Region(x0, 10, x0 + 60, 100)
+            assert_array_equal(slide.read(region).rgb, whole[10:100, x0 : x0 + 60])
+        assert len(decoded) <= 4
+
+
+def test_no_more_tiles_are_kept_than_there_is_room_for(tmp_path, pixels, monkeypatch):
+    monkeypatch.setattr("micromet_path.slides.tiff_reader._KEPT_BYTES", 3 * 32 * 32 * 3)
+    path = write_tiff(tmp_path / "a.svs", [pixels], "jpeg2000-rgb", 32, aperio(pixels, 32))
+    with open_slide(path) as slide:
+        whole = slide.read(slide.info.region).rgb
+        decoded = counted(monkeypatch)
+        for region in random_regions(np.random.default_rng(2), slide.info.region, 60):
+            assert_array_equal(slide.read(region).rgb, whole[region.y0 : region.y1, region.x0 : region.x1])
+        assert len(slide._decoded._tiles) <= 3
+        assert len(decoded) > len(slide.tiles)
+
+
+def test_many_threads_share_what_is_kept(tmp_path, pixels):
+    path = write_tiff(tmp_path / "a.svs", [pixels], "jpeg2000-ycbcr", 32, aperio(pixels, 32))
+    with open_slide(path) as slide, ThreadPoolExecutor(8) as pool:
+        whole = slide.read(slide.info.region).rgb
+        regions = random_regions(np.random.default_rng(3), slide.info.region, 200)
+        for region, raster in zip(regions, pool.map(slide.read, regions), strict=True):
+            assert_array_equal(raster.rgb, whole[region.y0 : region.y1, region.x0 : region.x1])
