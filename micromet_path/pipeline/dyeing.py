@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import zip_longest
 from math import ceil
 
 import numpy as np
@@ -48,7 +49,11 @@ def read_windows(
         except UnreadableSlideError:
             return None
 
-    return (rgb for rgb in in_threads(read, regions, workers) if rgb is not None)
+    # Each thread along a row of its own: neighbours share a tile, and would wait for each other's.
+    size = max(1, ceil(len(regions) / max(1, workers)))
+    rows = [regions[first : first + size] for first in range(0, len(regions), size)]
+    in_turn = (region for across in zip_longest(*rows) for region in across if region is not None)
+    return (rgb for rgb in in_threads(read, in_turn, workers) if rgb is not None)
 
 
 def _cells(overview: Overview, tissue: NDArray[np.bool_], profile: StainModel) -> Iterator[tuple[int, int]]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -85,35 +87,46 @@ class _TileBuffers(threading.local):
 
 
 class _DecodedTiles:
-    """Tiles decoded of late, for reads of parts of tiles: neighbouring windows share them."""
+    """Tiles decoded of late, for reads of parts of tiles: neighbouring windows share them.
 
-    def __init__(self) -> None:
-        self._tiles: OrderedDict[tuple[int, int], NDArray[np.uint8]] = OrderedDict()
+    Parameters
+    ----------
+    most : int
+        Tiles that are kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._tiles: OrderedDict[tuple[int, int], Future[NDArray[np.uint8]]] = OrderedDict()
         self._lock = threading.Lock()
-        self._bytes = 0
 
-    def get(self, key: tuple[int, int]) -> NDArray[np.uint8] | None:
-        """The tile of a level and an index, if it is here; nobody may write to it."""
+    def get(self, key: tuple[int, int], decode: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """The tile of a level and an index, which nobody may write to; who comes first decodes it, the others wait.
+
+        Where there are too many, the one that nobody asked for the longest goes; one that cannot be decoded stays out.
+        """
         with self._lock:
-            pixels = self._tiles.get(key)
-            if pixels is not None:
+            tile = self._tiles.get(key)
+            is_first = tile is None
+            if tile is None:
+                tile = self._tiles[key] = Future()
+                while len(self._tiles) > self._most:
+                    self._tiles.popitem(last=False)
+            else:
                 self._tiles.move_to_end(key)
-            return pixels
-
-    def put(self, key: tuple[int, int], pixels: NDArray[np.uint8]) -> None:
-        """Keep a tile; the one that nobody asked for the longest goes."""
-        with self._lock:
-            if key not in self._tiles:
-                self._tiles[key] = pixels
-                self._bytes += pixels.nbytes
-            while self._bytes > _KEPT_BYTES and len(self._tiles) > 1:
-                self._bytes -= self._tiles.popitem(last=False)[1].nbytes
+        if is_first:
+            try:
+                tile.set_result(decode())
+            except BaseException as error:
+                with self._lock:
+                    self._tiles.pop(key, None)
+                tile.set_exception(error)
+        return tile.result()
 
     def clear(self) -> None:
         """Forget them all."""
         with self._lock:
             self._tiles.clear()
-            self._bytes = 0
 
 
 class TiffSlide(PyramidSlide):
@@ -151,7 +164,8 @@ class TiffSlide(PyramidSlide):
         self._icc_place = layout.icc_place
         self._file = PositionedFile(path)
         self._buffers = _TileBuffers()
-        self._decoded = _DecodedTiles() if first.codec in _DEAR_CODECS else None
+        kept = max(1, _KEPT_BYTES // (3 * first.tile_width * first.tile_height))
+        self._decoded = _DecodedTiles(kept) if first.codec in _DEAR_CODECS else None
 
     @property
     def icc_profile(self) -> bytes | None:
@@ -213,11 +227,9 @@ class TiffSlide(PyramidSlide):
             return self._decode(stored, row, column, target)
         if self._decoded is None:
             return self._decode(stored, row, column, self._buffers.get(*shape))
-        pixels = self._decoded.get((level, index))
-        if pixels is None:
-            pixels = self._decode(stored, row, column, np.empty((*shape, 3), np.uint8))
-            self._decoded.put((level, index), pixels)
-        return pixels
+        return self._decoded.get(
+            (level, index), lambda: self._decode(stored, row, column, np.empty((*shape, 3), np.uint8))
+        )
 
     def _decode(self, stored: TiffLevel, row: int, column: int, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A tile in a buffer of its shape."""

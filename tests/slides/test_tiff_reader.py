@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -350,10 +351,28 @@ def test_no_more_tiles_are_kept_than_there_is_room_for(tmp_path, pixels, monkeyp
         assert len(decoded) > len(slide.tiles)
 
 
-def test_many_threads_share_what_is_kept(tmp_path, pixels):
+def test_many_threads_share_what_is_kept(tmp_path, pixels, monkeypatch):
     path = write_tiff(tmp_path / "a.svs", [pixels], "jpeg2000-ycbcr", 32, aperio(pixels, 32))
     with open_slide(path) as slide, ThreadPoolExecutor(8) as pool:
-        whole = slide.read(slide.info.region).rgb
+        decoded = counted(monkeypatch)
         regions = random_regions(np.random.default_rng(3), slide.info.region, 200)
-        for region, raster in zip(regions, pool.map(slide.read, regions), strict=True):
-            assert_array_equal(raster.rgb, whole[region.y0 : region.y1, region.x0 : region.x1])
+        rasters = list(pool.map(slide.read, regions))
+        assert len(decoded) == len(slide.tiles)
+        for region, raster in zip(regions, rasters, strict=True):
+            assert_array_equal(raster.rgb, rasters[0].rgb[region.y0 : region.y1, region.x0 : region.x1])
+
+
+def test_a_tile_that_cannot_be_decoded_is_tried_again(tmp_path, pixels):
+    path = write_tiff(tmp_path / "a.svs", [pixels], "jpeg2000-rgb", 64, aperio(pixels, 64))
+    with open_slide(path) as slide:
+        broken = replace(slide._levels[0], decode=_refuse)
+        whole, slide._levels = slide._levels, (broken, *slide._levels[1:])
+        for _ in range(2):
+            with pytest.raises(UnreadableSlideError, match="cannot be decoded"):
+                slide.read(Region(3, 3, 9, 9))
+        slide._levels = whole
+        assert slide.read(Region(3, 3, 9, 9)).rgb.shape == (6, 6, 3)
+
+
+def _refuse(data: bytes, out: np.ndarray) -> None:
+    raise ValueError("not today")
