@@ -265,14 +265,34 @@ def _keep_better(fine: Any, coarse: Any, weight: Any, size: Any, response: Any, 
 
 def _peaks(response: Map, spacing: PixelSpacing, params: NucleiParams) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Highest points of the response, at least a small nucleus apart; strongest first."""
-    from scipy import ndimage
-
-    size = tuple(max(3, 2 * round(params.smallest_um / 2 / um) + 1) for um in (spacing.y_um, spacing.x_um))
-    high = (response >= ndimage.maximum_filter(response, size)) & (response >= 0.5 * params.least_contrast)
-    row, column = np.nonzero(high)
-    contrast = response[row, column]
+    down, across = (max(1, round(params.smallest_um / 2 / um)) for um in (spacing.y_um, spacing.x_um))
+    at = _highest(response, 0.5 * params.least_contrast, down, across)
+    contrast = response[at[:, 0], at[:, 1]]
     order = np.argsort(-contrast, kind="stable")
-    return np.column_stack([row, column])[order], contrast[order]
+    return at[order], contrast[order]
+
+
+@njit(cache=True, nogil=True)
+def _highest(response: Any, least: Any, down: Any, across: Any) -> Any:
+    """Pixels (row, column) of some height than which none is higher in a box around; few are high enough to look."""
+    rows, columns = response.shape
+    room, n = 0, 0
+    for row in range(rows):
+        for column in range(columns):
+            room += response[row, column] >= least
+    found = np.empty((room, 2), np.int64)
+    for row in range(rows):
+        for column in range(columns):
+            height = response[row, column]
+            is_highest = height >= least
+            if is_highest:
+                for r in range(max(row - down, 0), min(row + down + 1, rows)):
+                    for c in range(max(column - across, 0), min(column + across + 1, columns)):
+                        is_highest &= response[r, c] <= height
+            if is_highest:
+                found[n, 0], found[n, 1] = row, column
+                n += 1
+    return found[:n].copy()
 
 
 def _enclosed(spots: Spots, view: NucleiView, pieces: Labels, params: NucleiParams) -> Spots:
