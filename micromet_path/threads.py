@@ -40,6 +40,6 @@ class _Here(Executor):
         future: Future[_Made] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except BaseException as error:
+        except Exception as error:  # an interrupt is nobody's outcome
             future.set_exception(error)
         return future

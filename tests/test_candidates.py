@@ -213,11 +213,28 @@ def test_damage_in_a_candidate_is_told_by_a_full_pass(tmp_path):
 @pytest.mark.parametrize("seed", range(20))
 def test_marked_cells_are_those_around_every_clear_pixel_and_every_faint_one_among_others(seed):
     rng = np.random.default_rng(seed)
+    rgb = rng.integers(170, 256, (*rng.integers(20, 60, 2), 3)).astype(np.uint8)
+    assert_marked(rgb, rng, is_dense=True)
+
+
+@pytest.mark.parametrize("width", [127, 128, 129, 256, 300])
+@pytest.mark.parametrize("seed", range(12))
+def test_marked_cells_are_those_around_a_run_that_ends_anywhere(seed, width):
+    """Stretches of 128 columns are told from glass at once; runs end within, at their borders and at the picture's."""
+    rng = np.random.default_rng(seed)
+    rgb = np.full((int(rng.integers(3, 20)), width, 3), 244, np.uint8)
+    for _ in range(int(rng.integers(1, 5))):
+        row, stop = rng.integers(0, len(rgb)), rng.choice([*rng.integers(1, width, 3), 127, min(128, width), width])
+        rgb[row, max(0, stop - int(rng.integers(1, 150))) : stop] = (150, 100, 60)
+    assert_marked(rgb, rng, is_dense=False)
+
+
+def assert_marked(rgb, rng, is_dense):
+    """Compare with every pixel's own cells."""
     params = StainParams()
     model = StainModel.from_dyes(WhitePoint((245.0,) * 3, "slide"), params.haematoxylin, params.chromogen, "fixed")
     tables = make_tables(model, params)
     hint = Hint.of(tables, 1.0, 1.3)
-    rgb = rng.integers(170, 256, (*rng.integers(20, 60, 2), 3)).astype(np.uint8)
     step = int(rng.integers(2, 6))
     x0, y0 = (rng.integers(0, 20, 2) * step).tolist()
     region = Region(x0, y0, x0 + rgb.shape[1] * step, y0 + rgb.shape[0] * step)
@@ -230,7 +247,8 @@ def test_marked_cells_are_those_around_every_clear_pixel_and_every_faint_one_amo
     dab = sum(tables.dyes[1, channel][rgb[..., channel]] for channel in range(3))
     touching = convolve((dab >= hint.faint).astype(int), np.ones((3, 3), int), mode="nearest")
     reason = (dab >= hint.clear) | ((dab >= hint.faint) & (touching >= 3))
-    assert 0 < reason.sum() < (dab >= hint.faint).sum()
+    assert reason.any()
+    assert not is_dense or reason.sum() < (dab >= hint.faint).sum()
     for row, column in np.argwhere(reason).tolist():
         near = Region(x0 + (column - 1) * step, y0 + (row - 1) * step, x0 + (column + 2) * step, y0 + (row + 2) * step)
         for at in np.ndindex(marked.shape):

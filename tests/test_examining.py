@@ -11,7 +11,6 @@ from micromet_path.config import LookParams
 from micromet_path.errors import ConfigError
 from micromet_path.pipeline import examining
 from micromet_path.pipeline.judging import recut
-from micromet_path.pixels.shape import painted
 from tests.test_pipeline import HALF, HELD, analyze, assert_same, crowded, section
 
 BY_AREA = replace(HELD, look=LookParams(most_candidates=0))
@@ -48,19 +47,6 @@ def test_where_a_candidate_is_judged_changes_nothing(monkeypatch, wide_px):
     alone = analyze(rgb).analysis.fragments
     monkeypatch.setattr(examining, "_WIDE_PX", wide_px)
     assert_same(analyze(rgb, workers=2).analysis.fragments, alone)
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_stained_pixels_of_a_region(seed):
-    rng = np.random.default_rng(seed)
-    shown = rng.random((40, 50)) < rng.uniform(0.05, 0.95)
-    change = np.diff(np.pad(shown.astype(np.int8), ((0, 0), (1, 1))), axis=1)
-    row, start = np.nonzero(change == 1)
-    stop = np.nonzero(change == -1)[1]
-    x0, x1 = np.sort(rng.choice(51, 2, replace=False)).tolist()
-    y0, y1 = np.sort(rng.choice(41, 2, replace=False)).tolist()
-    runs = (column.astype(np.int32) for column in (row, start, stop))
-    assert_array_equal(painted(*runs, mp.Region(x0, y0, x1, y1)), shown[y0:y1, x0:x1])
 
 
 @pytest.mark.parametrize("quarters", [1, 2, 3])

@@ -134,7 +134,8 @@ def _mark(rgb: Any, dab: Any, line: Any, thresholds: Any, along_x: Any, along_y:
 def _mark_around(r: Any, start: Any, stop: Any, along_x: Any, along_y: Any, chosen: Any) -> None:
     """Mark every cell that a run of pixels may speak of; where a picture begins and a pixel's width come in cells."""
     x0, y0 = along_x[0] + (start - _MARGIN_PX) * along_x[1], along_y[0] + (r - _MARGIN_PX) * along_y[1]
-    x1, y1 = along_x[0] + (stop + _MARGIN_PX) * along_x[1], y0 + (1 + 2 * _MARGIN_PX) * along_y[1]
+    x1 = along_x[0] + (stop - 1 - _MARGIN_PX) * along_x[1] + (1 + 2 * _MARGIN_PX) * along_x[1]  # as of its last pixel
+    y1 = y0 + (1 + 2 * _MARGIN_PX) * along_y[1]
     for row in range(max(0, int(np.floor(y0))), min(chosen.shape[0], int(np.ceil(y1)))):
         for column in range(max(0, int(np.floor(x0))), min(chosen.shape[1], int(np.ceil(x1)))):
             chosen[row, column] = True

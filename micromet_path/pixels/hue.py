@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 
 _TYPICAL_RESIDUAL = 0.05  # of either dye: between Ruifrok's vectors (0) and those of real slides (0.06 to 0.11)
 _FEW_PIXELS = 100
-_ENOUGH_PIXELS = 8000
+_ENOUGH_STAINED = 8000
 _ENOUGH_AROUND = 20_000
 _RESIDUAL_RANGE = (-0.05, 0.12)  # of the DAB of any laboratory: a slide full of melanin must not be its own measure
 _HAEMATOXYLIN_RANGE = (-0.08, 0.0)
@@ -99,7 +99,7 @@ def hue_of(
     slide : SlideHue
         Vectors that miss a scanner's dyes miss both the same way.
     """
-    few = _thinned(stained.shape, np.count_nonzero(stained) / _ENOUGH_PIXELS)  # shares and medians need no more
+    few = _thinned(stained.shape, np.count_nonzero(stained) / _ENOUGH_STAINED)  # shares and medians need no more
     pixels = _gathered(rgb, stained, True, *few)
     stain_od = optical_density(pixels, model.white.rgb).T
     stain = np.stack(_dyes_of(pixels, model))

@@ -17,7 +17,12 @@ def order_by(*keys: NDArray[np.integer]) -> NDArray[np.int32]:
     Parameters
     ----------
     keys : ndarray of shape (N,), integer
-        At least 0 and not much larger than N: memory is taken for every value up to the largest one.
+        At least 0; eight bytes are taken for every value up to the largest one.
+
+    Raises
+    ------
+    ValueError
+        If a key is negative.
 
     Examples
     --------
@@ -25,6 +30,8 @@ def order_by(*keys: NDArray[np.integer]) -> NDArray[np.int32]:
     array([1, 2, 0], dtype=int32)
     """
     order = np.arange(len(keys[0]), dtype=np.int32)
+    if any(key.min(initial=0) < 0 for key in keys):
+        raise ValueError("keys to order by must not be negative")
     for key in reversed(keys):  # the last one first, each pass keeps the order of those before
         order = _counted(order, key.astype(np.int32, copy=False), np.zeros(int(key.max(initial=0)) + 2, np.int64))
     return order

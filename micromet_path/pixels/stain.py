@@ -243,7 +243,7 @@ def density_tables(white: Vector) -> NDArray[np.float64]:
 @lru_cache
 def dye_tables(model: StainModel) -> NDArray[np.float64]:
     """What each level of each colour adds to each dye, (3 dyes, 3 colours, 256); their sum is `unmix`, to the bit."""
-    tables = density_tables(model.white.rgb)[None] * model.unmixing.T[..., None]
+    tables = np.ascontiguousarray(density_tables(model.white.rgb)[None] * model.unmixing.T[..., None])
     tables.flags.writeable = False
     return tables
 
@@ -268,6 +268,8 @@ def make_tables(model: StainModel, params: StainParams) -> StainTables:
 def _side_by_side(dyes: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Tables of all dyes as one, raised so that no field is ever below 0; and by how much each was raised."""
     lowest = dyes.min(axis=2).astype(np.int64)
+    if (dyes.max(axis=2) - lowest).sum(axis=1).max() >> FIELD_BITS:
+        raise ConfigError("the haematoxylin and chromogen vectors are nearly parallel; they cannot be told apart")
     haematoxylin, chromogen, residual = dyes - lowest[..., None]
     packed = chromogen + (haematoxylin << FIELD_BITS) + (residual << 2 * FIELD_BITS)
     return np.ascontiguousarray(packed), -lowest.sum(axis=1)
@@ -331,7 +333,7 @@ def find_white(rgb: NDArray[np.uint8], scanned: NDArray[np.bool_] | None, given:
     assumed to be 245, and the result says so.
     """
     if given is not None:
-        return WhitePoint(given, "config")
+        return WhitePoint(_vector(np.asarray(given, float)), "config")
     channels = np.ascontiguousarray(thinned(rgb, scanned).T)  # the least of three is found many times faster in rows
     enough = max(16, 0.002 * channels.shape[1])
     darkest, lightest = channels.min(axis=0), channels.max(axis=0)

@@ -162,6 +162,12 @@ def find_tissue(overview: Overview, white: WhitePoint, params: TissueParams) -> 
 def _with_neighbours(mask: NDArray[np.bool_], outside: bool) -> NDArray[np.bool_]:
     """Cells of a mask with all eight neighbours, the same as scipy's erosion in a tenth of the time.
 
+    Parameters
+    ----------
+    mask : ndarray of shape (M, N), bool
+    outside : bool
+        What the neighbours beyond the border are taken for.
+
     Examples
     --------
     >>> _with_neighbours(np.ones((1, 3), bool), outside=True), _with_neighbours(np.ones((1, 3), bool), outside=False)

@@ -12,7 +12,6 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +29,7 @@ __all__ = ["PositionedFile", "TiffSlide", "open_tiff"]
 
 _DEAR_CODECS = ("jpeg2000",)  # a pixel takes five times as long to decode as one of JPEG
 _KEPT_BYTES = 16 << 20
+_TURNS = 64  # of tiles that are decoded at once; two that share one wait for each other, no more
 
 
 def open_tiff(path: Path, spacing: PixelSpacing | None = None) -> TiffSlide | None:
@@ -87,46 +87,44 @@ class _TileBuffers(threading.local):
 
 
 class _DecodedTiles:
-    """Tiles decoded of late, for reads of parts of tiles: neighbouring windows share them.
+    """Tiles decoded of late, for reads of parts of tiles: neighbouring windows share them."""
 
-    Parameters
-    ----------
-    most : int
-        Tiles that are kept.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._tiles: OrderedDict[tuple[int, int], Future[NDArray[np.uint8]]] = OrderedDict()
+    def __init__(self) -> None:
+        self._tiles: OrderedDict[tuple[int, int], NDArray[np.uint8]] = OrderedDict()
+        self._bytes = 0
         self._lock = threading.Lock()
+        self._turns = [threading.Lock() for _ in range(_TURNS)]
 
     def get(self, key: tuple[int, int], decode: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
-        """The tile of a level and an index, which nobody may write to; who comes first decodes it, the others wait.
+        """The tile of a level and an index, which nobody may write to; who wants the same one waits for the first."""
+        pixels = self._kept(key)
+        if pixels is None:
+            with self._turns[hash(key) % _TURNS]:
+                pixels = self._kept(key)
+                if pixels is None:
+                    pixels = decode()
+                    self._keep(key, pixels)
+        return pixels
 
-        Where there are too many, the one that nobody asked for the longest goes; one that cannot be decoded stays out.
-        """
+    def _kept(self, key: tuple[int, int]) -> NDArray[np.uint8] | None:
         with self._lock:
-            tile = self._tiles.get(key)
-            is_first = tile is None
-            if tile is None:
-                tile = self._tiles[key] = Future()
-                while len(self._tiles) > self._most:
-                    self._tiles.popitem(last=False)
-            else:
+            if key in self._tiles:
                 self._tiles.move_to_end(key)
-        if is_first:
-            try:
-                tile.set_result(decode())
-            except BaseException as error:
-                with self._lock:
-                    self._tiles.pop(key, None)
-                tile.set_exception(error)
-        return tile.result()
+            return self._tiles.get(key)
+
+    def _keep(self, key: tuple[int, int], pixels: NDArray[np.uint8]) -> None:
+        """Keep a tile; where there are too many, the one that nobody asked for the longest goes."""
+        with self._lock:
+            self._tiles[key] = pixels
+            self._bytes += pixels.nbytes
+            while self._bytes > _KEPT_BYTES and len(self._tiles) > 1:
+                self._bytes -= self._tiles.popitem(last=False)[1].nbytes
 
     def clear(self) -> None:
         """Forget them all."""
         with self._lock:
             self._tiles.clear()
+            self._bytes = 0
 
 
 class TiffSlide(PyramidSlide):
@@ -164,8 +162,7 @@ class TiffSlide(PyramidSlide):
         self._icc_place = layout.icc_place
         self._file = PositionedFile(path)
         self._buffers = _TileBuffers()
-        kept = max(1, _KEPT_BYTES // (3 * first.tile_width * first.tile_height))
-        self._decoded = _DecodedTiles(kept) if first.codec in _DEAR_CODECS else None
+        self._decoded = _DecodedTiles() if first.codec in _DEAR_CODECS else None
 
     @property
     def icc_profile(self) -> bytes | None:

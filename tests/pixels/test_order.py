@@ -7,6 +7,11 @@ from numpy.testing import assert_array_equal
 from micromet_path.pixels.order import order_by
 
 
+def test_negative_keys_are_refused():
+    with pytest.raises(ValueError, match="negative"):
+        order_by(np.array([0, 1]), np.array([3, -1]))
+
+
 @pytest.mark.parametrize("n_keys", [1, 2, 3])
 @pytest.mark.parametrize("seed", range(15))
 def test_the_order_is_that_of_a_stable_sort(seed, n_keys):

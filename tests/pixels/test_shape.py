@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
-from micromet_path.geometry import PixelSpacing
+from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.pixels.shape import (
     bounding_box,
     closed,
@@ -16,6 +16,7 @@ from micromet_path.pixels.shape import (
     gradient_per_um,
     opened,
     padded,
+    painted,
     perimeter_um,
     rim_of,
     smoothed,
@@ -122,3 +123,16 @@ def test_a_bounding_box_holds_the_mask_and_a_margin():
     mask = np.zeros((20, 30), bool)
     mask[4:6, 10] = True
     assert bounding_box(mask, 2.0, HALF) == (slice(0, 10), slice(6, 15))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_runs_are_painted_where_they_lie_in_a_region(seed):
+    rng = np.random.default_rng(seed)
+    shown = rng.random((40, 50)) < rng.uniform(0.05, 0.95)
+    change = np.diff(np.pad(shown.astype(np.int8), ((0, 0), (1, 1))), axis=1)
+    row, start = np.nonzero(change == 1)
+    stop = np.nonzero(change == -1)[1]
+    x0, x1 = np.sort(rng.choice(51, 2, replace=False)).tolist()
+    y0, y1 = np.sort(rng.choice(41, 2, replace=False)).tolist()
+    runs = (column.astype(np.int32) for column in (row, start, stop))
+    assert_array_equal(painted(*runs, Region(x0, y0, x1, y1)), shown[y0:y1, x0:x1])

@@ -234,6 +234,7 @@ def test_white_is_the_glass_and_not_the_pale_tissue(glass, share):
 def test_white_that_is_given_wins():
     rgb = glass_and_tissue((240, 240, 240), (200, 190, 205), 0.5)
     assert find_white(rgb, None, (250.0, 251.0, 252.0)) == WhitePoint((250.0, 251.0, 252.0), "config")
+    assert find_white(rgb, None, [250, 251, 252]) == WhitePoint((250.0, 251.0, 252.0), "config")
 
 
 @pytest.mark.parametrize("colour", [(30, 30, 30), (150, 60, 90), (250, 180, 250)])

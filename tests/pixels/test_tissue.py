@@ -205,6 +205,11 @@ def test_a_fragment_at_the_border_of_the_scan_says_so(at):
     assert placed(np.ones((80, 100), bool), at, speck(50, 40)).scan_edge.tolist() == [True, False]
 
 
+def test_a_fragment_that_is_near_the_border_of_the_scan_but_not_on_it_does_not():
+    """Its cell of the overview is the outermost, and that was read."""
+    assert not placed(np.ones((80, 100), bool), (4, 644, 12, 652)).scan_edge.any()
+
+
 def test_a_fragment_beside_what_was_not_read_says_so():
     read = ~box(50, 0, 100, 80)
     places = placed(np.ones((80, 100), bool), speck(49, 40), speck(47, 40), read=read)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from micromet_path import results
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import Category, Picture
 from micromet_path.results import ResultOptions, canvas, draw, rebuild, report, write_result
@@ -54,6 +55,36 @@ def test_options(positive, tmp_path):
     text = (tmp_path / "clusters.geojson").read_text(encoding="utf-8")
     assert '"origin": "level0"' in text
     assert "simplified 1 px" in text
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_source_that_cannot_be_written_is_no_result(positive, tmp_path, monkeypatch, workers):
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(results, "write_source", full)
+    with pytest.raises(OSError, match="No space"):
+        write_result(tmp_path, positive.analysis, positive.runs, positive.pictures, ResultOptions(workers=workers))
+    assert not (tmp_path / "SHA256SUMS").exists()
+
+
+def test_the_brownest_things_are_shown_on_the_closest_picture_that_holds_them(positive, tmp_path, monkeypatch):
+    shown = {}
+
+    def frame(picture, bbox_px0):
+        shown[bbox_px0] = picture
+        return Image.new("RGB", (9, 9))
+
+    monkeypatch.setattr(draw, "framed", frame)
+    write_result(tmp_path, positive.analysis, positive.runs, positive.pictures)
+    assert len(shown) == len(positive.analysis.brownest) > 1
+    for bbox_px0, picture in shown.items():
+        box = Region(*bbox_px0)
+        assert picture.name != "overview"
+        assert picture.region.intersection(box) == box
+        for other in positive.pictures:
+            if other.name != "overview" and other.region.intersection(box) == box:
+                assert picture.region.width * picture.region.height <= other.region.width * other.region.height
 
 
 def test_without_pictures_there_is_still_a_report(positive, tmp_path):

@@ -351,6 +351,25 @@ def test_no_more_tiles_are_kept_than_there_is_room_for(tmp_path, pixels, monkeyp
         assert len(decoded) > len(slide.tiles)
 
 
+def test_what_is_asked_for_again_is_kept_the_longest(tmp_path, pixels, monkeypatch):
+    monkeypatch.setattr("micromet_path.slides.tiff_reader._KEPT_BYTES", 3 * 32 * 32 * 3)
+    path = write_tiff(tmp_path / "a.svs", [pixels], "jpeg2000-rgb", 32, aperio(pixels, 32))
+    with open_slide(path) as slide:
+        decoded = counted(monkeypatch)
+        for column in range(1, 9):
+            slide.read(Region(2, 2, 20, 20))
+            slide.read(Region(32 * column + 2, 2, 32 * column + 20, 20))
+        assert decoded.count((0, 0)) == 1
+
+
+def test_a_closed_slide_keeps_nothing(tmp_path, pixels):
+    path = write_tiff(tmp_path / "a.svs", [pixels], "jpeg2000-rgb", 64, aperio(pixels, 64))
+    with open_slide(path) as slide:
+        slide.read(Region(2, 2, 20, 20))
+    with pytest.raises(ValueError, match="closed"):
+        slide.read(Region(2, 2, 20, 20))
+
+
 def test_many_threads_share_what_is_kept(tmp_path, pixels, monkeypatch):
     path = write_tiff(tmp_path / "a.svs", [pixels], "jpeg2000-ycbcr", 32, aperio(pixels, 32))
     with open_slide(path) as slide, ThreadPoolExecutor(8) as pool:
