@@ -111,7 +111,7 @@ def trace_outlines(
 def _in_order(row: Any, start: Any, stop: Any, group: Any) -> tuple[Any, Any, Any]:
     """Sort runs by group, row and column and join those that touch; ends are start, stop, start, stop ..."""
     kept = np.flatnonzero(np.asarray(group) >= 0)
-    row, start, stop, group = (np.asarray(column)[kept].astype(np.int64) for column in (row, start, stop, group))
+    row, start, stop, group = (np.asarray(column)[kept].astype(np.int32) for column in (row, start, stop, group))
     if len(kept):
         order = order_by(group, row - row.min(), start - start.min())
         row, start, stop, group = row[order], start[order], stop[order], group[order]
@@ -119,8 +119,8 @@ def _in_order(row: Any, start: Any, stop: Any, group: Any) -> tuple[Any, Any, An
     begins[1:] = (group[1:] != group[:-1]) | (row[1:] != row[:-1]) | (start[1:] > stop[:-1])
     first = np.flatnonzero(begins)
     last = np.append(first[1:], len(row)) - 1 if len(first) else first
-    ends = np.stack([start[first], stop[last]], axis=1).astype(np.int32).ravel()
-    return row[first].astype(np.int32), ends, group[first].astype(np.int32)
+    ends = np.stack([start[first], stop[last]], axis=1).ravel()
+    return row[first], ends, group[first]
 
 
 @njit(cache=True, nogil=True)

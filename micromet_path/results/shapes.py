@@ -58,10 +58,12 @@ def trace_clusters(clusters: Clusters, runs: Runs) -> ClusterShapes:
     -------
     ClusterShapes
     """
-    from micromet_path.pixels.outline import trace_outlines  # compiled: only where something is drawn
+    # Compiled: only where something is drawn.
+    from micromet_path.pixels.order import order_by
+    from micromet_path.pixels.outline import trace_outlines
 
-    cluster = clusters.cluster_of_fragment[runs.fragment] if len(runs) else np.zeros(0, np.int64)
-    order = np.argsort(cluster, kind="stable")
+    cluster = clusters.cluster_of_fragment.astype(np.int32)[runs.fragment] if len(runs) else np.zeros(0, np.int32)
+    order = order_by(cluster + 1)  # -1 is none
     bounds = np.searchsorted(cluster[order], np.arange(len(clusters) + 1))
     first_rows, batches = [0], []
     while (first := first_rows[-1]) < len(clusters):
