@@ -37,7 +37,7 @@ from micromet_path.pixels.nuclei import (
     tally_nuclei,
     view_of,
 )
-from micromet_path.pixels.shape import painted
+from micromet_path.pixels.shape import held_in_boxes, painted
 from micromet_path.pixels.stain import StainModel
 from micromet_path.slides.base import Slide
 
@@ -282,12 +282,7 @@ def _reduced(mask: NDArray[np.bool_], steps: tuple[int, int]) -> NDArray[np.bool
     """The mask in pixels of a window: those of which half or more is stained."""
     across, down = steps
     rows, columns = max(1, mask.shape[0] // down), max(1, mask.shape[1] // across)
-    whole = mask[: rows * down, : columns * across]
-    held = np.zeros((rows, columns), np.uint16)
-    for row in range(min(down, len(whole))):
-        for column in range(min(across, whole.shape[1])):
-            held += whole[row::down, column::across]
-    return np.asarray(2 * held >= down * across)
+    return np.asarray(2 * held_in_boxes(mask[: rows * down, : columns * across], down, across) >= down * across)
 
 
 def _slices(core: Region, region: Region) -> tuple[slice, slice]:

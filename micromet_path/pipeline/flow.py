@@ -287,6 +287,8 @@ def _with_roles(
     pieces: tuple[Piece, ...], labels: NDArray[np.int32], overview: tissue.Overview, zones: tuple[Zone, ...]
 ) -> tuple[Piece, ...]:
     """Give a piece the role of the zone in which more than half of it lies; the last such zone wins."""
+    if not zones:
+        return pieces
     cells = tissue.cells_of_pieces(labels, len(pieces))
     for zone in zones:
         corners_um = np.array([[zone.x0_mm, zone.y0_mm], [zone.x1_mm, zone.y1_mm]]) * 1000.0

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
 from micromet_path.pixels.label import labelled
-from micromet_path.pixels.shape import closed, edged, filled, padded, smoothed
+from micromet_path.pixels.shape import closed, edged, filled, held_in_boxes, padded, smoothed
 from micromet_path.pixels.stain import StainModel, dye_tables
 
 __all__ = ["NucleiParams", "NucleiView", "Spots", "enclosed_spots", "filled_pieces", "reduced", "view_of"]
@@ -193,11 +193,7 @@ def reduced(stained: Mask, view: NucleiView) -> Mask:
     """Stained pixels of the picture as those of the working grid."""
     fy, fx = view.factor
     rows, columns = stained.shape
-    stained = edged(stained, (0, -rows % fy), (0, -columns % fx))
-    held = np.zeros(view.blue.shape, np.uint16)
-    for row in range(fy):
-        for column in range(fx):
-            held += stained[row::fy, column::fx]
+    held = held_in_boxes(edged(stained, (0, -rows % fy), (0, -columns % fx)), fy, fx)
     return np.asarray(held.astype(np.float32) / np.float32(fy * fx) >= _STAINED_SHARE)
 
 

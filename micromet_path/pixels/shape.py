@@ -22,6 +22,7 @@ __all__ = [
     "edged",
     "filled",
     "gradient_per_um",
+    "held_in_boxes",
     "opened",
     "padded",
     "painted",
@@ -346,6 +347,23 @@ def _extremes_near(values: Any, slopes: Any, places: Any, reach_y: Any, reach_x:
                 high, low = max(high, values[r, c]), min(low, values[r, c])
         steepest[i], height[i] = slope, high - low
     return steepest, height
+
+
+def held_in_boxes(mask: Mask, down: int, across: int) -> NDArray[np.uint16]:
+    """Pixels of a mask in each box of so many rows and columns; boxes that the border cuts hold what is left of them.
+
+    Examples
+    --------
+    >>> held_in_boxes(np.array([[True, True, False], [False, True, True]]), 2, 2)
+    array([[3, 1]], dtype=uint16)
+    """
+    rows, columns = mask.shape
+    held = np.zeros((-(-rows // down), -(-columns // across)), np.uint16)
+    for row in range(min(down, rows)):
+        for column in range(min(across, columns)):
+            part = mask[row::down, column::across]
+            held[: part.shape[0], : part.shape[1]] += part
+    return held
 
 
 def coarse(values: NDArray[Any], spacing: PixelSpacing, target_um: float = 1.5) -> tuple[Map, PixelSpacing]:

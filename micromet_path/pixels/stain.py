@@ -51,6 +51,8 @@ Vector = tuple[float, float, float]
 
 _LEAST_TURN = 0.07  # sine of 4 degrees; from there on each dye of each colour fits its field
 
+_PARALLEL = "the haematoxylin and chromogen vectors are nearly parallel; they cannot be told apart"
+
 _ENOUGH_PIXELS = 200_000
 
 _LEVELS = np.maximum(np.arange(256), 1).astype(np.float64)
@@ -136,7 +138,7 @@ class StainModel:
         first, second = first / np.linalg.norm(first), second / np.linalg.norm(second)
         third = np.cross(first, second)
         if np.linalg.norm(third) < _LEAST_TURN:
-            raise ConfigError("the haematoxylin and chromogen vectors are nearly parallel; they cannot be told apart")
+            raise ConfigError(_PARALLEL)
         third = third / np.linalg.norm(third)
         return cls(white, (_vector(first), _vector(second), _vector(third)), source)
 
@@ -269,7 +271,7 @@ def _side_by_side(dyes: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[n
     """Tables of all dyes as one, raised so that no field is ever below 0; and by how much each was raised."""
     lowest = dyes.min(axis=2).astype(np.int64)
     if (dyes.max(axis=2) - lowest).sum(axis=1).max() >> FIELD_BITS:
-        raise ConfigError("the haematoxylin and chromogen vectors are nearly parallel; they cannot be told apart")
+        raise ConfigError(_PARALLEL)
     haematoxylin, chromogen, residual = dyes - lowest[..., None]
     packed = chromogen + (haematoxylin << FIELD_BITS) + (residual << 2 * FIELD_BITS)
     return np.ascontiguousarray(packed), -lowest.sum(axis=1)

@@ -227,7 +227,7 @@ def find_pieces(
     x, y = overview.cell_px0
     beyond = ~_with_neighbours(overview.read, outside=False)
     at_edge = _present(labels, beyond, len(renumbered))
-    pieces = []
+    own_mm2, pieces = area[kept], []
     for index, found in enumerate(ndimage.find_objects(labels), start=1):
         assert found is not None  # labels were numbered without gaps just above
         rows, columns = found
@@ -237,8 +237,7 @@ def find_pieces(
             min(overview.width_px0, int(np.ceil(columns.stop * x))),
             min(overview.height_px0, int(np.ceil(rows.stop * y))),
         )
-        area_mm2 = float(np.count_nonzero(labels[rows, columns] == index) * overview.cell_area_mm2)
-        pieces.append(Piece(index, box, area_mm2, Role.UNKNOWN, bool(at_edge[index])))
+        pieces.append(Piece(index, box, float(own_mm2[index - 1]), Role.UNKNOWN, bool(at_edge[index])))
     return labels, tuple(pieces)
 
 
