@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
-__all__ = ["threads"]
+__all__ = ["in_threads", "threads"]
 
 _Made = TypeVar("_Made")
+_Job = TypeVar("_Job")
 
 
 def threads(workers: int, most: int | None = None) -> Executor:
@@ -43,3 +44,24 @@ class _Here(Executor):
         except Exception as error:  # an interrupt is nobody's outcome
             future.set_exception(error)
         return future
+
+
+def in_threads(work: Callable[[_Job], _Made], jobs: Iterable[_Job], workers: int) -> Iterator[_Made]:
+    """Results as they come, never more than a few jobs ahead of the reader of this iterator."""
+    if workers <= 1:
+        yield from map(work, jobs)
+        return
+    with ThreadPoolExecutor(workers, thread_name_prefix="micromet") as pool:
+        pending: set[Future[_Made]] = set()
+        try:
+            for job in jobs:
+                if len(pending) >= 2 * workers:
+                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    yield from (future.result() for future in done)
+                pending.add(pool.submit(work, job))
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        finally:
+            for future in pending:
+                future.cancel()

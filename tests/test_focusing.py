@@ -98,10 +98,10 @@ def test_little_is_read_of_a_large_slide():
     read = []
 
     class Counted(ArraySlide):
-        def read(self, region, spacing=None, out=None):
+        def read(self, region, spacing=None, out=None, **options):
             if spacing is None:
                 read.append(region)
-            return super().read(region, spacing, out)
+            return super().read(region, spacing, out, **options)
 
     slide = Counted(large, spacing)
     glass = look(slide, Config(), Area())
@@ -117,10 +117,10 @@ def test_what_cannot_be_decoded_is_not_known():
     half = rgb.shape[1] // 2
 
     class Damaged(ArraySlide):
-        def read(self, region, spacing=None, out=None):
+        def read(self, region, spacing=None, out=None, **options):
             if spacing is None and region.x1 > half:
                 raise UnreadableSlideError("cut")
-            return super().read(region, spacing, out)
+            return super().read(region, spacing, out, **options)
 
     focus, _ = focus_of(Damaged(rgb, spacing), params=FocusParams(reach_um=300.0))
     assert focus.share == 1.0

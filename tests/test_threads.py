@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from micromet_path.threads import threads
+from micromet_path.threads import in_threads, threads
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -29,3 +29,31 @@ def test_an_interrupt_is_not_put_off():
 
     with threads(1) as pool, pytest.raises(KeyboardInterrupt):
         pool.submit(interrupted)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_all_that_was_made_comes(workers):
+    assert sorted(in_threads(lambda job: job * job, range(50), workers)) == [job * job for job in range(50)]
+
+
+def test_nobody_works_far_ahead_of_who_waits():
+    begun = []
+    made = in_threads(begun.append, range(100), 2)
+    next(made)
+    assert len(begun) <= 5
+    made.close()
+    assert len(begun) <= 5
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_failure_ends_the_work(workers):
+    begun = []
+
+    def work(job):
+        begun.append(job)
+        if job == 3:
+            raise ValueError("three")
+
+    with pytest.raises(ValueError, match="three"):
+        list(in_threads(work, range(100), workers))
+    assert len(begun) < 12

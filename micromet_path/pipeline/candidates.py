@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from micromet_path.config import ScanParams
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region, TileGrid
-from micromet_path.pipeline.reading import Block, in_threads
+from micromet_path.pipeline.reading import Block
 from micromet_path.pixels.candidates import Hint, mark_cells
 from micromet_path.pixels.stain import StainTables
 from micromet_path.slides.base import Slide
+from micromet_path.threads import in_threads
 
 __all__ = ["blocks_of", "cells_of", "choose_cells", "draw_audit", "spacing_for_candidates"]
 

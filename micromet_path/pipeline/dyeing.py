@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import Region
-from micromet_path.pipeline.reading import in_threads
+from micromet_path.pixels.dyes import DyeParams, WindowDyes
 from micromet_path.pixels.planes import plane_of
 from micromet_path.pixels.stain import StainModel, dye_tables
 from micromet_path.pixels.tissue import Overview
 from micromet_path.slides.base import Slide
+from micromet_path.threads import in_threads
 
-__all__ = ["read_windows"]
+__all__ = ["measure_windows"]
 
 _SIDE_UM = 64.0
 _ANYWHERE = 24
@@ -26,10 +27,15 @@ _AT_ONCE = 1 << 20
 _SEED = 20260601  # the same windows whenever the same slide is read
 
 
-def read_windows(
-    slide: Slide, overview: Overview, tissue: NDArray[np.bool_], profile: StainModel, workers: int
-) -> Iterator[NDArray[np.uint8]]:
-    """Pixels of the windows at level 0 as they come, those that cannot be read left out.
+def measure_windows(
+    slide: Slide,
+    overview: Overview,
+    tissue: NDArray[np.bool_],
+    profile: StainModel,
+    params: DyeParams,
+    workers: int,
+) -> Iterator[WindowDyes]:
+    """What windows of level 0 say of the dyes, as they come, those that cannot be read left out.
 
     Parameters
     ----------
@@ -37,23 +43,25 @@ def read_windows(
     overview : Overview
     tissue : ndarray of shape (M, N), bool
     profile : StainModel
-        Tells brown on the overview.
+        Tells brown on the overview, and one dye from the other.
+    params : DyeParams
     workers : int
         Threads.
     """
     regions = sorted({_around(overview, row, column) for row, column in _cells(overview, tissue, profile)})
 
-    def read(region: Region) -> NDArray[np.uint8] | None:
+    def measure(region: Region) -> WindowDyes | None:
         try:
-            return slide.read(region).rgb
+            rgb = slide.read(region).rgb
         except UnreadableSlideError:
             return None
+        return WindowDyes.of(rgb, slide.info.spacing.pixel_area_um2, profile, params)
 
     # Each thread along a row of its own: neighbours share a tile, and would wait for each other's.
     size = max(1, ceil(len(regions) / max(1, workers)))
     rows = [regions[first : first + size] for first in range(0, len(regions), size)]
     in_turn = (region for across in zip_longest(*rows) for region in across if region is not None)
-    return (rgb for rgb in in_threads(read, in_turn, workers) if rgb is not None)
+    return (window for window in in_threads(measure, in_turn, workers) if window is not None)
 
 
 def _cells(overview: Overview, tissue: NDArray[np.bool_], profile: StainModel) -> Iterator[tuple[int, int]]:
@@ -86,7 +94,7 @@ def _brownest(
     kept, amounts = places[:0], np.empty(0, np.float32)
     for first in range(0, len(places), _AT_ONCE):  # a large slide has tens of millions
         part = places[first : first + _AT_ONCE]
-        pixels = rgb[part][None]
+        pixels = rgb.take(part, axis=0)[None]  # five times as fast as an index
         amount = plane_of(pixels, chromogen) - np.maximum(plane_of(pixels, haematoxylin), 0)
         kept, amounts = np.append(kept, part), np.append(amounts, amount)
         if len(amounts) > enough:

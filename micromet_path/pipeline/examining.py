@@ -18,7 +18,6 @@ from micromet_path.config import Config, LookParams
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import Fragments, Runs, Tree
-from micromet_path.pipeline.reading import in_threads
 from micromet_path.pixels.anucleate import ANUCLEATE_FLAGS, Bareness, anucleate_flags, may_be_bare, with_faint_stain
 from micromet_path.pixels.evidence import Evidence, View
 from micromet_path.pixels.examine import FLAGS, flags_of
@@ -40,6 +39,7 @@ from micromet_path.pixels.nuclei import (
 from micromet_path.pixels.shape import held_in_boxes, painted
 from micromet_path.pixels.stain import StainModel
 from micromet_path.slides.base import Slide
+from micromet_path.threads import in_threads
 
 __all__ = ["examine_candidates"]
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import Region, TileGrid
-from micromet_path.pipeline.reading import in_threads
 from micromet_path.pixels.focus import FocusParams, edge_width
 from micromet_path.pixels.focus_map import (
     Focus,
@@ -24,6 +23,7 @@ from micromet_path.pixels.focus_map import (
 from micromet_path.pixels.stain import WhitePoint
 from micromet_path.pixels.tissue import Overview
 from micromet_path.slides.base import Slide
+from micromet_path.threads import in_threads
 
 __all__ = ["blurred_regions", "measure_focus"]
 

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from micromet_path.config import Config
 from micromet_path.geometry import Region
 from micromet_path.model import Quality
-from micromet_path.pipeline.dyeing import read_windows
+from micromet_path.pipeline.dyeing import measure_windows
 from micromet_path.pipeline.reading import read_overview
 from micromet_path.pixels import dyes, stain, tissue
 from micromet_path.pixels.area import Area
+from micromet_path.pixels.stain_check import StainCheck, check_h_dab
 from micromet_path.slides.base import Slide
 from micromet_path.slides.checks import check_brightfield
 
@@ -51,7 +52,7 @@ class Glass:
     model: stain.StainModel
     stain_params: stain.StainParams
     dyes: dyes.DyeEstimate
-    check: stain.StainCheck
+    check: StainCheck
     unscanned: NDArray[np.bool_]
     is_area_limited: bool
 
@@ -74,7 +75,7 @@ def look(slide: Slide, config: Config, area: Area, workers: int = 1) -> Glass:
     """
     info = slide.info
     spacing = config.tissue.overview_spacing(info.width_px0 * info.spacing.x_um, info.height_px0 * info.spacing.y_um)
-    overview = read_overview(slide, spacing)
+    overview = read_overview(slide, spacing, workers)
     check_brightfield(overview.rgb, info, overview.read)
     # The light is that of the whole slide: a chosen part may show no glass, and tissue would pass for it.
     white = stain.find_white(overview.rgb, overview.read, config.stain.white)
@@ -85,8 +86,8 @@ def look(slide: Slide, config: Config, area: Area, workers: int = 1) -> Glass:
     mask = tissue.find_tissue(overview, white, config.tissue)
     params = config.stain
     profile = stain.StainModel.from_dyes(white, params.haematoxylin, params.chromogen, "fixed")
-    windows = read_windows(slide, overview, mask, profile, workers)
-    estimate = dyes.estimate_dyes(windows, info.spacing.pixel_area_um2, profile, config.dyes)
+    windows = measure_windows(slide, overview, mask, profile, config.dyes, workers)
+    estimate = dyes.estimate_dyes(windows, profile, config.dyes)
     check = _checked(stain.thinned(overview.rgb, mask), profile, estimate, config)
     return Glass(
         overview=overview,
@@ -103,7 +104,7 @@ def look(slide: Slide, config: Config, area: Area, workers: int = 1) -> Glass:
 
 def _checked(
     tissue_rgb: NDArray[np.uint8], profile: stain.StainModel, estimate: dyes.DyeEstimate, config: Config
-) -> stain.StainCheck:
+) -> StainCheck:
     """Whether the tissue has the colours of H-DAB, by the slide's own dyes where they can be believed."""
     own = None
     if estimate.haematoxylin is not None:
@@ -111,9 +112,9 @@ def _checked(
         turn = dyes.degrees_between(estimate.haematoxylin, profile.vectors[0])
         if estimate.chromogen is not None or turn <= config.dyes.largest_turn_deg:
             own = dyes.model_for(profile, estimate)
-    check = stain.check_h_dab(tissue_rgb, profile, own)
+    check = check_h_dab(tissue_rgb, profile, own)
     if check.is_h_dab and estimate.is_blank:
-        return stain.StainCheck(False, "nothing on it has the colour of a nucleus or of the chromogen")
+        return StainCheck(False, "nothing on it has the colour of a nucleus or of the chromogen")
     return check
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,20 +20,17 @@ from micromet_path.pixels.stain import StainTables
 from micromet_path.pixels.tissue import Overview
 from micromet_path.slides.base import Slide
 
-__all__ = ["Block", "BlockOutcome", "BlockReader", "Buffers", "in_threads", "read_overview"]
+__all__ = ["Block", "BlockOutcome", "BlockReader", "Buffers", "read_overview"]
 
 _BAND_PX = 1 << 18
 """Pixels that are decoded and looked at in one go: what stays in a core's own cache need not come back from memory."""
 
-_Job = TypeVar("_Job")
-_Done = TypeVar("_Done")
 
-
-def read_overview(slide: Slide, spacing: PixelSpacing) -> Overview:
+def read_overview(slide: Slide, spacing: PixelSpacing, workers: int = 1) -> Overview:
     """Small picture of the whole slide; what cannot be read is marked, not fatal."""
     info = slide.info
     try:
-        raster = slide.read(info.region, spacing)
+        raster = slide.read(info.region, spacing, workers=workers)
         rgb, read = raster.rgb, np.ones(raster.rgb.shape[:2], bool) if raster.scanned is None else raster.scanned.copy()
     except UnreadableSlideError:
         rgb, read = _overview_in_parts(slide, spacing)
@@ -157,24 +152,3 @@ def _tiles_of(tiles: TileGrid, region: Region) -> Iterator[Region]:
     for row in range(region.y0 // tiles.tile_height, -(-region.y1 // tiles.tile_height)):
         for column in range(region.x0 // tiles.tile_width, -(-region.x1 // tiles.tile_width)):
             yield tiles[row, column]
-
-
-def in_threads(work: Callable[[_Job], _Done], jobs: Iterable[_Job], workers: int) -> Iterator[_Done]:
-    """Results as they come, never more than a few jobs ahead of the reader of this iterator."""
-    if workers <= 1:
-        yield from map(work, jobs)
-        return
-    with ThreadPoolExecutor(workers, thread_name_prefix="micromet") as pool:
-        pending: set[Future[_Done]] = set()
-        try:
-            for job in jobs:
-                if len(pending) >= 2 * workers:
-                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in done)
-                pending.add(pool.submit(work, job))
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-        finally:
-            for future in pending:
-                future.cancel()

@@ -16,7 +16,7 @@ from micromet_path.errors import OverstainedSlideError, UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region, TileGrid
 from micromet_path.model import Audit, Dropped, Runs
 from micromet_path.pipeline.candidates import blocks_of, cells_of, choose_cells, draw_audit, spacing_for_candidates
-from micromet_path.pipeline.reading import Block, BlockOutcome, BlockReader, in_threads
+from micromet_path.pipeline.reading import Block, BlockOutcome, BlockReader
 from micromet_path.pixels.area import Area
 from micromet_path.pixels.candidates import cells_near
 from micromet_path.pixels.fragments import (
@@ -30,6 +30,7 @@ from micromet_path.pixels.fragments import (
 )
 from micromet_path.pixels.stain import StainTables
 from micromet_path.slides.base import Slide
+from micromet_path.threads import in_threads
 
 __all__ = ["Progress", "ScanOutcome", "scan_slide"]
 

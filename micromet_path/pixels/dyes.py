@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.errors import ConfigError
-from micromet_path.pixels.stain import StainModel, StainParams, Vector, optical_density, unmix
+from micromet_path.pixels.planes import chromogen_of, haematoxylin_of
+from micromet_path.pixels.stain import StainModel, StainParams, Vector, density_tables
 
-__all__ = ["DyeEstimate", "DyeParams", "degrees_between", "estimate_dyes", "model_for", "params_for"]
+__all__ = ["DyeEstimate", "DyeParams", "WindowDyes", "degrees_between", "estimate_dyes", "model_for", "params_for"]
 
 _SATURATED_OD = 1.7  # beyond it a scanner's eight bits, and the light that strays, say little of a colour
 _PALE_OD = 0.15
@@ -114,17 +115,71 @@ class DyeEstimate:
     counterstain_od: float | None = None
 
 
-def estimate_dyes(
-    windows: Iterable[NDArray[np.uint8]], pixel_area_um2: float, profile: StainModel, params: DyeParams
-) -> DyeEstimate:
+@dataclass(frozen=True, slots=True)
+class WindowDyes:
+    """What one window says of the dyes.
+
+    Parameters
+    ----------
+    rgb : ndarray of shape (M, N, 3), dtype uint8
+        Every third row and column of it.
+    blue, brown : tuple of float or None
+        The vectors of haematoxylin and chromogen that it gives.
+    nuclear_od : float
+        Haematoxylin density of its darker nuclei.
+    """
+
+    rgb: NDArray[np.uint8]
+    blue: Vector | None
+    brown: Vector | None
+    nuclear_od: float
+
+    @classmethod
+    def of(cls, rgb: NDArray[np.uint8], pixel_area_um2: float, profile: StainModel, params: DyeParams) -> WindowDyes:
+        """Measure a window; called from several threads.
+
+        Parameters
+        ----------
+        rgb : ndarray of shape (M, N, 3), dtype uint8
+        pixel_area_um2 : float
+        profile : StainModel
+            White of the slide, vectors of the laboratory.
+        params : DyeParams
+        """
+        least_px = max(8, round(params.least_area_um2 / pixel_area_um2 / _STEP**2))
+        rgb = np.ascontiguousarray(rgb[::_STEP, ::_STEP])
+        haematoxylin, chromogen = haematoxylin_of(rgb, profile).ravel(), chromogen_of(rgb, profile).ravel()
+        tables = density_tables(profile.white.rgb)
+        od = np.stack([table[levels] for table, levels in zip(tables, rgb.reshape(-1, 3).T, strict=True)])
+        # What is clearly a nucleus, and not too dark to tell its colour.
+        is_clear = od.max(axis=0) < _SATURATED_OD
+        is_blue = is_clear & (haematoxylin > _NUCLEUS_OD) & (chromogen < 0.4 * haematoxylin)
+        nuclear_od = float(np.percentile(haematoxylin[is_blue], 90)) if is_blue.any() else 0.0
+        # Haematoxylin is the darker half of it.
+        blue = _median_direction(od[:, is_blue], haematoxylin[is_blue], least_px)
+        # Chromogen: of what is clearly stained, the half that holds least haematoxylin.
+        is_brown = is_clear & (chromogen > _PALE_OD) & (haematoxylin < 0.5 * chromogen)
+        brown = _median_direction(od[:, is_brown], -haematoxylin[is_brown] / chromogen[is_brown], least_px)
+        return cls(rgb, blue, brown, nuclear_od)
+
+
+def _median_direction(od: NDArray[np.float64], merit: NDArray[np.float64], least_px: int) -> Vector | None:
+    """Median direction of the better half of some densities, (3, N); None of too few."""
+    if od.shape[1] < least_px:
+        return None
+    chosen = od[:, merit >= np.median(merit)]
+    vector = np.median(chosen / np.linalg.norm(chosen, axis=0), axis=1)
+    red, green, blue = (float(part) for part in vector / np.linalg.norm(vector))
+    return red, green, blue
+
+
+def estimate_dyes(windows: Iterable[WindowDyes], profile: StainModel, params: DyeParams) -> DyeEstimate:
     """Estimate the dyes of a slide.
 
     Parameters
     ----------
-    windows : iterable of ndarray of shape (M, N, 3), uint8
+    windows : iterable of WindowDyes
         Parts of the slide that show tissue, in any order: some anywhere, some where it is brownest.
-    pixel_area_um2 : float
-        Of the windows.
     profile : StainModel
         White of the slide, vectors of the laboratory.
     params : DyeParams
@@ -136,8 +191,7 @@ def estimate_dyes(
     nuclei give haematoxylin, free of what lies over paler ones; the cores that hold least haematoxylin give the
     chromogen. Each window gives one vector, and the median over windows decides.
     """
-    least_px = max(8, round(params.least_area_um2 / pixel_area_um2 / _STEP**2))
-    seen = [_Window.of(rgb, profile, least_px) for rgb in windows]
+    seen = list(windows)
     blue, brown = [window.blue for window in seen], [window.brown for window in seen]
     limits = (params.largest_blue_turn_deg, params.largest_turn_deg)
     haematoxylin, blue_notes = _agreed("haematoxylin", blue, profile.vectors[0], limits[0], params)
@@ -159,7 +213,7 @@ def estimate_dyes(
     if sum(near) < params.least_windows:
         return estimate
     model = model_for(profile, estimate)
-    amounts = [unmix(window.od, model)[:, 1] for window in seen]
+    amounts = [chromogen_of(window.rgb, model) for window in seen]
     cores = [
         np.percentile(amount[amount > _PALE_OD], 90)
         for amount, is_near in zip(amounts, near, strict=True)
@@ -204,43 +258,6 @@ def degrees_between(first: Vector, second: Vector) -> float:
     """Angle between two vectors."""
     one, two = (np.asarray(vector) / np.linalg.norm(vector) for vector in (first, second))
     return float(np.degrees(np.arccos(np.clip(one @ two, -1.0, 1.0))))
-
-
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """Densities of one window, (N, 3), the vectors that it gives, and the density of its darker nuclei."""
-
-    od: NDArray[np.float64]
-    blue: Vector | None
-    brown: Vector | None
-    nuclear_od: float
-
-    @classmethod
-    def of(cls, rgb: NDArray[np.uint8], profile: StainModel, least_px: int) -> _Window:
-        od = optical_density(rgb[::_STEP, ::_STEP].reshape(-1, 3), profile.white.rgb)
-        dyes = unmix(od, profile)
-        # What is clearly a nucleus, and not too dark to tell its colour.
-        is_blue = (dyes[:, 0] > _NUCLEUS_OD) & (dyes[:, 1] < 0.4 * dyes[:, 0]) & (od.max(axis=1) < _SATURATED_OD)
-        nuclear_od = float(np.percentile(dyes[is_blue, 0], 90)) if is_blue.any() else 0.0
-        # Haematoxylin is the darker half of it.
-        blue = _median_direction(od[is_blue], dyes[is_blue, 0], least_px)
-        return cls(od, blue, _brown_vector(od, dyes, least_px), nuclear_od)
-
-
-def _brown_vector(od: NDArray[np.float64], dyes: NDArray[np.float64], least_px: int) -> Vector | None:
-    """Chromogen of one window: of what is clearly stained, the half that holds least haematoxylin."""
-    is_brown = (dyes[:, 1] > _PALE_OD) & (dyes[:, 0] < 0.5 * dyes[:, 1]) & (od.max(axis=1) < _SATURATED_OD)
-    return _median_direction(od[is_brown], -dyes[is_brown, 0] / dyes[is_brown, 1], least_px)
-
-
-def _median_direction(od: NDArray[np.float64], merit: NDArray[np.float64], least_px: int) -> Vector | None:
-    """Median direction of the better half of some densities; None of too few."""
-    if len(od) < least_px:
-        return None
-    chosen = od[merit >= np.median(merit)]
-    vector = np.median(chosen / np.linalg.norm(chosen, axis=1, keepdims=True), axis=0)
-    red, green, blue = (float(part) for part in vector / np.linalg.norm(vector))
-    return red, green, blue
 
 
 def _is_near(vector: Vector | None, profile: Vector, largest_deg: float) -> bool:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from micromet_path.pixels.stain import StainModel, density_tables, dye_tables
 
-__all__ = ["chromogen_of", "density_of", "haematoxylin_of", "plane_of"]
+__all__ = ["chromogen_of", "density_of", "haematoxylin_of", "plane_of", "residual_of"]
 
 Map = NDArray[np.float64]
 
@@ -28,6 +28,11 @@ def haematoxylin_of(rgb: NDArray[np.uint8], model: StainModel) -> Map:
 def chromogen_of(rgb: NDArray[np.uint8], model: StainModel) -> Map:
     """Amount of chromogen of each pixel; as the second of `stain.unmix`."""
     return plane_of(rgb, dye_tables(model)[1])
+
+
+def residual_of(rgb: NDArray[np.uint8], model: StainModel) -> Map:
+    """What neither dye explains of each pixel; as the third of `stain.unmix`."""
+    return plane_of(rgb, dye_tables(model)[2])
 
 
 def plane_of(rgb: NDArray[np.uint8], table: NDArray[Any]) -> NDArray[Any]:

@@ -22,13 +22,11 @@ __all__ = [
     "BOUND_UNIT",
     "FIELD_BITS",
     "OD_SCALE",
-    "StainCheck",
     "StainModel",
     "StainParams",
     "StainTables",
     "WhitePoint",
     "blue_line",
-    "check_h_dab",
     "density_tables",
     "dye_tables",
     "find_white",
@@ -314,7 +312,7 @@ def thinned(rgb: NDArray[np.uint8], mask: NDArray[np.bool_] | None = None) -> ND
     if mask is None or mask.all():
         return pixels[:: max(1, len(pixels) // _ENOUGH_PIXELS)]
     places = np.flatnonzero(mask)
-    return pixels[places[:: max(1, len(places) // _ENOUGH_PIXELS)]]
+    return pixels.take(places[:: max(1, len(places) // _ENOUGH_PIXELS)], axis=0)
 
 
 def find_white(rgb: NDArray[np.uint8], scanned: NDArray[np.bool_] | None, given: Vector | None) -> WhitePoint:
@@ -341,55 +339,11 @@ def find_white(rgb: NDArray[np.uint8], scanned: NDArray[np.bool_] | None, given:
     darkest, lightest = channels.min(axis=0), channels.max(axis=0)
     is_bright = (darkest > 140) & (lightest - darkest < 64)
     is_glass = is_bright & (darkest < 255)  # exact white is what stitching and readers paint, not light
-    bright = channels[:, is_glass if np.count_nonzero(is_glass) >= enough else is_bright].astype(np.int64)
+    bright = channels[:, is_glass if np.count_nonzero(is_glass) >= enough else is_bright]
     if bright.shape[1] < enough:
         return WhitePoint((245.0, 245.0, 245.0), "assumed")
-    brightness = bright.sum(axis=0) // 3
+    brightness = bright.sum(axis=0, dtype=np.int32) // 3
     counts = np.convolve(np.bincount(brightness, minlength=256), np.ones(5), mode="same")
     is_peak = (counts >= np.roll(counts, 1)) & (counts >= np.roll(counts, -1)) & (counts >= 0.1 * counts.max())
     peak = int(np.flatnonzero(is_peak)[-1])
     return WhitePoint(_vector(np.median(bright[:, np.abs(brightness - peak) <= 4], axis=1)), "slide")
-
-
-@dataclass(frozen=True, slots=True)
-class StainCheck:
-    """Whether tissue has the colours of haematoxylin and DAB; None where there is too little tissue."""
-
-    is_h_dab: bool | None
-    note: str
-
-
-def check_h_dab(tissue_rgb: NDArray[np.uint8], model: StainModel, own: StainModel | None = None) -> StainCheck:
-    """Tell H-DAB from other stains by the share of colour that the two dyes leave unexplained.
-
-    Parameters
-    ----------
-    tissue_rgb : ndarray of shape (N, 3), dtype uint8
-        Pixels of tissue; some hundred thousand are enough (`thinned`).
-    model : StainModel
-        Of the laboratory.
-    own : StainModel, optional
-        Of the slide, where it is to be believed on its dyes.
-
-    Notes
-    -----
-    Eosin absorbs green alone and lands on the negative side of the residual axis: in H&E the median
-    residual is -8 to -20 % of the whole density, in H-DAB -2 to +8 %. The limits lie between. A purple haematoxylin
-    lies beyond them too; with its own vector nothing of it is left unexplained (the lower quartile lies above -2 %),
-    while of H&E, whose nuclei are purple as well, the pink between them is (-3 to -12 %).
-    """
-    od = optical_density(tissue_rgb, model.white.rgb)
-    od = od[od.sum(axis=1) > 0.2]
-    if len(od) < 50:
-        return StainCheck(None, "too little stained tissue to tell the stain")
-    share = float(np.median(_unexplained(od, model)))
-    if share < -0.045 and (own is None or np.quantile(_unexplained(od, own), 0.25) < -0.02):
-        return StainCheck(False, "the tissue is pink, red or purple, as in H&E")
-    if share > 0.16:
-        return StainCheck(False, "the tissue is neither blue nor brown")
-    return StainCheck(True, "the colours fit haematoxylin and DAB")
-
-
-def _unexplained(od: NDArray[np.float64], model: StainModel) -> NDArray[np.float64]:
-    """Share of each density that the two dyes do not explain, negative towards green."""
-    return np.asarray(unmix(od, model)[:, 2] / od.sum(axis=1))

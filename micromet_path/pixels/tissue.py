@@ -19,6 +19,7 @@ from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import Piece, Role, Runs
 from micromet_path.pixels.label import filled_and_left, labelled
 from micromet_path.pixels.planes import plane_of
+from micromet_path.pixels.shape import closed_in_steps
 from micromet_path.pixels.stain import WhitePoint, density_tables
 
 __all__ = [
@@ -155,8 +156,9 @@ def find_tissue(overview: Overview, white: WhitePoint, params: TissueParams) -> 
     mask = od > params.minimum_od
     del od
     steps = max(1, round(params.closing_um / 2 / cell_um))
-    closed = ndimage.binary_closing(np.pad(mask, steps), iterations=steps)[steps:-steps, steps:-steps]
-    return np.asarray(filled_and_left(closed, params.hole_mm2 / overview.cell_area_mm2)[0] & overview.read)
+    return np.asarray(
+        filled_and_left(closed_in_steps(mask, steps), params.hole_mm2 / overview.cell_area_mm2)[0] & overview.read
+    )
 
 
 def _with_neighbours(mask: NDArray[np.bool_], outside: bool) -> NDArray[np.bool_]:

@@ -119,7 +119,14 @@ class Slide(Protocol):
         """The ICC profile of the pixels as the file embeds it, not checked; None where there is none."""
         ...
 
-    def read(self, region: Region, spacing: PixelSpacing | None = None, out: NDArray[np.uint8] | None = None) -> Raster:
+    def read(
+        self,
+        region: Region,
+        spacing: PixelSpacing | None = None,
+        out: NDArray[np.uint8] | None = None,
+        *,
+        workers: int = 1,
+    ) -> Raster:
         """Pixels of a region.
 
         Parameters
@@ -132,6 +139,8 @@ class Slide(Protocol):
             averaged down (area mean) from the nearest finer level.
         out : ndarray of shape (>= M, >= N, 3), dtype uint8, optional
             A buffer to fill (reads at level 0 only); ``Raster.rgb`` is then a view of its corner.
+        workers : int
+            Threads among which a large region is divided that is averaged down.
 
         Raises
         ------

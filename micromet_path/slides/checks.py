@@ -95,11 +95,11 @@ def check_brightfield(overview: NDArray[np.uint8], info: SlideInfo, scanned: NDA
         If the background is dark, there is signal on it, and nowhere is there bright glass.
     """
     recorded = overview.reshape(-1, 3) if scanned is None or scanned.all() else overview[scanned]
-    recorded = recorded[:: len(recorded) // _ENOUGH_PIXELS + 1]
     if len(recorded) == 0:
         return
-    median, signal = np.percentile(recorded.max(axis=1), [50, 99.5])
-    has_glass = np.mean(recorded.min(axis=1) >= _GLASS) >= _LEAST_GLASS
+    colours = np.ascontiguousarray(recorded[:: len(recorded) // _ENOUGH_PIXELS + 1].T)  # extremes are found along rows
+    median, signal = np.percentile(colours.max(axis=0), [50, 99.5])
+    has_glass = np.mean(colours.min(axis=0) >= _GLASS) >= _LEAST_GLASS
     if median < _DARK_BACKGROUND and signal - median >= _SIGNAL and not has_glass:
         raise UnsupportedSlideError(
             f"{info.name} shows light on a dark background (fluorescence or dark field: median brightness "

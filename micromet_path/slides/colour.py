@@ -96,9 +96,16 @@ class _DescribedSlide:
         """None: what the file embeds, if anything, was used already."""
         return None
 
-    def read(self, region: Region, spacing: PixelSpacing | None = None, out: NDArray[np.uint8] | None = None) -> Raster:
+    def read(
+        self,
+        region: Region,
+        spacing: PixelSpacing | None = None,
+        out: NDArray[np.uint8] | None = None,
+        *,
+        workers: int = 1,
+    ) -> Raster:
         """Pixels of a region; see `Slide.read`."""
-        return self._slide.read(region, spacing, out)
+        return self._slide.read(region, spacing, out, workers=workers)
 
     def close(self) -> None:
         """Release the file."""
@@ -128,12 +135,19 @@ class SrgbSlide(_DescribedSlide):
         super().__init__(slide, info)
         self._transform = transform
 
-    def read(self, region: Region, spacing: PixelSpacing | None = None, out: NDArray[np.uint8] | None = None) -> Raster:
+    def read(
+        self,
+        region: Region,
+        spacing: PixelSpacing | None = None,
+        out: NDArray[np.uint8] | None = None,
+        *,
+        workers: int = 1,
+    ) -> Raster:
         """Pixels of a region in sRGB; see `Slide.read`. What was not scanned stays white.
 
         Only a buffer that the caller gave is changed in place: any other may be the slide's own.
         """
-        raster = self._slide.read(region, spacing, out)
+        raster = self._slide.read(region, spacing, out, workers=workers)
         rgb = np.empty(raster.rgb.shape, np.uint8) if out is None else raster.rgb
         self._convert(raster.rgb, rgb)
         if raster.scanned is not None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing, Region, TileGrid
 from micromet_path.slides.base import Level, Raster, SlideInfo
+from micromet_path.threads import in_threads
 
 __all__ = ["PyramidSlide", "area_mean", "levels_of_sizes"]
 
@@ -64,7 +65,14 @@ class PyramidSlide(ABC):
         """The ICC profile that the file embeds; None where it does not, or its format has no place for one."""
         return None
 
-    def read(self, region: Region, spacing: PixelSpacing | None = None, out: NDArray[np.uint8] | None = None) -> Raster:
+    def read(
+        self,
+        region: Region,
+        spacing: PixelSpacing | None = None,
+        out: NDArray[np.uint8] | None = None,
+        *,
+        workers: int = 1,
+    ) -> Raster:
         """Pixels of a region; see `Slide.read`."""
         if region.is_empty or region.intersection(self._info.region) != region:
             raise ValueError(f"{region} is empty or reaches outside {self._info.region} of {self._info.name}")
@@ -73,7 +81,7 @@ class PyramidSlide(ABC):
         rgb = np.empty((*shape, 3), np.uint8) if out is None else _corner(out, shape)
         if spacing is None or at_level0:
             return Raster(rgb, self._fill(0, region, rgb))
-        return Raster(rgb, self._fill_averaged(self._level_for(region, spacing), region, rgb))
+        return Raster(rgb, self._fill_averaged(self._level_for(region, spacing), region, rgb, workers))
 
     def close(self) -> None:  # noqa: B027 - not every slide holds a file
         """Release the file."""
@@ -104,15 +112,17 @@ class PyramidSlide(ABC):
                 return index
         return 0
 
-    def _fill_averaged(self, index: int, region: Region, out: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
+    def _fill_averaged(
+        self, index: int, region: Region, out: NDArray[np.uint8], workers: int
+    ) -> NDArray[np.bool_] | None:
         """Fill ``out`` with the area means of the region, piece by piece so that memory stays flat."""
         level = self._info.levels[index]
         rows, columns = out.shape[:2]
         left, top = region.x0 / level.downsample_x, region.y0 / level.downsample_y
         step_x = region.width / level.downsample_x / columns
         step_y = region.height / level.downsample_y / rows
-        scanned: NDArray[np.bool_] | None = None
-        for piece in TileGrid(columns, rows, *self._piece_size(step_x, step_y)):
+
+        def fill(piece: Region) -> tuple[Region, NDArray[np.bool_] | None]:
             edges = (
                 left + step_x * piece.x0,
                 top + step_y * piece.y0,
@@ -124,10 +134,15 @@ class PyramidSlide(ABC):
             mask = self._fill(index, box, source)
             local = _relative(edges, box)
             out[piece.y0 : piece.y1, piece.x0 : piece.x1] = area_mean(source, local, piece.shape)
-            if mask is not None:
+            if mask is None:
+                return piece, None
+            return piece, area_mean(mask.astype(np.uint8) * np.uint8(255), local, piece.shape) >= 128
+
+        scanned: NDArray[np.bool_] | None = None
+        for piece, covered in in_threads(fill, TileGrid(columns, rows, *self._piece_size(step_x, step_y)), workers):
+            if covered is not None:
                 scanned = np.ones((rows, columns), np.bool_) if scanned is None else scanned
-                covered = area_mean(mask.astype(np.uint8) * np.uint8(255), local, piece.shape)
-                scanned[piece.y0 : piece.y1, piece.x0 : piece.x1] = covered >= 128
+                scanned[piece.y0 : piece.y1, piece.x0 : piece.x1] = covered
         return scanned
 
     def _piece_size(self, step_x: float, step_y: float) -> tuple[int, int]:

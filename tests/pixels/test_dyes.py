@@ -5,7 +5,15 @@ import pytest
 from numpy.testing import assert_allclose
 
 from micromet_path.errors import ConfigError
-from micromet_path.pixels.dyes import DyeEstimate, DyeParams, degrees_between, estimate_dyes, model_for, params_for
+from micromet_path.pixels.dyes import (
+    DyeEstimate,
+    DyeParams,
+    WindowDyes,
+    degrees_between,
+    estimate_dyes,
+    model_for,
+    params_for,
+)
 from micromet_path.pixels.stain import StainModel, StainParams, WhitePoint
 
 HAEMATOXYLIN, DAB = (0.650, 0.704, 0.286), (0.268, 0.570, 0.776)
@@ -34,7 +42,8 @@ def nuclei(dye=HAEMATOXYLIN):
 
 
 def estimate(windows, params=None):
-    return estimate_dyes(windows, PIXEL_UM2, PROFILE, params or DyeParams())
+    params = params or DyeParams()
+    return estimate_dyes([WindowDyes.of(rgb, PIXEL_UM2, PROFILE, params) for rgb in windows], PROFILE, params)
 
 
 @pytest.mark.parametrize(

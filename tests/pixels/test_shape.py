@@ -9,6 +9,7 @@ from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.pixels.shape import (
     bounding_box,
     closed,
+    closed_in_steps,
     coarse,
     dilated,
     distance_um,
@@ -65,6 +66,15 @@ def test_frames_and_rims_are_those_of_numpy_and_scipy(seed):
     mask = np.random.default_rng(seed).random((3 * seed + 1, 20)) < 0.8
     assert (padded(mask, seed) == np.pad(mask, seed)).all()
     assert (rim_of(mask) == (mask & ~ndimage.binary_erosion(mask))).all()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+@pytest.mark.parametrize("seed", range(5))
+def test_gaps_are_closed_step_by_step_as_scipy_closes_them(seed, steps):
+    rng = np.random.default_rng(seed)
+    mask = ndimage.gaussian_filter(rng.random(rng.integers(1, 70, 2)), rng.choice([0.0, 1.5])) > rng.uniform(0.5, 0.6)
+    expected = ndimage.binary_closing(np.pad(mask, steps), iterations=steps)[steps:-steps, steps:-steps]
+    assert_array_equal(closed_in_steps(mask, steps), expected)
 
 
 def test_without_an_outside_everything_is_far():

@@ -52,10 +52,17 @@ class Profiled(ArraySlide):
     def icc_profile(self) -> bytes | None:
         return self._profile
 
-    def read(self, region: Region, spacing: PixelSpacing | None = None, out: np.ndarray | None = None) -> Raster:
+    def read(
+        self,
+        region: Region,
+        spacing: PixelSpacing | None = None,
+        out: np.ndarray | None = None,
+        *,
+        workers: int = 1,
+    ) -> Raster:
         if spacing is None and out is None and self.scanned is None:
             return Raster(self.rgb[region.y0 : region.y1, region.x0 : region.x1])
-        return super().read(region, spacing, out)
+        return super().read(region, spacing, out, workers=workers)
 
 
 def svs_with(profile: bytes | None, folder: Path, pixels: np.ndarray, tag_type: int = 7) -> Path:

@@ -16,7 +16,7 @@ from numpy.testing import assert_array_equal
 
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region
-from micromet_path.slides import TiffSlide, open_slide
+from micromet_path.slides import TiffSlide, open_slide, pyramid
 from micromet_path.slides.tiff_layout import TiffLevel
 from micromet_path.slides.tiff_reader import PositionedFile, open_tiff
 
@@ -262,7 +262,7 @@ def test_noise_of_the_tiff_library_does_not_reach_stderr(tmp_path, svs, capfd):
 
 
 @pytest.fixture(scope="module")
-def pyramid(tmp_path_factory):
+def levels_on_disk(tmp_path_factory):
     pixels = tissue(301, 455, seed=3)
     levels = [pixels, halved(pixels), halved(halved(pixels))]
     path = write_tiff(tmp_path_factory.mktemp("pyramid") / "a.svs", levels, "deflate", 48, aperio(pixels))
@@ -272,8 +272,8 @@ def pyramid(tmp_path_factory):
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_any_region_at_any_spacing_is_the_mean_of_level_0(pyramid, data):
-    slide, pixels = pyramid
+def test_any_region_at_any_spacing_is_the_mean_of_level_0(levels_on_disk, data):
+    slide, pixels = levels_on_disk
     x0, y0 = data.draw(st.integers(0, 454)), data.draw(st.integers(0, 300))
     region = Region(x0, y0, data.draw(st.integers(x0 + 1, 455)), data.draw(st.integers(y0 + 1, 301)))
     spacing = PixelSpacing(data.draw(st.floats(0.25, 8)), data.draw(st.floats(0.25, 8)))
@@ -291,9 +291,38 @@ def test_any_region_at_any_spacing_is_the_mean_of_level_0(pyramid, data):
     assert np.abs(rgb.mean(axis=(0, 1)) - part.mean(axis=(0, 1))).max() <= slack
 
 
+@pytest.mark.parametrize("workers", [2, 5])
+def test_a_picture_that_threads_divide_among_them_is_the_same(tmp_path, pixels, monkeypatch, workers):
+    monkeypatch.setattr(pyramid, "_PIECE_PX", 64)
+    monkeypatch.setattr(pyramid, "_PIECE_TILES", 1)
+    path = write_tiff(tmp_path / "a.svs", [pixels], "jpeg2000-rgb", 64, aperio(pixels), missing={(0, 8)})
+    for spacing in (PixelSpacing(0.5, 0.5), PixelSpacing(1.1, 0.7)):
+        with open_slide(path) as slide:
+            alone = slide.read(slide.info.region, spacing)
+        with open_slide(path) as slide:
+            divided = slide.read(slide.info.region, spacing, workers=workers)
+        assert alone.scanned is not None
+        assert divided.scanned is not None
+        assert not alone.scanned.all()
+        assert_array_equal(divided.rgb, alone.rgb)
+        assert_array_equal(divided.scanned, alone.scanned)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_picture_of_what_cannot_be_decoded_is_refused_however_many_read_it(tmp_path, pixels, workers):
+    path = write_tiff(tmp_path / "a.tif", [pixels], "jpeg-444", 64, resolution=(40000, 40000))
+    data = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tiff:
+        start, size = tiff.pages[0].dataoffsets[5], tiff.pages[0].databytecounts[5]
+    data[start : start + size] = bytes(size)
+    path.write_bytes(data)
+    with open_slide(path) as slide, pytest.raises(UnreadableSlideError, match=r"a\.tif: the tile at x 320-384"):
+        slide.read(slide.info.region, PixelSpacing(1.0, 1.0), workers=workers)
+
+
 @pytest.mark.parametrize("factor", [2, 4, 8, 16])
-def test_whole_factors_are_exact_area_means(pyramid, factor):
-    slide, pixels = pyramid
+def test_whole_factors_are_exact_area_means(levels_on_disk, factor):
+    slide, pixels = levels_on_disk
     region = Region(48, 96, 48 + 16 * 12, 96 + 16 * 9)
     rgb = slide.read(region, PixelSpacing(0.25 * factor, 0.25 * factor)).rgb
     part = pixels[96 : 96 + 144, 48 : 48 + 192].reshape(144 // factor, factor, 192 // factor, factor, 3)

@@ -18,7 +18,7 @@ from micromet_path.config import Config
 from micromet_path.geometry import Region, TileGrid
 from micromet_path.pipeline.gathering import gather_fragments, linkable_runs
 from micromet_path.pipeline.glass import look
-from micromet_path.pipeline.reading import Buffers, in_threads
+from micromet_path.pipeline.reading import Buffers
 from micromet_path.pipeline.scanning import scan_slide
 from micromet_path.pixels.area import Area
 from micromet_path.pixels.link import contiguity_tree
@@ -26,6 +26,7 @@ from micromet_path.pixels.stain import make_tables
 from micromet_path.slides import Slide, TiffSlide, open_slide
 from micromet_path.slides.tiff_layout import TiffLevel, read_layout
 from micromet_path.slides.tiff_reader import PositionedFile
+from micromet_path.threads import in_threads
 
 __all__ = ["WORK", "cluster_digest", "config_of"]
 
