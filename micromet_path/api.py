@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from micromet_path.config import Config, fingerprint_of, load_config
 from micromet_path.errors import MicrometError, MissingScaleError, ResultError
 from micromet_path.geometry import PixelSpacing
+from micromet_path.kernels import share_compiling
 from micromet_path.model import Analysis, Clusters, Finding, Picture, Piece, Provenance, Runs, ScanSummary, SlideRecord
 from micromet_path.pipeline import Progress, StepDone, Task, analyze_slide, recut, settings_of
 from micromet_path.pixels.area import Area
@@ -44,6 +45,7 @@ __all__ = [
     "SlideResult",
     "analyze",
     "analyze_into",
+    "compile_kernels",
     "is_current",
     "load_result",
     "load_results",
@@ -483,6 +485,11 @@ def _slide_id_of(slide: Slide) -> str:
     return _shortened(Path(slide.info.name).stem, _LONGEST_ID_BYTES)
 
 
+def compile_kernels(workers: int) -> None:
+    """Compile what an analysis calls, in as many processes, where nearly nothing of it is stored yet."""
+    share_compiling(("micromet_path.hull", "micromet_path.pixels"), workers)
+
+
 def load_writers() -> None:
     """Import and compile what `SlideResult.save` needs, ahead of time."""
     import pyarrow.parquet  # noqa: F401
@@ -519,6 +526,7 @@ def _fingerprint(source: str | Path | NDArray[np.uint8] | Slide, slide: Slide, o
 def _analyzed(slide: Slide, config: Config, options: AnalyzeOptions, slide_id: str, fingerprint: str) -> SlideResult:
     task = Task(slide_id=slide_id, fingerprint=fingerprint, area=options.area, workers=options.workers)
     task = task if options.on_step is None else replace(task, on_step=options.on_step)
+    compile_kernels(options.workers)
     outcome = analyze_slide(slide, config, task, options.progress)
     # A file's name may hold bytes that are no characters; here as in the files it is told in characters.
     slide_record = replace(outcome.analysis.slide, name=as_text(outcome.analysis.slide.name))

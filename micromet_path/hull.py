@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from micromet_path.kernels import kernel
 
 __all__ = [
     "bounding_circle_um",
@@ -36,7 +37,7 @@ def convex_hull(points: NDArray[np.int64]) -> NDArray[np.int64]:
     return ring[:size].copy()
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _chain(points: Any, begin: Any, end: Any, ring: Any) -> Any:
     """Put the hull of some sorted points into a ring with room for it; the number of its vertices."""
     size = np.int64(0)  # a plain 0 would be a kind of its own, and what is called with it compiled once more
@@ -62,14 +63,14 @@ def _chain(points: Any, begin: Any, end: Any, ring: Any) -> Any:
     return size - 1
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _turn(ring: Any, size: Any, x: Any, y: Any) -> Any:
     """Cross product at the last vertex: positive for a left turn towards (x, y)."""
     ax, ay = ring[size - 2, 0], ring[size - 2, 1]
     return (ring[size - 1, 0] - ax) * (y - ay) - (ring[size - 1, 1] - ay) * (x - ax)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def farthest_pair(points: NDArray[np.int64], x_um: float, y_um: float) -> tuple[float, int, int]:
     """Largest distance in microns and the indices of its points, each pair and the ties ordered."""
     first: Any = np.int64(0)
@@ -87,7 +88,7 @@ def farthest_pair(points: NDArray[np.int64], x_um: float, y_um: float) -> tuple[
     return np.sqrt(best), first, second
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _before(points: Any, i: Any, j: Any) -> Any:
     """Whether point i is lexicographically smaller than point j."""
     if points[i, 0] != points[j, 0]:
@@ -95,7 +96,7 @@ def _before(points: Any, i: Any, j: Any) -> Any:
     return points[i, 1] < points[j, 1]
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def hull_area_px(vertices: NDArray[np.int64]) -> float:
     """Area of a ring of vertices in square pixels (shoelace formula)."""
     doubled = 0
@@ -106,7 +107,7 @@ def hull_area_px(vertices: NDArray[np.int64]) -> float:
     return area
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def bounding_circle_um(points: NDArray[np.int64], x_um: float, y_um: float) -> float:
     """Diameter of the smallest circle around (N, 2) points, scaled per axis (Welzl 1991, move to front)."""
     n = points.shape[0]
@@ -159,7 +160,7 @@ def ragged_hulls(
     return hulls[: offsets[-1]].copy(), offsets
 
 
-@njit(cache=True, nogil=True)
+@kernel("i8[:,::1], i8[::1]")
 def _hulls(points: Any, starts: Any) -> Any:
     """Hulls of sets of sorted points, one after the other in the place of these."""
     n_sets = starts.shape[0] - 1
@@ -179,7 +180,7 @@ def _hulls(points: Any, starts: Any) -> Any:
     return points, offsets
 
 
-@njit(cache=True, nogil=True)
+@kernel("i8[:,::1], i8[::1], f8, f8")
 def ragged_measures(
     hulls: NDArray[np.int64], offsets: NDArray[np.int64], x_um: float, y_um: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
@@ -210,7 +211,7 @@ def ragged_measures(
     return diameter, axis, circle, area
 
 
-@njit(cache=True, nogil=True)
+@kernel("i8[:,::1], i8[::1], f8, f8")
 def ragged_diameters(
     points: NDArray[np.int64], offsets: NDArray[np.int64], x_um: float, y_um: float
 ) -> NDArray[np.float64]:

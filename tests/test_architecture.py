@@ -12,7 +12,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = [
     {"errors"},
-    {"parsing", "threads"},
+    {"parsing", "threads", "kernels"},
     {"hull"},
     {"geometry"},
     {"model"},

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from micromet_path.geometry import Region, TileGrid
+from micromet_path.kernels import kernel
 from micromet_path.pixels.reject import SEGMENT_PX, may_stain
 from micromet_path.pixels.search import ONE
 from micromet_path.pixels.stain import StainTables, blue_line
@@ -79,7 +79,7 @@ def mark_cells(rgb: NDArray[np.uint8], region: Region, hint: Hint, cells: TileGr
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel("u1[:,:,::1], i4[:,::1], i2[::1], UniTuple(i8, 2), UniTuple(f8, 2), UniTuple(f8, 2), b1[:,::1]")
 def _mark(rgb: Any, dab: Any, line: Any, thresholds: Any, along_x: Any, along_y: Any, chosen: Any) -> None:
     """Mark the cells around every pixel that is clear, run by run, and around those that are faint among others."""
     red, green, blue = dab[0], dab[1], dab[2]
@@ -130,7 +130,7 @@ def _mark(rgb: Any, dab: Any, line: Any, thresholds: Any, along_x: Any, along_y:
                     _mark_around(r, c, c + 1, along_x, along_y, chosen)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _mark_around(r: Any, start: Any, stop: Any, along_x: Any, along_y: Any, chosen: Any) -> None:
     """Mark every cell that a run of pixels may speak of; where a picture begins and a pixel's width come in cells."""
     x0, y0 = along_x[0] + (start - _MARGIN_PX) * along_x[1], along_y[0] + (r - _MARGIN_PX) * along_y[1]
@@ -171,7 +171,7 @@ def cells_near(bbox_px0: NDArray[np.int64], margin_px: NDArray[np.int64], cells:
     return np.asarray(steps.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] > 0)
 
 
-@njit(cache=True, nogil=True)
+@kernel("i8[:,::1], i8[::1], i8, i8, i8[:,::1]")
 def _step_around(boxes: Any, margin: Any, width: Any, height: Any, steps: Any) -> None:
     """A step at each corner of a rectangle of cells: summed up both ways they count the rectangles over a cell."""
     last_row, last_column = steps.shape[0] - 2, steps.shape[1] - 2

@@ -24,11 +24,11 @@ from math import ceil, inf, isfinite, nan, sqrt
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
+from micromet_path.kernels import kernel
 from micromet_path.pixels.stain import WhitePoint
 
 __all__ = ["WIDEST_UM", "FocusParams", "edge_width", "sharpness"]
@@ -184,7 +184,7 @@ def _light(
     return np.asarray(_reduce(rgb, red, green, blue, across, down)), spacing.downsampled(across, down)
 
 
-@njit(cache=True, nogil=True)
+@kernel("u1[:,:,::1], f8, f8, f8, i8, i8")
 def _reduce(rgb: Any, red: Any, green: Any, blue: Any, across: Any, down: Any) -> Any:
     """Weighted sum of the channels, mean over rectangles of pixels; what is left over at the far edges is dropped."""
     rows, columns = rgb.shape[0] // down, rgb.shape[1] // across
@@ -245,7 +245,7 @@ def _taps(sigma_px: float) -> NDArray[np.float32]:
     return np.asarray(taps / (2 * taps.sum() - taps[0]), np.float32)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@kernel("f4[:,::1], f4[::1], f4[::1], f8, f8", fastmath=True)
 def _gradient(light: Any, down: Any, across: Any, step_y: Any, step_x: Any) -> Any:
     """Blur along both axes, rows first, then central differences."""
     rows, columns = light.shape

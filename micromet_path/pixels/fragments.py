@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from micromet_path import hull
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
+from micromet_path.kernels import kernel
 from micromet_path.model import BlockScan, Dropped, Pieces, Runs
 from micromet_path.pixels.order import order_by
 from micromet_path.pixels.union import find_root, unite
@@ -324,7 +324,7 @@ def _united(pieces: Sequence[Pieces], offsets: Sequence[int]) -> NDArray[np.int6
     return parent
 
 
-@njit(cache=True, nogil=True)
+@kernel("i4[::1], i4[::1], i4[::1], i8[::1], i8[::1]")
 def _unite(row: Any, start: Any, stop: Any, piece: Any, parent: Any) -> None:
     """Unite pieces whose seam runs are 8-neighbours; runs come sorted by row and column."""
     n = row.shape[0]

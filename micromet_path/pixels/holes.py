@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from micromet_path.kernels import kernel
 from micromet_path.model import Runs
 from micromet_path.pixels.search import ZERO, first_from
 from micromet_path.pixels.union import find_root, unite
@@ -39,7 +39,7 @@ def fill_holes(runs: Runs, first_px: NDArray[np.int64]) -> tuple[NDArray[np.int6
     return filled, enclosed_by
 
 
-@njit(cache=True, nogil=True)
+@kernel("i4[::1], i4[::1], i4[::1], i8[::1], i8[::1], i8[::1], i8")
 def _fill(row: Any, start: Any, stop: Any, offsets: Any, keys: Any, key_fragment: Any, span: Any) -> Any:
     """Union-find over the background runs between the runs of each fragment."""
     n = offsets.shape[0] - 1
@@ -79,7 +79,7 @@ def _fill(row: Any, start: Any, stop: Any, offsets: Any, keys: Any, key_fragment
     return filled, enclosed_by
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _open_gaps(
     row: Any, start: Any, stop: Any, begin: Any, end: Any, gap_row: Any, gap_start: Any, gap_stop: Any
 ) -> Any:

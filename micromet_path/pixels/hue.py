@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from micromet_path.kernels import kernel
 from micromet_path.pixels.examine_params import ExamineParams, ramp
 from micromet_path.pixels.planes import plane_of
 from micromet_path.pixels.stain import StainModel, dye_tables, optical_density
@@ -150,7 +150,7 @@ def _thinned(shape: tuple[int, ...], times: float) -> tuple[NDArray[np.intp], ..
     return tuple(np.flatnonzero(np.minimum(np.arange(size), np.arange(size)[::-1]) % step == 0) for size in shape)
 
 
-@njit(cache=True, nogil=True)
+@kernel("u1[:,:,::1], b1[:,::1], b1, i8[::1], i8[::1]")
 def _gathered(rgb: Any, mask: Any, wanted: Any, rows: Any, columns: Any) -> Any:
     """Pixels (N, 3) of some rows and columns where a mask has the value wanted."""
     pixels = np.empty((len(rows) * len(columns), 3), np.uint8)

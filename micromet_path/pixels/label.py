@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from micromet_path.kernels import kernel
 from micromet_path.pixels.search import ONE, ZERO
 from micromet_path.pixels.union import find_root, unite
 
@@ -56,7 +56,7 @@ def filled_and_left(mask: Mask, hole_px: float) -> tuple[Mask, int]:
     return filled, int(left_px)
 
 
-@njit(cache=True, nogil=True)
+@kernel("b1[:,::1], b1")
 def _runs_where(mask: Any, wanted: Any) -> Any:
     """Runs (row, start, stop) of pixels of a value."""
     rows, columns = mask.shape
@@ -83,7 +83,7 @@ def _runs_where(mask: Any, wanted: Any) -> Any:
     return row, start, stop
 
 
-@njit(cache=True, nogil=True)
+@kernel("i4[::1], i4[::1], i4[::1], i8")
 def label_runs(row: Any, start: Any, stop: Any, reach: Any) -> Any:
     """Connected pieces of runs sorted by row and column, numbered from 0 by their first run; and how many there are.
 
@@ -117,7 +117,7 @@ def label_runs(row: Any, start: Any, stop: Any, reach: Any) -> Any:
     return piece, n_pieces
 
 
-@njit(cache=True, nogil=True)
+@kernel("b1[:,::1], i4[::1], i4[::1], i4[::1], i4[::1], i8")
 def _painted(mask: Any, row: Any, start: Any, stop: Any, piece: Any, n: Any) -> Any:
     """Labels of the pieces, from 1, and their pixels."""
     labels, pixels = np.zeros(mask.shape, np.int32), np.zeros(n + 1, np.int64)
@@ -128,7 +128,7 @@ def _painted(mask: Any, row: Any, start: Any, stop: Any, piece: Any, n: Any) -> 
     return labels, pixels
 
 
-@njit(cache=True, nogil=True)
+@kernel("b1[:,::1], i4[::1], i4[::1], i4[::1], i4[::1], i8, f8")
 def _filled(mask: Any, row: Any, start: Any, stop: Any, piece: Any, n: Any, hole_px: Any) -> Any:
     """The mask with its small holes, and the pixels of its large ones."""
     rows, columns = mask.shape

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing
+from micromet_path.kernels import kernel
 from micromet_path.model import LINK_LIMIT_UM, Runs, Tree
 from micromet_path.pixels.near import border_parts, in_reach, near_pairs
 from micromet_path.pixels.order import order_by
@@ -101,7 +101,7 @@ def cut(tree: Tree, n_fragments: int, gap_um: float) -> NDArray[np.int64]:
     return component
 
 
-@njit(cache=True, nogil=True)
+@kernel("i8[::1], i8[::1], i8[::1]")
 def _kruskal(component: Any, first: Any, second: Any) -> Any:
     """Which edges join two components, taken in order; and the components after them."""
     parent = component.copy()

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing
+from micromet_path.kernels import kernel
 from micromet_path.model import Runs
 from micromet_path.pixels.search import ONE, ZERO, first_from
 
@@ -48,7 +48,7 @@ def in_reach(runs: Runs, limit_um: float, spacing: PixelSpacing) -> Runs:
     return Runs(runs.row[kept], runs.start[kept], runs.stop[kept], runs.fragment[kept])
 
 
-@njit(cache=True, nogil=True)
+@kernel("i4[::1], i4[::1], i4[::1], i4[::1], UniTuple(i8, 2), i4[:,::1], i4[:,::1]")
 def _extremes(row: Any, start: Any, stop: Any, fragment: Any, size: Any, lowest: Any, highest: Any) -> None:
     """Lowest and highest fragment in each cell that runs go through."""
     width, height = size
@@ -59,7 +59,7 @@ def _extremes(row: Any, start: Any, stop: Any, fragment: Any, size: Any, lowest:
             highest[line, column] = max(highest[line, column], fragment[i])
 
 
-@njit(cache=True, nogil=True)
+@kernel("i4[::1], i4[::1], i4[::1], UniTuple(i8, 2), b1[:,::1]")
 def _through(row: Any, start: Any, stop: Any, size: Any, cells: Any) -> Any:
     """Which runs go through any of some cells."""
     width, height = size
@@ -77,7 +77,7 @@ def _neighbourhood(cells: NDArray[np.int32], extreme: np.ufunc) -> NDArray[np.in
     return np.asarray(extreme(extreme(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:]))
 
 
-@njit(cache=True, nogil=True)
+@kernel("i4[::1], i4[::1], i4[::1], i4[::1]")
 def border_parts(row: Any, start: Any, stop: Any, fragment: Any) -> Any:
     """Stretches of runs that have a free 4-neighbour; only these can be nearest to another fragment.
 
@@ -123,7 +123,7 @@ def border_parts(row: Any, start: Any, stop: Any, fragment: Any) -> Any:
     return p_row[:size].copy(), p_start[:size].copy(), p_stop[:size].copy(), p_fragment[:size].copy()
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _grown(values: Any, room: Any) -> Any:
     """The same values in a longer array."""
     longer = np.empty(room, values.dtype)
@@ -132,7 +132,7 @@ def _grown(values: Any, room: Any) -> Any:
     return longer
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _lines(row: Any) -> Any:
     """Line of each run, and the first run of each line with the number of runs last."""
     n = row.shape[0]
@@ -147,7 +147,7 @@ def _lines(row: Any) -> Any:
     return line_of, first[: size + 1].copy()
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _neighbour_line(row: Any, line_of: Any, first: Any, i: Any, step: Any) -> Any:
     """Index range of the runs one row above (-1) or below (+1) run i; empty where there are none."""
     line = line_of[i] + step
@@ -156,7 +156,7 @@ def _neighbour_line(row: Any, line_of: Any, first: Any, i: Any, step: Any) -> An
     return first[line], first[line + 1]
 
 
-@njit(cache=True, nogil=True)
+@kernel("i4[::1], i4[::1], i4[::1], i4[::1], i8[::1], f8, f8, f8")
 def near_pairs(
     row: Any, start: Any, stop: Any, fragment: Any, component: Any, radius: Any, x_um: Any, y_um: Any
 ) -> Any:
@@ -212,7 +212,7 @@ def near_pairs(
     return first[:size].copy(), second[:size].copy(), gap[:size].copy()
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _no_groups(n_cells: Any) -> Any:
     """An empty band: cell, component and box of each group, first group of each cell, parts, part offsets."""
     return (
@@ -225,7 +225,7 @@ def _no_groups(n_cells: Any) -> Any:
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _band_end(row: Any, begin: Any, band: Any, cell_h: Any) -> Any:
     """Index after the last part of a band of cells."""
     end = begin
@@ -234,7 +234,7 @@ def _band_end(row: Any, begin: Any, band: Any, cell_h: Any) -> Any:
     return end
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _fill_mono(
     mono: Any, start: Any, stop: Any, fragment: Any, component: Any, begin: Any, end: Any, cell_w: Any
 ) -> None:
@@ -250,7 +250,7 @@ def _fill_mono(
                 mono[cell] = -2
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _meets_another(mono: Any, cell: Any, c: Any) -> bool:
     """Whether the 3 x 3 cells around a cell hold anything but one component."""
     for band in range(3):
@@ -260,7 +260,7 @@ def _meets_another(mono: Any, cell: Any, c: Any) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _group(
     row: Any, start: Any, stop: Any, fragment: Any, component: Any, begin: Any, end: Any, cell_w: Any, mono: Any
 ) -> Any:
@@ -305,7 +305,7 @@ def _group(
     return cells, components, boxes, np.cumsum(first_of_cell), parts, offsets
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _sort_together(keys: Any, values: Any) -> None:
     """Sort keys, each with its value, in place (Shell 1959); numba's own sorts take seconds to compile."""
     n = keys.shape[0]
@@ -323,7 +323,7 @@ def _sort_together(keys: Any, values: Any) -> None:
         step //= 3
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _square_gap(
     a0: Any, a1: Any, b0: Any, b1: Any, ar0: Any, ar1: Any, br0: Any, br1: Any, x_um: Any, y_um: Any
 ) -> Any:
@@ -333,7 +333,7 @@ def _square_gap(
     return dx * dx + dy * dy
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _nearest(
     row: Any,
     start: Any,

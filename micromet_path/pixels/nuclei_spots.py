@@ -8,11 +8,11 @@ from math import ceil, pi, sqrt
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
+from micromet_path.kernels import kernel
 from micromet_path.pixels.label import labelled
 from micromet_path.pixels.shape import closed, edged, filled, held_in_boxes, padded, smoothed
 from micromet_path.pixels.stain import StainModel, dye_tables
@@ -163,7 +163,7 @@ def view_of(rgb: NDArray[np.uint8], model: StainModel, spacing: PixelSpacing, pa
     return NucleiView(blue, haem, (fy, fx), um, _spots(blue, haem, PixelSpacing(um[1], um[0]), params))
 
 
-@njit(cache=True, nogil=True)
+@kernel("u1[:,:,::1], i8, i8, f4[:,::1], f4[:,::1]")
 def _averaged(rgb: Any, fy: Any, fx: Any, haematoxylin: Any, chromogen: Any) -> Any:
     """Mean light of boxes of pixels, unmixed: share of haematoxylin and its amount; the border's pixels go on."""
     height, width = rgb.shape[:2]
@@ -248,7 +248,7 @@ def _responses(blue: Plane, haem: Plane, spacing: PixelSpacing, params: NucleiPa
     return response, radius, smoothed(haem, widths[0], spacing)
 
 
-@njit(cache=True, nogil=True)
+@kernel("f8[:,::1], f8[:,::1], f8, f8, f8[:,::1], f8[:,::1]")
 def _keep_better(fine: Any, coarse: Any, weight: Any, size: Any, response: Any, radius: Any) -> None:
     """Enter a disc's response and radius wherever it answers better than those before it."""
     rows, columns = response.shape
@@ -268,7 +268,7 @@ def _peaks(response: Map, spacing: PixelSpacing, params: NucleiParams) -> tuple[
     return at[order], contrast[order]
 
 
-@njit(cache=True, nogil=True)
+@kernel("f8[:,::1], f8, i8, i8")
 def _highest(response: Any, least: Any, down: Any, across: Any) -> Any:
     """Pixels (row, column) of some height than which none is higher in a box around; few are high enough to look."""
     rows, columns = response.shape
@@ -306,7 +306,7 @@ def _enclosed(spots: Spots, view: NucleiView, pieces: Labels, params: NucleiPara
     return replace(spots, piece=np.where(spots.piece > 0, spots.piece, met)).where(enclosed)
 
 
-@njit(cache=True, nogil=True)
+@kernel("i4[:,::1], i8[:,::1], f8[::1], f8[::1], i8[:,:,::1], f8[::1]")
 def _met(pieces: Any, centres: Any, from_um: Any, near_um: Any, rays: Any, steps: Any) -> Any:
     """Share of directions in which each spot meets a piece near it, and at all; and the highest number met."""
     n, n_rays = len(centres), len(rays)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from micromet_path.kernels import kernel
 
 __all__ = ["order_by"]
 
@@ -37,7 +38,7 @@ def order_by(*keys: NDArray[np.integer]) -> NDArray[np.int32]:
     return order
 
 
-@njit(cache=True, nogil=True)
+@kernel("i4[::1], i4[::1], i8[::1]")
 def _counted(order: Any, key: Any, begins: Any) -> Any:
     """The same indices by rising key; those with the same one stay as they are."""
     for value in key:

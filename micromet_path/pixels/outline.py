@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from micromet_path.kernels import kernel
 from micromet_path.pixels.order import order_by
 from micromet_path.pixels.search import ZERO
 from micromet_path.pixels.union import find_root, unite
@@ -123,7 +123,7 @@ def _in_order(row: Any, start: Any, stop: Any, group: Any) -> tuple[Any, Any, An
     return row[first], ends, group[first]
 
 
-@njit(cache=True, nogil=True)
+@kernel("i4[::1], i4[::1], i4[::1]")
 def _corners(rows: Any, ends: Any, groups: Any) -> Any:
     """Corners of all groups, the corner that follows each, and the 4-connected part each belongs to."""
     n_runs = rows.shape[0]
@@ -150,7 +150,7 @@ def _corners(rows: Any, ends: Any, groups: Any) -> Any:
     return x[:size], y[:size], following[:size], owner[:size], twin[:size]
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _sweep(
     line: Any, above: Any, above_stop: Any, below: Any, below_stop: Any, ends: Any, left: Any, descends_from: Any,
     x: Any, y: Any, following: Any, owner: Any, twin: Any, parent: Any, size: Any,
@@ -198,7 +198,7 @@ def _sweep(
     return size
 
 
-@njit(cache=True, nogil=True)
+@kernel("i4[::1], i4[::1], i4[::1], i4[::1], u1[::1]")
 def _rings(x: Any, y: Any, following: Any, owner: Any, twin: Any) -> Any:
     """Walk from corner to corner, cutting a ring off whenever the walk is back at a place."""
     n_corners = x.shape[0]
@@ -228,7 +228,7 @@ def _rings(x: Any, y: Any, following: Any, owner: Any, twin: Any) -> Any:
     return points, offsets[: n_rings + 1].copy(), parts[:n_rings].copy(), is_outer[:n_rings].copy()
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _cut(
     walk: Any, bottom: Any, depth: Any, x: Any, y: Any, place: Any, points: Any, written: Any, is_outer: Any, ring: Any
 ) -> Any:
@@ -253,7 +253,7 @@ def _nested(part: Any, is_outer: Any, groups: Any) -> tuple[Any, Any, Any]:
     return order, ring_offsets, groups[part[order[ring_offsets[:-1]]]]
 
 
-@njit(cache=True, nogil=True)
+@kernel("i4[:,::1], i8[::1], i8[::1]")
 def _reordered(points: Any, offsets: Any, order: Any) -> Any:
     """Ragged rings in another order."""
     moved, moved_offsets = np.empty_like(points), np.zeros_like(offsets)

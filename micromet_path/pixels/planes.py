@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from micromet_path.kernels import kernel
 from micromet_path.pixels.stain import StainModel, density_tables, dye_tables
 
 __all__ = ["chromogen_of", "density_of", "haematoxylin_of", "plane_of", "residual_of"]
 
 Map = NDArray[np.float64]
+_KEPT_TABLE = "Array(f8, 1, 'C', readonly=True)"
 
 
 def density_of(rgb: NDArray[np.uint8], model: StainModel) -> Map:
@@ -59,7 +60,10 @@ def plane_of(rgb: NDArray[np.uint8], table: NDArray[Any]) -> NDArray[Any]:
     return plane
 
 
-@njit(cache=True, nogil=True)
+@kernel(
+    "u1[:,:,::1], f4[::1], f4[::1], f4[::1], f4[:,::1]",
+    f"u1[:,:,::1], {_KEPT_TABLE}, {_KEPT_TABLE}, {_KEPT_TABLE}, f8[:,::1]",
+)
 def _look_up(rgb: Any, red: Any, green: Any, blue: Any, plane: Any) -> None:
     rows, columns = plane.shape
     for row in range(rows):

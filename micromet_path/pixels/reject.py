@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from micromet_path.kernels import kernel
 from micromet_path.pixels.stain import BOUND_UNIT
 
 __all__ = ["SEGMENT_PX", "may_stain"]
@@ -15,7 +15,7 @@ SEGMENT_PX = 128
 """Columns that one look decides: a tile's row holds both tissue and glass."""
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def may_stain(line: Any, slope: Any, offset: Any) -> Any:
     """Whether any pixel of a stretch of a row lies on the stained side of the straight bound.
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from micromet_path.geometry import Region
+from micromet_path.kernels import kernel
 from micromet_path.model import BlockScan, Pieces
 from micromet_path.pixels.label import label_runs
 from micromet_path.pixels.reject import SEGMENT_PX, may_stain
@@ -142,7 +142,7 @@ def _pieces(runs: Any, piece: Any, n_pieces: int, region: Region, edge_rows: NDA
     return Pieces(hull, offsets, row[seam], start[seam], stop[seam], piece[seam])
 
 
-@njit(cache=True, nogil=True)
+@kernel("u1[:,:,::1], i4[:,::1], i2[::1], i8, i8")
 def _find_runs(rgb: Any, dab: Any, blue_line: Any, low: Any, mid: Any) -> Any:
     """Runs (row, start, stop) at the lower threshold, and runs at the configured one with the lower run of each.
 
@@ -187,7 +187,7 @@ def _find_runs(rgb: Any, dab: Any, blue_line: Any, low: Any, mid: Any) -> Any:
     return lows[:n_low].copy(), mids[:n_mid].copy()
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _close(
     lows: Any, mids: Any, n_low: Any, n_mid: Any, row: Any, low_from: Any, mid_from: Any, stop: Any
 ) -> tuple[Any, Any]:
@@ -198,14 +198,14 @@ def _close(
     return n_low + 1, n_mid
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _close_mid(mids: Any, n_mid: Any, row: Any, start: Any, stop: Any, low_run: Any) -> Any:
     """Enter a run at the configured threshold."""
     mids[n_mid, 0], mids[n_mid, 1], mids[n_mid, 2], mids[n_mid, 3] = row, start, stop, low_run
     return n_mid + 1
 
 
-@njit(cache=True, nogil=True)
+@kernel("u1[:,:,::1], i4[:,::1], i8[:,::1], i8[::1], i8, i8")
 def _sum_runs(rgb: Any, runs: Any, packed: Any, field_zero: Any, high: Any, strong: Any) -> Any:
     """Sums of the pixels of each run; its strongest pixel, first and last at the higher threshold (half-open)."""
     n = runs.shape[0]
@@ -250,7 +250,7 @@ def _sum_runs(rgb: Any, runs: Any, packed: Any, field_zero: Any, high: Any, stro
     return sums, extremes
 
 
-@njit(cache=True, nogil=True)
+@kernel("UniTuple(i4[::1], 3), i4[::1], i8, i8[:,::1], i4[::1], i4[::1]")
 def _reduce(runs: Any, piece: Any, n_pieces: Any, run_sums: Any, run_max: Any, lenient: Any) -> Any:
     """Sums, first pixel, box, strongest density and lenient piece of each piece."""
     row, start, stop = runs
@@ -276,7 +276,7 @@ def _reduce(runs: Any, piece: Any, n_pieces: Any, run_sums: Any, run_max: Any, l
     return sums, first, box, max_dab, lenient_of
 
 
-@njit(cache=True, nogil=True)
+@kernel("i4[::1], i4[::1], i4[::1], i4[::1], i8")
 def _row_hulls(row: Any, start: Any, stop: Any, piece: Any, n_pieces: Any) -> Any:
     """Corner points that span each piece's hull, ragged; runs come sorted by row.
 
@@ -320,7 +320,7 @@ def _row_hulls(row: Any, start: Any, stop: Any, piece: Any, n_pieces: Any) -> An
     return points[:size].copy(), offsets
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _chain(chain: Any, size: Any, x: Any, y: Any, side: Any) -> Any:
     """Append a corner to one side's chain, removing those it makes concave."""
     if size > 0 and chain[size - 1, 1] == y and (chain[size - 1, 0] - x) * side <= 0:

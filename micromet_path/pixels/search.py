@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from micromet_path.kernels import kernel
 
 __all__ = ["ONE", "ZERO", "first_from"]
 
@@ -17,7 +18,7 @@ ONE: Any = np.int64(1)
 """Both of the kind that counts are. A plain 0 is a kind of its own: what is called with it is compiled once more."""
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def first_from(rising: Any, begin: Any, end: Any, least: Any) -> Any:
     """Index of the first value in a range that is not below another; the end of the range where there is none."""
     while begin < end:

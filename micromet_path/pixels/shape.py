@@ -6,10 +6,10 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing, Region
+from micromet_path.kernels import kernel
 from micromet_path.pixels.label import filled_and_left
 
 __all__ = [
@@ -59,7 +59,7 @@ def painted(row: NDArray[np.int32], start: NDArray[np.int32], stop: NDArray[np.i
     return mask
 
 
-@njit(cache=True, nogil=True)
+@kernel("b1[:,::1], i4[::1], i4[::1], i4[::1], i8, i8")
 def _paint(mask: Any, row: Any, start: Any, stop: Any, x0: Any, y0: Any) -> None:
     rows, columns = mask.shape
     for i in range(len(row)):
@@ -90,7 +90,7 @@ def distance_um(mask: Mask, spacing: PixelSpacing) -> Map:
     return np.asarray(np.sqrt(squared))
 
 
-@njit(cache=True, nogil=True)
+@kernel("b1[:,::1], f8, f8[:,::1]")
 def _down_columns(mask: Any, step: Any, squared: Any) -> None:
     """Squared distance to the nearest pixel outside in the same column; row by row, as memory lies."""
     rows, columns = mask.shape
@@ -110,7 +110,7 @@ def _down_columns(mask: Any, step: Any, squared: Any) -> None:
             squared[row, column] = _FAR if steps >= _FAR else (steps * step) * (steps * step)
 
 
-@njit(cache=True, nogil=True)
+@kernel("f8[:,::1], f8")
 def _along_rows(squared: Any, step: Any) -> None:
     """Lower envelope of parabolas in each row (Felzenszwalb and Huttenlocher 2012), in place."""
     rows, columns = squared.shape
@@ -168,7 +168,7 @@ def _half_widths(reach_um: float, spacing: PixelSpacing) -> NDArray[np.int32]:
     return np.asarray(np.count_nonzero(np.sqrt(down * down + across * across) <= reach_um, axis=1) - 1, np.int32)
 
 
-@njit(cache=True, nogil=True)
+@kernel("b1[:,::1], i4[::1]")
 def _dilated(mask: Any, widths: Any) -> Any:
     """Each row is widened for each row that it reaches; the inner loops run along memory."""
     rows, columns = mask.shape
@@ -265,7 +265,7 @@ def _gaussian(sigma_px: float) -> Map:
     return np.asarray(weights / weights.sum())
 
 
-@njit(cache=True, nogil=True)
+@kernel("f8[:,::1], f8[::1], f8[::1]")
 def _convolved(values: Any, down: Any, across: Any) -> Any:
     """Rows and columns weighted; each inner loop runs along memory, which makes it three times as fast as scipy's."""
     rows, columns = values.shape
@@ -294,7 +294,7 @@ def gradient_per_um(values: Map, spacing: PixelSpacing) -> Map:
     return np.asarray(_slope(values, spacing.y_um, spacing.x_um))
 
 
-@njit(cache=True, nogil=True)
+@kernel("f8[:,::1], f8, f8")
 def _slope(values: Any, step_y: Any, step_x: Any) -> Any:
     """Both differences of each pixel, without a padded copy; the border's value goes on outside."""
     rows, columns = values.shape
@@ -345,7 +345,7 @@ def edge_widths_um(values: Map, places: Mask, reach_um: float, spacing: PixelSpa
     return height / np.maximum(steepest * _SQRT_2_PI, 1e-9), height
 
 
-@njit(cache=True, nogil=True)
+@kernel("f8[:,::1], f8[:,::1], i8[::1], i8, i8")
 def _extremes_near(values: Any, slopes: Any, places: Any, reach_y: Any, reach_x: Any) -> Any:
     """Steepest slope, and highest less lowest value, in a box around each place of a flat index."""
     rows, columns = values.shape

@@ -13,9 +13,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from micromet_path.kernels import kernel
 from micromet_path.pixels.outline import Outlines
 from micromet_path.pixels.search import ZERO, first_from
 
@@ -97,7 +97,7 @@ def _by_line(points: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.i
     return (key % width + left).astype(np.int32), lines
 
 
-@njit(cache=True, nogil=True)
+@kernel("i4[:,::1], i8[::1], i4[::1], i8[::1], f8")
 def _kept(points: Any, offsets: Any, columns: Any, lines: Any, tolerance: Any) -> Any:
     """Which points stay."""
     top = points[:, 1].min()
@@ -121,7 +121,7 @@ def _kept(points: Any, offsets: Any, columns: Any, lines: Any, tolerance: Any) -
     return kept
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _farthest(ring: Any) -> Any:
     """Point farthest from the first one."""
     best, farthest = -1, 0
@@ -132,7 +132,7 @@ def _farthest(ring: Any) -> Any:
     return farthest
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _next_anchor(
     ring: Any, anchor: Any, limit: Any, columns: Any, lines: Any, top: Any, extent: Any, tolerance: Any
 ) -> Any:
@@ -155,7 +155,7 @@ def _next_anchor(
     return anchor + 1
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _is_near(ring: Any, first: Any, last: Any, tolerance: Any) -> Any:
     """Whether all points of a stretch lie within the tolerance of the line between its ends."""
     n = ring.shape[0]
@@ -170,7 +170,7 @@ def _is_near(ring: Any, first: Any, last: Any, tolerance: Any) -> Any:
     return squared > 0
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _is_free(ring: Any, first: Any, last: Any, columns: Any, lines: Any, top: Any, extent: Any) -> Any:
     """Whether no point but the stretch's own lies between it and its line; looked up line by line."""
     n = ring.shape[0]
@@ -189,7 +189,7 @@ def _is_free(ring: Any, first: Any, last: Any, columns: Any, lines: Any, top: An
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _measure(ring: Any, first: Any, last: Any, low: Any, high: Any, extent: Any) -> None:
     """On each line: leftmost and rightmost of stretch and straight line, and points of the stretch."""
     n = ring.shape[0]

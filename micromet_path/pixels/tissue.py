@@ -11,11 +11,11 @@ from math import inf
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing, Region
+from micromet_path.kernels import kernel
 from micromet_path.model import Piece, Role, Runs
 from micromet_path.pixels.label import filled_and_left, labelled
 from micromet_path.pixels.planes import plane_of
@@ -192,7 +192,7 @@ def mark_runs(overview: Overview, runs: Runs) -> NDArray[np.bool_]:
     return marked
 
 
-@njit(cache=True, nogil=True)
+@kernel("b1[:,::1], i4[::1], i4[::1], i4[::1], f8, f8")
 def _mark(marked: Any, row: Any, start: Any, stop: Any, cell_x: Any, cell_y: Any) -> None:
     """Mark every cell that a run crosses."""
     last_row, last_column = marked.shape[0] - 1, marked.shape[1] - 1

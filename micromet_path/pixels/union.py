@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
+from micromet_path.kernels import kernel
 
 __all__ = ["find_root", "unite"]
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def find_root(parent: Any, i: Any) -> Any:
     """Representative of i, halving the path on the way (Tarjan 1975)."""
     while parent[i] != i:
@@ -18,7 +18,7 @@ def find_root(parent: Any, i: Any) -> Any:
     return i
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def unite(parent: Any, i: Any, j: Any) -> bool:
     """Make one set of two; whether they were two."""
     one, two = find_root(parent, i), find_root(parent, j)

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from micromet_path.api import AnalyzeOptions, settings_key
+from micromet_path.api import AnalyzeOptions, compile_kernels, settings_key
 from micromet_path.apps.archive.cases import CaseBoard
 from micromet_path.apps.archive.database import ArchiveDatabase, open_database
 from micromet_path.apps.archive.folders import is_settled, slide_folders
@@ -292,7 +292,11 @@ def _database(request: BatchRequest) -> Iterator[ArchiveDatabase | None]:
 
 @contextmanager
 def _engine(request: BatchRequest) -> Iterator[Engine]:
-    engine: Engine = LocalEngine(request.workers) if request.scheduler is None else ClusterEngine(request.scheduler)
+    if request.scheduler is None:
+        compile_kernels(request.workers)  # or each worker would compile them for itself
+        engine: Engine = LocalEngine(request.workers)
+    else:
+        engine = ClusterEngine(request.scheduler)
     is_urgent = True
     try:
         yield engine

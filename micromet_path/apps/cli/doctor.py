@@ -49,6 +49,7 @@ def _findings() -> Iterator[tuple[str, str]]:
     yield "reader: NDPI, MRXS, DICOM, others", "OpenSlide"
     yield "reader: OME-Zarr 0.4 and 0.5", "zarr"
     yield "self-test", _self_test()
+    yield "compiled code", _where_stored()
 
 
 def _openslide() -> str:
@@ -60,10 +61,19 @@ def _openslide() -> str:
         return f"not usable: {error}"
 
 
+def _where_stored() -> str:
+    from micromet_path.kernels import where_stored
+
+    folder = where_stored()
+    if folder is None:
+        return "stored nowhere, each run compiles it again; set NUMBA_CACHE_DIR to a folder that can be written to"
+    return f"stored in {folder}"
+
+
 def _self_test() -> str:
     """Draw a slide with a known focus, analyse it from the file as if it were a large one, and compare.
 
-    That compiles every kernel, so that the first slide of a user need not.
+    That compiles every kernel, by all processors, so that the first slide of a user need not.
     """
     from micromet_path.api import analyze_into
     from micromet_path.apps.samples import SampleSpec, write_sample

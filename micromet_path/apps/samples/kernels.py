@@ -7,10 +7,10 @@ pixel depends on its place on the slide alone, so blocks may be cut anywhere and
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from micromet_path.apps.samples.planes import CHROMOGEN, HAEM, NEUTRAL
 from micromet_path.apps.samples.tissue import mixed
+from micromet_path.kernels import kernel
 
 __all__ = [
     "box_reduced",
@@ -31,7 +31,7 @@ JITTER = 0.85
 """How far a nucleus may leave its lattice place, in steps of the lattice."""
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def paint_ground(haem, second, x0, y0, offset, inside, tone, step, ground, ragged, um, wash):  # type: ignore[no-untyped-def]
     """Fill tissue with its ground: haematoxylin haze and, for H&E, a pink wash of the second stain."""
     rows, columns = haem.shape
@@ -57,7 +57,7 @@ def paint_ground(haem, second, x0, y0, offset, inside, tone, step, ground, ragge
                         second[row, column] = np.uint8(wash * max(fibril * fibril, 0.2))
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def paint_nuclei(haem, x0, y0, offset, fields, step, stamps, stamp_px, pitch, aspect, seed):  # type: ignore[no-untyped-def]
     """Scatter nuclei of the node over a jittered lattice: their share and kind follow the survey.
 
@@ -83,7 +83,7 @@ def paint_nuclei(haem, x0, y0, offset, fields, step, stamps, stamp_px, pitch, as
             _blit(haem, stamps[stamp], stamp_px[stamp], int(np.floor(x)), int(np.floor(y)))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _blit(haem, stamp, side, x, y):  # type: ignore[no-untyped-def]
     """Darken the block by a stamp centred on a pixel."""
     left, top = x - side // 2, y - side // 2
@@ -97,7 +97,7 @@ def _blit(haem, stamp, side, x, y):  # type: ignore[no-untyped-def]
             line[column] = max(line[column], ink[column])
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def paint_spans(haem, second, x0, y0, row, start, stop, cytoplasm, level, shift_x, shift_y):  # type: ignore[no-untyped-def]
     """Stain the spans of a focus: brown cytoplasm takes the place of what was there."""
     for span in range(len(row)):
@@ -111,7 +111,7 @@ def paint_spans(haem, second, x0, y0, row, start, stop, cytoplasm, level, shift_
             haem[r, column] = np.uint8(10 + (cytoplasm[x, y] >> 4))
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def paint_ellipses(haem, second, x0, y0, ellipses, ground, aspect):  # type: ignore[no-untyped-def]
     """Draw unstained nuclei of tumour cells: rows of (x, y, half axes a and b, angle, haematoxylin).
 
@@ -131,7 +131,7 @@ def paint_ellipses(haem, second, x0, y0, ellipses, ground, aspect):  # type: ign
                     second[row, column] = 4
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def count_ellipses(ellipses, aspect):  # type: ignore[no-untyped-def]
     """Pixels whose centres lie inside ellipses that do not overlap."""
     total = 0
@@ -146,7 +146,7 @@ def count_ellipses(ellipses, aspect):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def summed_amount(row, start, stop, ellipses, aspect, cytoplasm, level, shift_x, shift_y):  # type: ignore[no-untyped-def]
     """Stain that `paint_spans` lays down, less where ellipses are left out, and the pixels that hold it."""
     total, count = 0, 0
@@ -169,7 +169,7 @@ def summed_amount(row, start, stop, ellipses, aspect, cytoplasm, level, shift_x,
     return total, count
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def paint_specks(second, neutral, x0, y0, specks, aspect):  # type: ignore[no-untyped-def]
     """Draw grains of pigment or dust: rows of (x, y, half axes a and b, angle, density, brown) in pixels and units."""
     rows, columns = neutral.shape
@@ -186,7 +186,7 @@ def paint_specks(second, neutral, x0, y0, specks, aspect):  # type: ignore[no-un
                     second[row, column] = max(second[row, column], np.uint8(brown))
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def softened(amounts, out):  # type: ignore[no-untyped-def]
     """Spread each pixel a little to its four neighbours, as a lens does; the border is copied."""
     rows, columns = amounts.shape
@@ -199,7 +199,7 @@ def softened(amounts, out):  # type: ignore[no-untyped-def]
             out[row, column] = np.uint8((4 * np.int64(amounts[row, column]) + around + 4) >> 3)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def develop(planes, margin, x0, y0, grain, absorbance, more, light, tiles):  # type: ignore[no-untyped-def]
     """Turn amounts into RGB tiles of shape (N, side, side, 3), side by side in the block.
 
@@ -222,7 +222,7 @@ def develop(planes, margin, x0, y0, grain, absorbance, more, light, tiles):  # t
                     tiles[tile, row, column, channel] = light[channel, min(index, last)]
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def box_reduced(tiles, out):  # type: ignore[no-untyped-def]
     """Mean of 4 x 4 pixels of tiles lying side by side: out has shape (side // 4, N * side // 4, 3)."""
     quarter = tiles.shape[1] // 4

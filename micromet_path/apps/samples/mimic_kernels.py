@@ -8,10 +8,10 @@ on the amounts that are there already, never on the block's borders.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from micromet_path.apps.samples.planes import CHROMOGEN, HAEM
 from micromet_path.apps.samples.tissue import mixed
+from micromet_path.kernels import kernel
 
 __all__ = ["PALE_EDGE_UM", "paint_cells", "paint_fold", "paint_grains", "paint_sheet", "paint_strokes"]
 
@@ -31,20 +31,20 @@ FOLD_BLUR_UM = 2.4
 """Standard deviation of a nucleus there: it lies outside the plane of focus."""
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _smooth(value):  # type: ignore[no-untyped-def]
     """0 below 0, 1 above 1, smooth between."""
     part = min(max(value, 0.0), 1.0)
     return part * part * (3 - 2 * part)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _chance(column, row, seed):  # type: ignore[no-untyped-def]
     """A number from 0 to 1 for a lattice point."""
     return np.float64(mixed(column, row, seed) >> np.uint64(40)) / 16777216.0
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _uneven(x, y, seed):  # type: ignore[no-untyped-def]
     """Smooth noise from 0 to 1 on the unit lattice."""
     c, r = np.int64(np.floor(x)), np.int64(np.floor(y))
@@ -54,7 +54,7 @@ def _uneven(x, y, seed):  # type: ignore[no-untyped-def]
     return top * (1 - v) + bottom * v
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _first_last(low_um, high_um, spacing_um, origin, count):  # type: ignore[no-untyped-def]
     """Pixels of a block whose centres may lie from low to high."""
     first = np.int64(np.floor(low_um / spacing_um - 0.5)) - origin
@@ -62,13 +62,13 @@ def _first_last(low_um, high_um, spacing_um, origin, count):  # type: ignore[no-
     return max(first, 0), min(last, count)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _laid_on(line, column, amount):  # type: ignore[no-untyped-def]
     """Opaque matter: the denser of what is there and what is added."""
     line[column] = max(line[column], np.uint8(min(amount + 0.5, 255.0)))
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def paint_grains(planes, x0, y0, um_x, um_y, grains):  # type: ignore[no-untyped-def]
     """Ellipses: rows of (plane, x, y, half axes a and b, angle, amount, width of the edge, hollowness)."""
     _, rows, columns = planes.shape
@@ -91,7 +91,7 @@ def paint_grains(planes, x0, y0, um_x, um_y, grains):  # type: ignore[no-untyped
                     _laid_on(line, column, amount * share * (1 - hollow * max(1 - radius * radius, 0.0)))
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def paint_strokes(planes, x0, y0, um_x, um_y, strokes):  # type: ignore[no-untyped-def]
     """Tapering lines: rows of (plane, from x, y, half width, to x, y, half width, amount, width of the edge)."""
     _, rows, columns = planes.shape
@@ -116,7 +116,7 @@ def paint_strokes(planes, x0, y0, um_x, um_y, strokes):  # type: ignore[no-untyp
                     _laid_on(line, column, amount * share)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def paint_cells(planes, x0, y0, um_x, um_y, cells):  # type: ignore[no-untyped-def]
     """Cells that take the place of what was there.
 
@@ -153,7 +153,7 @@ def paint_cells(planes, x0, y0, um_x, um_y, cells):  # type: ignore[no-untyped-d
                     planes[plane, row, column] = np.uint8(min(mean + 0.5, 255.0))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _between(values, x, y):  # type: ignore[no-untyped-def]
     """Value at a place of a lattice, bilinear; 0 outside."""
     c, r = np.int64(np.floor(x)), np.int64(np.floor(y))
@@ -165,7 +165,7 @@ def _between(values, x, y):  # type: ignore[no-untyped-def]
     return top * (1 - v) + bottom * v
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def paint_sheet(planes, x0, y0, um_x, um_y, plane, left_um, top_um, step_um, values, flaky, grain_um, seed, on_tissue):  # type: ignore[no-untyped-def]
     """Add a sheet that is given on a coarse lattice; ``flaky`` 0 leaves it smooth, 1 tears it into flakes.
 
@@ -190,7 +190,7 @@ def paint_sheet(planes, x0, y0, um_x, um_y, plane, left_um, top_um, step_um, val
             planes[plane, row, column] = np.uint8(min(total + 0.5, 255.0))
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def paint_fold(planes, x0, y0, um_x, um_y, left_um, top_um, step_um, weight, seed):  # type: ignore[no-untyped-def]
     """Lay a second, unsharp layer of the same tissue over a band; ``weight`` is 1 where it lies, 0 elsewhere."""
     count, rows, columns = planes.shape
@@ -213,7 +213,7 @@ def paint_fold(planes, x0, y0, um_x, um_y, left_um, top_um, step_um, weight, see
                 planes[plane, row, column] = np.uint8(min(amount + 0.5, 255.0))
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _upper_layer(x, y, seed):  # type: ignore[no-untyped-def]
     """Haematoxylin of unsharp tissue at a place: ground and nuclei of a jittered lattice."""
     home_column, home_row = np.int64(np.floor(x / FOLD_PITCH_UM)), np.int64(np.floor(y / FOLD_PITCH_UM))

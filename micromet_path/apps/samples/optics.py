@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from micromet_path.apps.samples.kernels import PERIOD_MASK
@@ -28,6 +27,7 @@ from micromet_path.apps.samples.looks import (
 from micromet_path.apps.samples.planes import UNIT_OD
 from micromet_path.apps.samples.spec import SampleSpec
 from micromet_path.apps.samples.textures import NEUTRAL_ZERO, OD_ENTRIES, OD_STEP
+from micromet_path.kernels import kernel
 
 __all__ = ["Optics", "haze", "optics_of"]
 
@@ -181,7 +181,7 @@ def _field(place_um: NDArray[np.float64]) -> Light:
     return np.asarray(part * part / 2, np.float32)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _transmit(planes, used, absorbance, transmitted, out):  # type: ignore[no-untyped-def]
     """Share of light that passes, by channel: shape (3, R, C)."""
     last = len(transmitted) - 1
@@ -194,7 +194,7 @@ def _transmit(planes, used, absorbance, transmitted, out):  # type: ignore[no-un
                 out[channel, row, column] = transmitted[min(index, last)]
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _convolved(light, down, across, top, left, rows, columns):  # type: ignore[no-untyped-def]
     """Separable sum around each pixel of a window that begins at (top, left): rows first, then columns."""
     half_down, half_across = len(down) // 2, len(across) // 2
@@ -218,7 +218,7 @@ def _convolved(light, down, across, top, left, rows, columns):  # type: ignore[n
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _expose(light, x0, y0, grain, noise, white, across, down, tiles):  # type: ignore[no-untyped-def]
     """Shade, grain and rounding: light as tiles of bytes."""
     side = tiles.shape[1]

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from micromet_path.apps.samples.looks import Look, Vector
 from micromet_path.apps.samples.planes import CHROMOGEN, COLOURS, HAEM, INK, N_PLANES, NEUTRAL, UNIT_OD
+from micromet_path.kernels import kernel
 
 __all__ = ["EOSIN", "GROUND_PX", "Stains", "Textures", "stains", "textures"]
 
@@ -132,7 +132,7 @@ def _cytoplasm(rng: np.random.Generator, spacing_um: tuple[float, float]) -> NDA
     return _bytes(128 * np.clip(shade + membrane + fine, 0.68, 1.4))
 
 
-@njit(cache=True)
+@kernel()
 def _voronoi(sites, strength, aspect, shade, ridge):  # type: ignore[no-untyped-def]
     """Strength of the nearest of periodic sites, and how much farther the second nearest is, in pixel widths."""
     side, down, across = shade.shape[0], sites.shape[0], sites.shape[1]

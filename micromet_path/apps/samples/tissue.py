@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from math import pi
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from micromet_path.apps.samples.spec import SampleSpec
+from micromet_path.kernels import kernel
 
 __all__ = ["CONTROL_ZONE", "CROWDED", "Piece", "Tissue", "mixed", "survey", "tissue_of"]
 
@@ -167,7 +167,7 @@ def _oval(rng: np.random.Generator, angle: NDArray[np.float64], half_x: float, h
     return np.asarray(radius * (1 + ripple))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def mixed(column, row, seed):  # type: ignore[no-untyped-def]
     """Hash of a lattice point: 64 well mixed bits."""
     value = np.uint64(column) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(row) * np.uint64(0xC2B2AE3D27D4EB4F)
@@ -177,13 +177,13 @@ def mixed(column, row, seed):  # type: ignore[no-untyped-def]
     return value ^ (value >> np.uint64(31))
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _unit_hash(column, row, seed):  # type: ignore[no-untyped-def]
     """Hash of a lattice point as a number from 0 to 1."""
     return np.float64(mixed(column, row, seed) >> np.uint64(40)) / 16777216.0
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _noise(x, y, seed):  # type: ignore[no-untyped-def]
     """Smooth value noise from 0 to 1 on the unit lattice."""
     column, row = np.floor(x), np.floor(y)
@@ -195,7 +195,7 @@ def _noise(x, y, seed):  # type: ignore[no-untyped-def]
     return top * (1 - v) + bottom * v
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _piece_distance(centre, radius, slope, x, y):  # type: ignore[no-untyped-def]
     """Distance inside the nearest piece's margin; far outside without pieces."""
     best = -1e9
@@ -211,7 +211,7 @@ def _piece_distance(centre, radius, slope, x, y):  # type: ignore[no-untyped-def
     return best
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _inside(centre, radius, slope, points):  # type: ignore[no-untyped-def]
     """Distance inside the margin for many points."""
     out = np.empty(len(points))
@@ -220,7 +220,7 @@ def _inside(centre, radius, slope, points):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _follicle(x, y, seed):  # type: ignore[no-untyped-def]
     """Distance from the nearest follicle's centre in units of its radius (9 when there is none near)."""
     pitch = 520.0
@@ -236,14 +236,14 @@ def _follicle(x, y, seed):  # type: ignore[no-untyped-def]
     return best + 0.25 * (_noise(x / 70.0, y / 70.0, seed + 15) - 0.5)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _step(value, low, high):  # type: ignore[no-untyped-def]
     """0 below low, 1 above high, smooth between."""
     part = min(max((value - low) / (high - low), 0.0), 1.0)
     return part * part * (3 - 2 * part)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def survey(centre, radius, slope, seed, x0_um, y0_um, step_um, step_y_um, out):  # type: ignore[no-untyped-def]
     """Describe the tissue on a coarse lattice.
 
