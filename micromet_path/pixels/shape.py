@@ -213,8 +213,8 @@ def closed_in_steps(mask: Mask, steps: int) -> Mask:
 
     Examples
     --------
-    >>> closed_in_steps(np.array([[True, False, False, True, False]]), 1)
-    array([[ True,  True,  True,  True, False]])
+    >>> closed_in_steps(np.array([[True, False, True, False]] * 3), 1)[1]
+    array([ True,  True,  True, False])
     """
     diamond = np.arange(steps, -1, -1, dtype=np.int32)
     near = _dilated(padded(mask, steps), diamond)
