@@ -15,7 +15,7 @@ from micromet_path.pipeline.dyeing import measure_windows
 from micromet_path.pipeline.reading import read_overview
 from micromet_path.pixels import dyes, stain, tissue
 from micromet_path.pixels.area import Area
-from micromet_path.pixels.stain_check import StainCheck, check_h_dab
+from micromet_path.pixels.stain_check import PINK, StainCheck, check_h_dab, shows_eosin
 from micromet_path.slides.base import Slide
 from micromet_path.slides.checks import check_brightfield
 
@@ -115,6 +115,11 @@ def _checked(
     check = check_h_dab(tissue_rgb, profile, own)
     if check.is_h_dab and estimate.is_blank:
         return StainCheck(False, "nothing on it has the colour of a nucleus or of the chromogen")
+    if check.is_h_dab and estimate.counterstain_od is None:
+        return StainCheck(None, "none of its nuclei is blue enough to tell")
+    if check.is_h_dab and estimate.haematoxylin is not None and estimate.chromogen is None:
+        is_pink = shows_eosin(tissue_rgb, dyes.model_for(profile, estimate))
+        return StainCheck(False, PINK) if is_pink else check
     return check
 
 

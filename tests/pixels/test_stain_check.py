@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from micromet_path.pixels.stain import StainModel, WhitePoint
-from micromet_path.pixels.stain_check import check_h_dab
+from micromet_path.pixels.stain_check import check_h_dab, shows_eosin
 
 HAEMATOXYLIN, DAB, EOSIN = (0.650, 0.704, 0.286), (0.268, 0.570, 0.776), (0.072, 0.990, 0.105)
 WHITE = WhitePoint((245.0, 244.0, 246.0), "slide")
@@ -80,3 +80,23 @@ def test_too_little_tissue_tells_nothing():
     assert check_h_dab(painted((blue + 0.3, HAEMATOXYLIN), (brown, DAB)), model_of()).is_h_dab is None
     assert check_h_dab(np.empty((0, 3), np.uint8), model_of()).is_h_dab is None
     assert check_h_dab(np.full((5000, 3), 243, np.uint8), model_of()).is_h_dab is None
+
+
+@pytest.mark.parametrize("share", [0.08, 0.3])
+def test_eosin_beside_blue_nuclei_is_seen(share):
+    blue, pink = amounts()
+    fibres = np.random.default_rng(3).random(len(blue)) < share
+    tissue = painted((np.where(fibres, 0.05, blue + 0.3), HAEMATOXYLIN), (np.where(fibres, pink + 0.3, 0.06), EOSIN))
+    assert shows_eosin(tissue, model_of())
+
+
+@pytest.mark.parametrize("share", [0.0, 0.08, 0.3])
+def test_pink_collagen_red_ink_and_brown_are_no_eosin(share):
+    blue, other = amounts()
+    there = np.random.default_rng(4).random(len(blue)) < share
+    for dye, weight in ((DAB, 3.0), ((0.4, 0.82, 0.42), 0.5)):  # the last is collagen of IHC, a little pink
+        tissue = painted((np.where(there, 0.05, blue + 0.1), HAEMATOXYLIN), (np.where(there, weight * other, 0.0), dye))
+        assert not shows_eosin(tissue, model_of())
+    ink = np.where(there & (share < 0.2), 0.8, 0.0)
+    assert not shows_eosin(painted((blue + 0.1, HAEMATOXYLIN), (ink, EOSIN)), model_of())
+    assert not shows_eosin(np.full((500, 3), 243, np.uint8), model_of())
