@@ -44,6 +44,10 @@ class DyeParams:
         Windows that must show a dye, so that no single speck of dirt defines it.
     least_area_um2 : float
         Area of a dye in a window; a cell has some 150.
+    faintest_core_od : float
+        Chromogen density of the cores in a window that says something of the chromogen: in a weak stain they have 0.36
+        and more, while red cells, background and stained glass, which are all that is brown in most windows where
+        tumour is sparse, have 0.31 at most. They would set its hue and lower its threshold.
     full_strength_od : float
         Chromogen density of cores at which the thresholds are those of the profile.
     least_share : float
@@ -58,6 +62,7 @@ class DyeParams:
     drift_deg: float = 5.0
     least_windows: int = 3
     least_area_um2: float = 60.0
+    faintest_core_od: float = 0.33
     full_strength_od: float = 0.5
     least_share: float = 0.7
     background_share: tuple[float, float] = (0.15, 0.30)
@@ -78,6 +83,8 @@ class DyeParams:
                 "dyes: expected least_windows of 1 or more and least_area_um2 above 0, to 10000, found "
                 f"{self.least_windows} and {self.least_area_um2:g}"
             )
+        if not 0 <= self.faintest_core_od <= 1:
+            raise ConfigError(f"dyes: expected faintest_core_od from 0 to 1, found {self.faintest_core_od:g}")
         if not (0.1 <= self.full_strength_od <= 2 and 0.4 <= self.least_share <= 1):
             raise ConfigError(
                 "dyes: expected full_strength_od from 0.1 to 2 and least_share from 0.4 to 1, found "
@@ -159,7 +166,9 @@ class WindowDyes:
         blue = _median_direction(od[:, is_blue], haematoxylin[is_blue], least_px)
         # Chromogen: of what is clearly stained, the half that holds least haematoxylin.
         is_brown = is_clear & (chromogen > _PALE_OD) & (haematoxylin < 0.5 * chromogen)
-        brown = _median_direction(od[:, is_brown], -haematoxylin[is_brown] / chromogen[is_brown], least_px)
+        brown = None
+        if is_brown.any() and np.percentile(chromogen[is_brown], 90) >= params.faintest_core_od:
+            brown = _median_direction(od[:, is_brown], -haematoxylin[is_brown] / chromogen[is_brown], least_px)
         return cls(rgb, blue, brown, nuclear_od)
 
 

@@ -138,11 +138,24 @@ def test_background_does_not_lower_the_thresholds():
 
 def test_a_slide_of_background_alone_keeps_its_thresholds():
     """Brown all over, stronger in places: cores of that are no cells."""
-    brown = ((0.5, DAB, (0.1, 0.14)), (0.25, DAB, (0.2, 0.3)), (0.25, HAEMATOXYLIN, (0.4, 0.8)))
+    brown = ((0.5, DAB, (0.1, 0.14)), (0.25, DAB, (0.2, 0.4)), (0.25, HAEMATOXYLIN, (0.4, 0.8)))
     found = estimate([window(seed, *brown) for seed in range(8)])
-    assert found.strength_od < 0.4
+    assert found.strength_od < 0.45
     assert found.background_od > 0.05
     assert params_for(StainParams(), found, DyeParams()) == StainParams()
+
+
+def test_red_cells_are_not_taken_for_a_weak_stain():
+    """They are in every window and have nearly the hue of the chromogen, which few windows show."""
+    red_cells, tumour = (0.06, (0.22, 0.55, 0.81), (0.16, 0.26)), (0.06, (0.23, 0.46, 0.86), (0.6, 1.0))
+    with_red_cells = [window(seed, nuclei(), red_cells) for seed in range(20)]
+    alone = estimate(with_red_cells)
+    assert alone.chromogen is None
+    assert params_for(StainParams(), alone, DyeParams()) == StainParams()
+    found = estimate(with_red_cells + [window(seed, nuclei(), red_cells, tumour) for seed in range(20, 23)])
+    assert degrees_between(found.chromogen, tumour[1]) < 3.0
+    assert found.strength_od > 0.5
+    assert estimate(with_red_cells, DyeParams(faintest_core_od=0.0)).chromogen is not None
 
 
 def test_a_slide_of_weak_cells_on_clean_tissue_lowers_them():
@@ -177,6 +190,7 @@ def test_haematoxylin_may_turn_further_than_the_chromogen():
         {"largest_turn_deg": 40.0},
         {"least_windows": 0},
         {"least_area_um2": 0.0},
+        {"faintest_core_od": -0.1},
         {"full_strength_od": 0.0},
         {"least_share": 0.1},
     ],
