@@ -100,9 +100,10 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
     """Strength of each of `ANUCLEATE_FLAGS`.
 
     ``no_nuclei`` is a sheet that should show some, or less surely a small piece that shows none; ``deposit`` such a
-    piece beside which no nucleus lies either; ``ink`` is what marking ink leaves on the border: a sheet through which
-    nuclei would show, or a smaller and less bare one that lies on glass for the most part. Where it is too dark to show
-    any, it is ink if it is a coat: thin, with no nucleus around it either.
+    piece beside which no nucleus lies either; ``ink`` is what marking ink leaves on the border: a layer through which
+    nuclei would show, or a smaller and less bare one that lies on glass for the most part; what is thick there may be a
+    focus below the capsule whose chromogen hides its nuclei. Where it is too dark to show any, it is ink if it is a
+    coat: thin, with no nucleus around it either.
 
     Examples
     --------
@@ -126,8 +127,9 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
         ramp(bare.deep_share, params.coat_deep),
         ramp(bare.glass_share, params.flake_glass),
     )
+    layer = all_of(ramp(bare.high_od, params.clear_od), ramp(bare.deep_share, params.layer_deep))
     return {
         "no_nuclei": max(sheet, params.bare_piece * piece),
         "deposit": all_of(piece, alone),
-        "ink": all_of(max(sheet, flake), max(ramp(bare.high_od, params.clear_od), coat), float(bare.is_at_border)),
+        "ink": all_of(max(sheet, flake), max(layer, coat), float(bare.is_at_border)),
     }

@@ -156,6 +156,9 @@ class ExamineParams:
         Area of a stain on the border, share of it without a nucleus, and share of bare glass next to it, from which
         it is a flake of ink: a focus that reaches the border has tissue on its other side, and nuclei. A cell of loose
         tissue lies on glass as well, so less than a handful of cells is no flake.
+    layer_deep : Ramp
+        Share of a stain on the border that lies further than 10 um inside, falling, of a layer of ink (0.4 and less); of
+        foci below the capsule from 0.1 mm on more than half does.
     coat_bare, coat_deep : Ramp
         Share of a stain without a nucleus, and, falling, further than 10 um inside, of a coat of ink; of a node full of
         tumour nearly all is.
@@ -253,6 +256,7 @@ class ExamineParams:
     flake_um2: Ramp = (400.0, 700.0)
     flake_bare: Ramp = (0.40, 0.55)
     flake_glass: Ramp = (0.30, 0.42)
+    layer_deep: Ramp = (0.60, 0.45)
     coat_bare: Ramp = (0.75, 0.90)
     coat_deep: Ramp = (0.85, 0.65)
     bare_rim_um: Ramp = (2.5, 1.5)

@@ -67,21 +67,27 @@ def test_where_rims_are_as_soft_as_nuclei_nothing_is_said():
 
 
 def test_a_bare_sheet_at_the_border_is_ink_unless_it_is_too_dark_to_show_nuclei():
-    assert flags(area_um2=3000.0, is_at_border=True)["ink"] == 1.0
-    assert flags(area_um2=3000.0)["ink"] == 0.0
-    assert flags(area_um2=3000.0, is_at_border=True, high_od=1.6)["ink"] == 0.0
-    assert flags(area_um2=3000.0, is_at_border=True, has_nucleus=True, bare_share=0.3)["ink"] == 0.0
-    assert flags(area_um2=150.0, is_at_border=True)["ink"] == 0.0
+    layer = {"area_um2": 3000.0, "is_at_border": True, "deep_share": 0.3}
+    assert flags(**layer)["ink"] == 1.0
+    assert flags(**{**layer, "is_at_border": False})["ink"] == 0.0
+    assert flags(**layer, high_od=1.6)["ink"] == 0.0
+    assert flags(**layer, has_nucleus=True, bare_share=0.3)["ink"] == 0.0
+    assert flags(**{**layer, "area_um2": 150.0})["ink"] == 0.0
+
+
+def test_what_is_thick_below_the_capsule_may_be_a_focus_that_hides_its_nuclei():
+    focus = flags(area_um2=50_000.0, is_at_border=True, bare_share=0.9, glass_share=0.4, deep_share=0.8)
+    assert (focus["ink"], focus["no_nuclei"]) == (0.0, 1.0)
 
 
 def test_what_lies_on_glass_at_the_border_is_a_flake_of_ink_unless_it_holds_nuclei():
-    outside = {"is_at_border": True, "glass_share": 0.5}
+    outside = {"is_at_border": True, "glass_share": 0.5, "deep_share": 0.2}
     assert flags(area_um2=3000.0, bare_share=0.58, **outside)["ink"] == 1.0
     assert flags(area_um2=800.0, **outside)["ink"] == 1.0
     assert flags(area_um2=150.0, **outside)["ink"] == 0.0  # a cell of loose tissue
     assert flags(area_um2=3000.0, bare_share=0.40, **outside)["ink"] == 0.0
-    assert flags(area_um2=800.0, is_at_border=True, glass_share=0.25)["ink"] == 0.0  # tissue on its other side
-    assert flags(area_um2=800.0, glass_share=0.5)["ink"] == 0.0  # a tear within tissue
+    assert flags(**{**outside, "glass_share": 0.25}, area_um2=800.0)["ink"] == 0.0  # tissue on its other side
+    assert flags(**{**outside, "is_at_border": False}, area_um2=800.0)["ink"] == 0.0  # a tear within tissue
     assert flags(area_um2=3000.0, bare_share=0.58, high_od=1.6, **outside)["ink"] == 0.0  # nuclei could not show
 
 
