@@ -142,11 +142,13 @@ def _bridges(measures: ClusterMeasures, evidence: Evidence, config: Config) -> N
 
 
 def _pale(measures: ClusterMeasures, evidence: Evidence, config: Config) -> NDArray[np.float64]:
-    """How sure each cluster is a few cells at most that stain far weaker than what else is stained on the slide."""
-    if evidence.strength_od is None:
-        return np.zeros(len(measures))
+    """How sure each cluster is a few cells at most that stain far weaker than what else is stained on the slide.
+
+    Or than what is stained as a rule, where nothing else on the slide shows some strength.
+    """
+    strength_od = config.examine.usual_strength_od if evidence.strength_od is None else evidence.strength_od
     ramps = (
-        (measures.mean_dab_od / evidence.strength_od, config.examine.pale_share),
+        (measures.mean_dab_od / strength_od, config.examine.pale_share),
         (measures.area_um2, config.examine.pale_um2),
     )
     strengths = [np.clip((values - start) / (end - start), 0.0, 1.0) for values, (start, end) in ramps]

@@ -157,8 +157,8 @@ class ExamineParams:
         it is a flake of ink: a focus that reaches the border has tissue on its other side, and nuclei. A cell of loose
         tissue lies on glass as well, so less than a handful of cells is no flake.
     layer_deep : Ramp
-        Share of a stain on the border that lies further than 10 um inside, falling, of a layer of ink (0.4 and less); of
-        foci below the capsule from 0.1 mm on more than half does.
+        Share of a stain on the border that lies further than 10 um inside, falling, of a layer of ink (0.4 and less);
+        of foci below the capsule from 0.1 mm on more than half does.
     coat_bare, coat_deep : Ramp
         Share of a stain without a nucleus, and, falling, further than 10 um inside, of a coat of ink; of a node full of
         tumour nearly all is.
@@ -187,6 +187,8 @@ class ExamineParams:
     pale_share : Ramp
         Mean chromogen over that of the cores of what is stained on the slide, falling: plasma and reticulum cells
         have a third of it, most carcinoma cells two thirds and more.
+    usual_strength_od : float
+        What is taken for the latter where the slide does not tell: few cells of it, or none, have some strength.
     pale_um2 : Ramp
         Area, falling, up to which that makes a cluster doubtful: a larger one shows more than its strength.
     bridge_um : Ramp
@@ -270,6 +272,7 @@ class ExamineParams:
     ink_contrast: Ramp = (0.16, 0.08)
     ink_od: Ramp = (0.5, 0.8)
     pale_share: Ramp = (0.50, 0.36)
+    usual_strength_od: float = 0.8
     pale_um2: Ramp = (600.0, 400.0)
     bridge_um: Ramp = (1500.0, 2500.0)
     bridge_od: Ramp = (1.5, 1.2)
@@ -285,6 +288,8 @@ class ExamineParams:
                 raise ConfigError(f"examine.{item.name} must be a finite value of 0 or more, found {value}")
         if not 0 < self.stroke_um <= 5:
             raise ConfigError(f"examine.stroke_um must lie above 0 and not above 5 um, found {self.stroke_um}")
+        if not 0.1 <= self.usual_strength_od <= 3:
+            raise ConfigError(f"examine.usual_strength_od must lie between 0.1 and 3, found {self.usual_strength_od}")
         for name in ("haze_without_glass", "bare_piece"):
             if getattr(self, name) > 1:
                 raise ConfigError(f"examine.{name} must not exceed 1, found {getattr(self, name)}")

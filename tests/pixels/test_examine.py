@@ -586,7 +586,14 @@ def test_a_ramp_runs_either_way():
 
 
 @pytest.mark.parametrize(
-    "change", [{"one_sided": (0.5, 0.5)}, {"haze_od": (0.5, float("nan"))}, {"stroke_um": 0.0}, {"unknown_hue": -1.0}]
+    "change",
+    [
+        {"one_sided": (0.5, 0.5)},
+        {"haze_od": (0.5, float("nan"))},
+        {"stroke_um": 0.0},
+        {"unknown_hue": -1.0},
+        {"usual_strength_od": 0.0},
+    ],
 )
 def test_impossible_parameters_are_refused(change):
     with pytest.raises(ConfigError, match=f"examine.{next(iter(change))}"):
