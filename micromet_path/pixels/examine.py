@@ -202,8 +202,8 @@ def _cap(found: Evidence, params: ExamineParams) -> Signs:
 
 
 def _haze(found: Evidence, params: ExamineParams) -> float:
-    """A weak deposit without cells and without rims: a broad one, a strip at the border, a patch of background."""
-    return max(_broad(found, params), _strip(found, params), _patch(found, params))
+    """A deposit without cells and without rims: a broad one, a strip or a dried rim at the border, a patch."""
+    return max(_broad(found, params), _strip(found, params), _dried(found, params), _patch(found, params))
 
 
 @weakest
@@ -226,6 +226,17 @@ def _strip(found: Evidence, params: ExamineParams) -> Signs:
     yield ramp(found.chromogen_high_od, params.border_od)
     yield ramp(found.around.rim_drop or 0.0, params.border_drop)
     yield ramp(found.around.contrast, params.border_contrast)
+
+
+@weakest
+def _dried(found: Evidence, params: ExamineParams) -> Signs:
+    """A rim at the border that is darker, and darker towards glass: there the section dried."""
+    yield float(found.is_at_border)
+    yield ramp(found.area_um2, params.haze_area_um2)
+    yield ramp(found.chromogen_high_od, params.dried_od)
+    yield ramp(found.around.rim_drop or 0.0, params.dried_drop)
+    yield ramp(found.around.contrast, params.border_contrast)
+    yield 0.0 if found.around.glass_gradient is None else ramp(found.around.glass_gradient, params.dried_glass)
 
 
 @weakest

@@ -144,6 +144,9 @@ class ExamineParams:
     border_contrast, border_od, border_drop : Ramp
         The same three for what lies on the border of the tissue, where stain gathers in a strip too narrow for its
         inside to be told from its rims: less is asked of the contrast, more of the other two.
+    dried_od, dried_drop, dried_glass : Ramp
+        The 90th percentile, the loss at rims and the gradient towards glass of what may be stronger, but fades inwards
+        as only what dried does: foci at the border lose 0.7 and more, or are no darker on that side.
     haze_without_glass : float
         Strength that haze can reach where no gradient towards glass is seen.
     bare_share : Ramp
@@ -245,6 +248,9 @@ class ExamineParams:
     haze_od: Ramp = (0.8, 0.5)
     haze_drop: Ramp = (0.72, 0.52)
     haze_glass: Ramp = (0.2, 0.6)
+    dried_od: Ramp = (0.85, 0.65)
+    dried_drop: Ramp = (0.72, 0.62)
+    dried_glass: Ramp = (0.15, 0.30)
     haze_without_glass: float = 0.75
     patch_chromogen: Ramp = (4.0, 3.0)
     patch_od: Ramp = (0.40, 0.34)

@@ -311,6 +311,17 @@ def border_strip(rng):
     return scene, on_tissue
 
 
+def dried_rim(rng):
+    """The same where it dried more: as dark as tumour at the glass, and fading inwards all the same."""
+    scene = Scene(rng, 160)
+    border = rng.uniform(60, 80) + 4 * scene.noise(12.0)
+    on_tissue = scene.x > border
+    scene.tissue(mask=on_tissue)
+    depth = np.maximum(scene.x - border, 0)
+    scene.stain(on_tissue * np.exp(-depth / rng.uniform(18, 26)), rng.uniform(0.56, 0.66), texture=0.05, grain_um=4)
+    return scene, on_tissue
+
+
 def pale_fold(rng):
     """A fold of tissue whose background only just reaches the threshold when it lies double."""
     scene = Scene(rng, 110).tissue(8.0)
@@ -383,6 +394,7 @@ def test_a_mimic_raises_its_flag(flag, draw):
     [
         ("plasma_like", weak_plasma_cell, False),
         ("edge_haze", border_strip, True),
+        ("edge_haze", dried_rim, True),
         ("edge_haze", pale_fold, False),
         ("edge_haze", background_patch, False),
     ],
