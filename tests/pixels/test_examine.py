@@ -318,7 +318,7 @@ def dried_rim(rng):
     on_tissue = scene.x > border
     scene.tissue(mask=on_tissue)
     depth = np.maximum(scene.x - border, 0)
-    scene.stain(on_tissue * np.exp(-depth / rng.uniform(18, 26)), rng.uniform(0.56, 0.66), texture=0.05, grain_um=4)
+    scene.stain(on_tissue * np.exp(-depth / rng.uniform(18, 26)), rng.uniform(0.74, 0.80), texture=0.05, grain_um=4)
     return scene, on_tissue
 
 
