@@ -495,6 +495,57 @@ def test_a_black_picture_has_no_light():
     assert "no_light" in reasons(np.zeros((300, 400, 3), np.uint8))
 
 
+def nodes_and_red_cells(n_tumour_cells, seed=0):
+    """A node of blue nuclei with lakes of red cells, and tumour cells of a yellowish DAB: the picture, and where."""
+    rng = np.random.default_rng(seed)
+    canvas = section(height=1400, width=1600)
+    blue, red, brown = np.where(canvas.tissue, 0.03, 0.0), np.zeros(canvas.shape), np.zeros(canvas.shape)
+
+    def discs(plane, n, x, y, spread, radius, amount):
+        for _ in range(n):
+            at_x, at_y = x + rng.uniform(-spread, spread), y + rng.uniform(-spread, spread)
+            rows, columns = (slice(int(at - radius), int(at + radius + 2)) for at in (at_y, at_x))
+            near = (canvas.x[rows, columns] - at_x) ** 2 + (canvas.y[rows, columns] - at_y) ** 2 < radius**2
+            plane[rows, columns] = np.where(near, amount * rng.uniform(0.9, 1.1), plane[rows, columns])
+
+    for x in range(110, 1500, 22):
+        for y in range(110, 1300, 22):
+            discs(blue, 1, x, y, 4, 6, 0.55)
+    for x in range(250, 1400, 200):
+        for y in range(250, 1200, 200):
+            discs(red, 60, x, y, 50, 7, 0.22)
+    places = np.array([(350.0, 350.0), (950.0, 550.0), (1150.0, 950.0), (550.0, 750.0)])[:n_tumour_cells]
+    for x, y in places:
+        discs(brown, 1, x, y, 0, 16, 0.8)
+        discs(brown, 1, x, y, 0, 6, 0.1)
+        discs(blue, 1, x, y, 0, 6, 0.5)
+    red, blue = np.where(brown > 0, 0.0, red), np.where((brown > 0.3) | (red > 0), 0.02, blue)
+    return painted((blue, HAEMATOXYLIN), (red, (0.22, 0.55, 0.81)), (brown, (0.23, 0.46, 0.86))), places
+
+
+def test_a_few_tumour_cells_among_red_cells_are_found():
+    rgb, places = nodes_and_red_cells(2)
+    clusters = analyze(rgb, Config()).analysis.clusters
+    for x, y in places:
+        apart = np.hypot(*(clusters.centroid_px0 - (x, y)).T)
+        nearest = int(np.argmin(apart))
+        assert apart[nearest] < 8
+        assert clusters.is_counted[nearest]
+
+
+def test_red_cells_alone_are_never_counted_without_a_doubt():
+    rgb, _ = nodes_and_red_cells(0)
+    outcome = analyze(rgb, Config()).analysis
+    assert outcome.scan.threshold_od == Config().stain.threshold_od
+    assert not (outcome.clusters.counting == "counted").any()
+
+
+def test_a_slide_without_one_blue_nucleus_is_not_negative():
+    canvas = section()
+    canvas.nuclei *= 0.6
+    assert reasons(canvas.rgb()) == ["stain_unknown"]
+
+
 def test_pink_tissue_is_not_h_dab():
     canvas = section()
     assert reasons(canvas.with_brown(canvas.tissue, 0.35).rgb(EOSIN)) == ["not_h_dab"]
