@@ -4,17 +4,22 @@ Compiling takes many times as long as a small slide, and the compiler works on o
 kernels that Python calls state the types it calls them with, and where none is stored yet, several processes share the
 work before it is needed.
 
-Run as a module (``python -m micromet_path.kernels MODULE...``) it compiles those modules' kernels.
+Run as a module (``python -m micromet_path.kernels MODULE...``) it compiles those modules' kernels, and ends when
+nobody holds the other end of its input any more.
 """
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from types import FunctionType
 from typing import Any, Literal
 
 from numba import njit
@@ -25,8 +30,16 @@ __all__ = ["compile_stored", "kernel", "share_compiling", "where_stored"]
 _FEW = 6
 """Kernels that are compiled as fast as another process starts."""
 
-_called: dict[str, list[tuple[Any, tuple[str, ...]]]] = {}
-"""Kernels that Python calls, and the types it calls them with, by module."""
+_MOST_PROCESSES = 8
+"""Each takes some 200 MB, and no share is smaller than the largest module."""
+
+_LONGEST_SECONDS = 300.0
+"""A process that takes longer hangs; what it should have compiled is compiled when it is called."""
+
+_Kernels = dict[str, tuple[Any, tuple[str, ...]]]
+
+_called: dict[str, _Kernels] = {}
+"""Kernels that other modules call, and the types they call them with, by module and name."""
 
 
 def kernel(
@@ -39,8 +52,8 @@ def kernel(
     Parameters
     ----------
     *signatures : str
-        Types of the arguments, in numba's short names, for each way in which Python calls it; none of what only other
-        kernels call.
+        Types of the arguments, in numba's short names, for each way in which Python, or a kernel of another module,
+        calls it; none of what only the kernels beside it call.
     inline : {"never", "always"}
         Whether numba copies it into its callers, where the compiler below would not.
     fastmath : bool
@@ -48,6 +61,7 @@ def kernel(
     """
 
     def declare(function: Callable[..., Any]) -> Any:
+        # What is stored does not tell the options: after a change of these, delete ``__pycache__``.
         # Division as numpy's: by zero it is an infinity, and needs no code that raises.
         options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "inline": inline, "fastmath": fastmath}
         try:
@@ -55,23 +69,23 @@ def kernel(
         except RuntimeError:  # of all that numba stores files in, nothing can be written to
             compiled = njit(**options)(function)
         if signatures:
-            _called.setdefault(function.__module__, []).append((compiled, signatures))
+            _called.setdefault(function.__module__, {})[function.__qualname__] = compiled, signatures
         return compiled
 
     return declare
 
 
 def where_stored() -> Path | None:
-    """A folder in which compiled kernels are stored; None where there is none."""
-    paths = [compiled.stats.cache_path for kernels in _called.values() for compiled, _ in kernels]
-    return Path(paths[0]) if paths and paths[0] is not None else None
+    """The folder below which compiled kernels are stored; None where there is none."""
+    folders = {compiled.stats.cache_path for kernels in _called.values() for compiled, _ in kernels.values()}
+    return None if None in folders or not folders else Path(os.path.commonpath(folders))
 
 
 def compile_stored(modules: Sequence[str]) -> None:
     """Compile the kernels of some modules for the types that they state, or load what is stored of them."""
     for module in modules:
         import_module(module)
-        for compiled, signatures in _called.get(module, ()):
+        for compiled, signatures in _called.get(module, {}).values():
             for signature in signatures:
                 types, _ = normalize_signature(f"({signature},)")  # type: ignore[no-untyped-call]
                 compiled.compile(types)
@@ -89,34 +103,48 @@ def share_compiling(modules: Sequence[str], workers: int) -> bool:
     workers : int
         Processes; with one there is nothing to share.
     """
-    if workers < 2 or getattr(sys, "frozen", False) or where_stored() is None:
+    # A program with Python inside of it is not started again: it may do anything but compile.
+    if workers < 2 or not sys.executable or getattr(sys, "frozen", False) or where_stored() is None:
         return False
     wanted = [kernels for name, kernels in _called.items() if any(f"{name}.".startswith(f"{m}.") for m in modules)]
-    if sum(not _is_stored(compiled) for kernels in wanted for compiled, _ in kernels) <= _FEW:
+    if sum(not _is_stored(compiled) for kernels in wanted for compiled, _ in kernels.values()) <= _FEW:
         return False
-    shares = _shares(list(_with_kernels(modules)), workers)
+    names = list(_with_kernels(modules))
+    # Two processes that store the same kernel for different types at one time could mix them up.
+    lent = _lent(names)
+    compile_stored(lent)
     processes: list[subprocess.Popen[bytes]] = []
     try:
-        # Nothing from the folder that the user is in: a module there may have any name.
-        processes.extend(_in_silence([sys.executable, "-P", "-m", __name__, *share]) for share in shares)
+        for share in _shares([name for name in names if name not in lent], min(workers, _MOST_PROCESSES)):
+            with suppress(OSError):  # where no process can be started the others go on
+                processes.append(_started(share))
         for process in processes:
-            process.wait()
-    except OSError:  # no process can be started
-        return False
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_LONGEST_SECONDS)
     finally:
         for process in processes:
             process.kill()
-            process.wait()
-    return True
+            process.communicate()
+    return any(process.returncode == 0 for process in processes)
 
 
-def _in_silence(command: list[str]) -> subprocess.Popen[bytes]:
-    """A process that nobody hears."""
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def _started(modules: Sequence[str]) -> subprocess.Popen[bytes]:
+    """A process that compiles some modules of this very package, whatever is installed, in silence."""
+    folder = str(Path(__file__).resolve().parents[1])
+    path = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
+    return subprocess.Popen(
+        # Nothing from the folder that the user is in: a module there may have any name.
+        [sys.executable, "-P", "-m", __name__, *modules],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": path},
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
 
 
 def _with_kernels(modules: Sequence[str]) -> Iterator[str]:
-    """The modules, and those of the packages among them, that have kernels which Python calls."""
+    """The modules, and those of the packages among them, that have kernels which others call."""
     for name in modules:
         module = import_module(name)
         if name in _called:
@@ -125,16 +153,34 @@ def _with_kernels(modules: Sequence[str]) -> Iterator[str]:
         yield from _with_kernels([f"{name}.{inner.name}" for inner in pkgutil.iter_modules(folders)])
 
 
+def _lent(modules: Sequence[str]) -> list[str]:
+    """Those of the modules of which kernels of another module call one."""
+    lent = set()
+    for name in modules:
+        module = vars(import_module(name))
+        for function in filter(None, map(_source, module.values())):
+            called = (_source(module.get(other)) for other in function.__code__.co_names)
+            lent |= {one.__module__ for one in called if one is not None and one.__module__ != function.__module__}
+    return [name for name in modules if name in lent]
+
+
 def _is_stored(compiled: Any) -> bool:
-    """Whether something is stored of a kernel, whatever the types."""
-    code = compiled.py_func.__code__
-    name = f"{Path(code.co_filename).stem}.{code.co_qualname}-{code.co_firstlineno}.*.nbi"
-    return compiled.stats.cache_path is not None and any(Path(compiled.stats.cache_path).glob(name))
+    """Whether something is stored of a kernel, whatever the types, by this Python and since its source changed."""
+    code, folder = compiled.py_func.__code__, compiled.stats.cache_path
+    if folder is None:
+        return False
+    python = f"py{sys.version_info.major}{sys.version_info.minor}{getattr(sys, 'abiflags', '')}"
+    source = Path(code.co_filename)
+    index = Path(folder) / f"{source.stem}.{code.co_qualname}-{code.co_firstlineno}.{python}.nbi"
+    try:
+        return index.stat().st_mtime >= source.stat().st_mtime
+    except OSError:
+        return False
 
 
 def _shares(modules: Sequence[str], workers: int) -> list[list[str]]:
     """The modules as shares of about as much work, by the length of their kernels."""
-    work = {module: sum(_length(value) for value in vars(import_module(module)).values()) for module in modules}
+    work = {module: sum(map(_length, vars(import_module(module)).values())) for module in modules}
     shares: list[list[str]] = [[] for _ in range(min(workers, len(modules)))]
     for module in sorted(modules, key=work.__getitem__, reverse=True):
         min(shares, key=lambda share: sum(work[other] for other in share)).append(module)
@@ -143,10 +189,25 @@ def _shares(modules: Sequence[str], workers: int) -> list[list[str]]:
 
 def _length(value: object) -> int:
     """Length of a kernel's code; 0 of anything else."""
-    function = getattr(value, "py_func", None)
+    function = _source(value)
     return 0 if function is None else len(function.__code__.co_code)
 
 
+def _source(value: object) -> FunctionType | None:
+    """The Python of a kernel; None of anything else."""
+    function = getattr(value, "py_func", None)
+    return function if isinstance(function, FunctionType) else None
+
+
+def _end_with_parent() -> None:
+    """End when the process that holds the other end of the input is gone."""
+    while os.read(0, 1):  # not through ``sys.stdin``, whose lock would be held when the interpreter ends
+        pass
+    os._exit(1)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     # Under its own name: what runs as ``__main__`` is another module, of which no kernel knows.
     import_module("micromet_path.kernels").compile_stored(sys.argv[1:])
+    os._exit(0)

@@ -112,7 +112,8 @@ def _limiting(quality: Quality, params: ClassifyParams) -> Iterator[str]:
     elif quality.is_truncated:
         yield "incomplete: the file is cut short, and what its lost end held is not known"
     if quality.is_h_dab is None:
-        yield "stain_unknown: the tissue has too little colour to tell whether it was stained with haematoxylin and DAB"
+        note = f" ({quality.stain_note})" if quality.stain_note else ""
+        yield f"stain_unknown: it cannot be told whether the tissue was stained with haematoxylin and DAB{note}"
     if quality.is_white_assumed:
         yield "white_unknown: no clear glass was found and the light was assumed; give its colour as [stain] white"
     if quality.in_focus is not None and quality.in_focus < params.minimum_in_focus:

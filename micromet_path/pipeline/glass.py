@@ -115,8 +115,8 @@ def _checked(
     check = check_h_dab(tissue_rgb, profile, own)
     if check.is_h_dab and estimate.is_blank:
         return StainCheck(False, "nothing on it has the colour of a nucleus or of the chromogen")
-    if check.is_h_dab and estimate.counterstain_od is None:
-        return StainCheck(None, "none of its nuclei is blue enough to tell")
+    if check.is_h_dab and not estimate.shows_nuclei:
+        return StainCheck(None, "none of its nuclei is blue")
     if check.is_h_dab and estimate.haematoxylin is not None and estimate.chromogen is None:
         is_pink = shows_eosin(tissue_rgb, dyes.model_for(profile, estimate))
         return StainCheck(False, PINK) if is_pink else check

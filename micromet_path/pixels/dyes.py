@@ -109,6 +109,8 @@ class DyeEstimate:
     counterstain_od : float or None
         Haematoxylin density of the darker nuclei: the median over windows of their 90th percentiles, by the profile's
         vectors, so that it can be compared from slide to slide.
+    shows_nuclei : bool
+        Whether any window showed something as blue as a nucleus, of whatever hue; True where there were none.
     notes : tuple of str
         Why a fact is the profile's, and what has drifted from it.
     """
@@ -120,6 +122,7 @@ class DyeEstimate:
     background_od: float = 0.0
     is_blank: bool = False
     counterstain_od: float | None = None
+    shows_nuclei: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +137,15 @@ class WindowDyes:
         The vectors of haematoxylin and chromogen that it gives.
     nuclear_od : float
         Haematoxylin density of its darker nuclei.
+    is_faint : bool
+        Whether its brown is too faint to tell the chromogen of the slide.
     """
 
     rgb: NDArray[np.uint8]
     blue: Vector | None
     brown: Vector | None
     nuclear_od: float
+    is_faint: bool
 
     @classmethod
     def of(cls, rgb: NDArray[np.uint8], pixel_area_um2: float, profile: StainModel, params: DyeParams) -> WindowDyes:
@@ -166,10 +172,9 @@ class WindowDyes:
         blue = _median_direction(od[:, is_blue], haematoxylin[is_blue], least_px)
         # Chromogen: of what is clearly stained, the half that holds least haematoxylin.
         is_brown = is_clear & (chromogen > _PALE_OD) & (haematoxylin < 0.5 * chromogen)
-        brown = None
-        if is_brown.any() and np.percentile(chromogen[is_brown], 90) >= params.faintest_core_od:
-            brown = _median_direction(od[:, is_brown], -haematoxylin[is_brown] / chromogen[is_brown], least_px)
-        return cls(rgb, blue, brown, nuclear_od)
+        brown = _median_direction(od[:, is_brown], -haematoxylin[is_brown] / chromogen[is_brown], least_px)
+        core_od = float(np.percentile(chromogen[is_brown], 90)) if is_brown.any() else 0.0
+        return cls(rgb, blue, brown, nuclear_od, is_faint=core_od < params.faintest_core_od)
 
 
 def _median_direction(od: NDArray[np.float64], merit: NDArray[np.float64], least_px: int) -> Vector | None:
@@ -201,7 +206,8 @@ def estimate_dyes(windows: Iterable[WindowDyes], profile: StainModel, params: Dy
     chromogen. Each window gives one vector, and the median over windows decides.
     """
     seen = list(windows)
-    blue, brown = [window.blue for window in seen], [window.brown for window in seen]
+    blue = [window.blue for window in seen]
+    brown = [None if window.is_faint else window.brown for window in seen]
     limits = (params.largest_blue_turn_deg, params.largest_turn_deg)
     haematoxylin, blue_notes = _agreed("haematoxylin", blue, profile.vectors[0], limits[0], params)
     chromogen, brown_notes = _agreed("the chromogen", brown, profile.vectors[1], limits[1], params)
@@ -209,7 +215,11 @@ def estimate_dyes(windows: Iterable[WindowDyes], profile: StainModel, params: Dy
         [_is_near(vector, profile.vectors[dye], limits[dye]) for vector in found]
         for dye, found in enumerate((blue, brown))
     )
-    is_blank = bool(seen) and not any((*near_blue, *near))
+    brownish = [_is_near(window.brown, profile.vectors[1], limits[1]) for window in seen]  # however faint
+    is_blank = bool(seen) and not any((*near_blue, *brownish))
+    if chromogen is None and sum(brownish) - sum(near) >= params.least_windows:
+        faint = f"{sum(brownish) - sum(near)} of {len(seen)} windows show only what is as faint as red cells"
+        brown_notes = [f"the chromogen could not be estimated ({faint}); the profile's colour is used"]
     nuclei = [window.nuclear_od for window, is_near in zip(seen, near_blue, strict=True) if is_near]
     estimate = DyeEstimate(
         haematoxylin,
@@ -218,6 +228,7 @@ def estimate_dyes(windows: Iterable[WindowDyes], profile: StainModel, params: Dy
         (*blue_notes, *brown_notes),
         is_blank=is_blank,
         counterstain_od=float(np.median(nuclei)) if nuclei else None,
+        shows_nuclei=not seen or any(vector is not None for vector in blue),
     )
     if sum(near) < params.least_windows:
         return estimate

@@ -234,7 +234,7 @@ def _dried(found: Evidence, params: ExamineParams) -> Signs:
     yield float(found.is_at_border)
     yield ramp(found.area_um2, params.haze_area_um2)
     yield ramp(found.chromogen_high_od, params.dried_od)
-    yield ramp(found.around.rim_drop or 0.0, params.dried_drop)
+    yield 0.0 if found.around.rim_drop is None else ramp(found.around.rim_drop, params.dried_drop)
     yield ramp(found.around.contrast, params.border_contrast)
     yield 0.0 if found.around.glass_gradient is None else ramp(found.around.glass_gradient, params.dried_glass)
 

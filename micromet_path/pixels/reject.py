@@ -15,7 +15,7 @@ SEGMENT_PX = 128
 """Columns that one look decides: a tile's row holds both tissue and glass."""
 
 
-@kernel()
+@kernel("u1[::1], i2, i2")
 def may_stain(line: Any, slope: Any, offset: Any) -> Any:
     """Whether any pixel of a stretch of a row lies on the stained side of the straight bound.
 

@@ -18,7 +18,7 @@ _STAINED_OD = 0.2
 
 @dataclass(frozen=True, slots=True)
 class StainCheck:
-    """Whether tissue has the colours of haematoxylin and DAB; None where there is too little tissue."""
+    """Whether tissue has the colours of haematoxylin and DAB; None where too little of it has a colour to tell."""
 
     is_h_dab: bool | None
     note: str
@@ -77,7 +77,7 @@ def shows_eosin(tissue_rgb: NDArray[np.uint8], own: StainModel) -> bool:
 
 def _unexplained(tissue_rgb: NDArray[np.uint8], model: StainModel) -> NDArray[np.float64]:
     """Share of each stained pixel's density that the two dyes do not explain, negative towards green."""
-    pixels = tissue_rgb[None]
+    pixels = np.ascontiguousarray(tissue_rgb)[None]  # one kind of array is compiled for
     density = density_of(pixels, model)
     is_stained = density > _STAINED_OD
     return np.asarray(residual_of(pixels, model)[is_stained] / density[is_stained])

@@ -9,7 +9,7 @@ from micromet_path.kernels import kernel
 __all__ = ["find_root", "unite"]
 
 
-@kernel()
+@kernel("i8[::1], i8", "i4[::1], i8", "i4[::1], i4")
 def find_root(parent: Any, i: Any) -> Any:
     """Representative of i, halving the path on the way (Tarjan 1975)."""
     while parent[i] != i:
@@ -18,7 +18,7 @@ def find_root(parent: Any, i: Any) -> Any:
     return i
 
 
-@kernel()
+@kernel("i8[::1], i8, i8", "i4[::1], i8, i8")
 def unite(parent: Any, i: Any, j: Any) -> bool:
     """Make one set of two; whether they were two."""
     one, two = find_root(parent, i), find_root(parent, j)

@@ -655,5 +655,6 @@ def test_doctor_passes(micromet: Command) -> None:
     assert (ran.status, ran.err) == (0, "")
     findings = json.loads(ran.out)
     assert findings["self-test"].startswith("passed")
+    assert findings["compiled code"].startswith("stored in")
     assert findings["micromet_path"] == __version__
     assert not any("missing" in value or "not usable" in value for value in findings.values())

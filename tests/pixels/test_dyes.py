@@ -156,6 +156,15 @@ def test_red_cells_are_not_taken_for_a_weak_stain():
     assert degrees_between(found.chromogen, tumour[1]) < 3.0
     assert found.strength_od > 0.5
     assert estimate(with_red_cells, DyeParams(faintest_core_od=0.0)).chromogen is not None
+    assert "20 of 20 windows show only what is as faint as red cells" in " ".join(alone.notes)
+
+
+def test_what_is_faint_is_not_blank_and_a_slide_without_blue_says_so():
+    faint = estimate([window(seed, (0.3, DAB, (0.16, 0.26))) for seed in range(8)])
+    assert (faint.is_blank, faint.shows_nuclei) == (False, False)
+    purple = (0.45, 0.85, 0.25)  # too far to be the slide's haematoxylin, and nuclei all the same
+    assert estimate([window(seed, (0.3, purple, (0.4, 0.8))) for seed in range(8)]).shows_nuclei
+    assert estimate([]).shows_nuclei
 
 
 def test_a_slide_of_weak_cells_on_clean_tissue_lowers_them():

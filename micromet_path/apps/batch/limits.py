@@ -162,7 +162,10 @@ def read_note(path: Path) -> Deaths | None:
         return None
     told = {start: [line[len(start) :] for line in lines if line.startswith(start)] for start in _STARTS}
     last = max((index for index, line in enumerate(lines) if line.startswith(_PID)), default=0)
-    trace = [line for line in lines[last + 1 :] if not line.startswith(_STARTS)][:_TRACE_LINES]
+    trace = [line for line in lines[last + 1 :] if not line.startswith(_STARTS)]
+    # A library that is just being imported may fill the beginning; where the program itself was matters more.
+    own = [line for line in trace[_TRACE_LINES:] if __package__.partition(".")[0] in line]
+    trace = trace[:_TRACE_LINES] + own[:_TRACE_LINES]
     return Deaths(
         tuple(int(number) for number in told[_PID] if number.isdigit()),
         told[_PHASE][-1] if told[_PHASE] else "start",
