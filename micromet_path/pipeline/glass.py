@@ -106,20 +106,22 @@ def _checked(
     tissue_rgb: NDArray[np.uint8], profile: stain.StainModel, estimate: dyes.DyeEstimate, config: Config
 ) -> StainCheck:
     """Whether the tissue has the colours of H-DAB, by the slide's own dyes where they can be believed."""
-    own = None
+    has_chromogen = estimate.chromogen is not None
+    own, is_believed = None, False
     if estimate.haematoxylin is not None:
+        own = dyes.model_for(profile, estimate)
         # Beside a chromogen a far turn is a purple haematoxylin; alone it may be the nuclei of H&E.
         turn = dyes.degrees_between(estimate.haematoxylin, profile.vectors[0])
-        if estimate.chromogen is not None or turn <= config.dyes.largest_turn_deg:
-            own = dyes.model_for(profile, estimate)
-    check = check_h_dab(tissue_rgb, profile, own)
-    if check.is_h_dab and estimate.is_blank:
+        is_believed = has_chromogen or turn <= config.dyes.largest_turn_deg
+    check = check_h_dab(tissue_rgb, profile, own if is_believed else None)
+    if not check.is_h_dab:
+        return check
+    if estimate.is_blank:
         return StainCheck(False, "nothing on it has the colour of a nucleus or of the chromogen")
-    if check.is_h_dab and not estimate.shows_nuclei:
+    if not estimate.shows_nuclei:
         return StainCheck(None, "none of its nuclei is blue")
-    if check.is_h_dab and estimate.haematoxylin is not None and estimate.chromogen is None:
-        is_pink = shows_eosin(tissue_rgb, dyes.model_for(profile, estimate))
-        return StainCheck(False, PINK) if is_pink else check
+    if own is not None and not has_chromogen and shows_eosin(tissue_rgb, own):
+        return StainCheck(False, PINK)
     return check
 
 

@@ -300,26 +300,25 @@ def weak_plasma_cell(rng):
     return scene, grown(body, 1.0)
 
 
-def border_strip(rng):
-    """Stain that gathered in a narrow strip on the border of the tissue and fades within it."""
+def fading_from_glass(rng, border_um, wave_um, reach_um, amount, texture):
+    """Tissue beside glass, stained most at its border: the range of each measure is drawn from."""
     scene = Scene(rng, 160)
-    border = rng.uniform(60, 80) + 4 * scene.noise(12.0)
+    border = rng.uniform(*border_um) + wave_um * scene.noise(12.0)
     on_tissue = scene.x > border
     scene.tissue(mask=on_tissue)
     depth = np.maximum(scene.x - border, 0)
-    scene.stain(on_tissue * np.exp(-depth / rng.uniform(14, 22)), rng.uniform(0.36, 0.44), texture=0.05, grain_um=4)
+    scene.stain(on_tissue * np.exp(-depth / rng.uniform(*reach_um)), rng.uniform(*amount), texture=texture, grain_um=4)
     return scene, on_tissue
+
+
+def border_strip(rng):
+    """Stain that gathered in a narrow strip on the border of the tissue and fades within it."""
+    return fading_from_glass(rng, (60, 80), 4, (14, 22), (0.36, 0.44), 0.05)
 
 
 def dried_rim(rng):
     """The same where it dried more: as dark as tumour at the glass, and fading inwards all the same."""
-    scene = Scene(rng, 160)
-    border = rng.uniform(60, 80) + 4 * scene.noise(12.0)
-    on_tissue = scene.x > border
-    scene.tissue(mask=on_tissue)
-    depth = np.maximum(scene.x - border, 0)
-    scene.stain(on_tissue * np.exp(-depth / rng.uniform(18, 26)), rng.uniform(0.74, 0.80), texture=0.05, grain_um=4)
-    return scene, on_tissue
+    return fading_from_glass(rng, (60, 80), 4, (18, 26), (0.74, 0.80), 0.05)
 
 
 def pale_fold(rng):
@@ -342,13 +341,7 @@ def background_patch(rng):
 
 def edge_haze(rng):
     """Tissue that dried at its border: brown without cells, fading inwards from bare glass."""
-    scene = Scene(rng, 160)
-    border = rng.uniform(20, 35) + 5 * scene.noise(12.0)
-    on_tissue = scene.x > border
-    scene.tissue(mask=on_tissue)
-    depth = np.maximum(scene.x - border, 0)
-    scene.stain(on_tissue * np.exp(-depth / rng.uniform(60, 120)), rng.uniform(0.42, 0.55), texture=0.04, grain_um=4)
-    return scene, on_tissue
+    return fading_from_glass(rng, (20, 35), 5, (60, 120), (0.42, 0.55), 0.04)
 
 
 MIMICS = {

@@ -1,24 +1,13 @@
 """Which stain a tissue has, by its colours."""
 
-from math import sqrt
-
 import numpy as np
 import pytest
 
-from micromet_path.pixels.stain import StainModel, WhitePoint
+from micromet_path.pixels.stain import StainModel
 from micromet_path.pixels.stain_check import check_h_dab, shows_eosin
+from tests.pixels.test_stain import DAB, HAEMATOXYLIN, WHITE, model_of, unit
 
-HAEMATOXYLIN, DAB, EOSIN = (0.650, 0.704, 0.286), (0.268, 0.570, 0.776), (0.072, 0.990, 0.105)
-WHITE = WhitePoint((245.0, 244.0, 246.0), "slide")
-
-
-def model_of():
-    return StainModel.from_dyes(WHITE, HAEMATOXYLIN, DAB, "fixed")
-
-
-def unit(vector):
-    length = sqrt(sum(value * value for value in vector))
-    return [value / length for value in vector]
+EOSIN = (0.072, 0.990, 0.105)
 
 
 def painted(*dyes, noise=1.5, seed=0):
