@@ -119,7 +119,7 @@ def _checked(
     if estimate.is_blank:
         return StainCheck(False, "nothing on it has the colour of a nucleus or of the chromogen")
     if not estimate.shows_nuclei:
-        return StainCheck(None, "none of its nuclei is blue")
+        return StainCheck(None, "no nucleus on it is clearly blue")
     if own is not None and not has_chromogen and shows_eosin(tissue_rgb, own):
         return StainCheck(False, PINK)
     return check
