@@ -19,6 +19,7 @@ from micromet_path.pixels.scan import Band, scan_block
 from micromet_path.pixels.stain import StainTables
 from micromet_path.pixels.tissue import Overview
 from micromet_path.slides.base import Slide
+from micromet_path.slides.memory import room_for_pixels
 
 __all__ = ["Block", "BlockOutcome", "BlockReader", "Buffers", "read_overview"]
 
@@ -67,7 +68,7 @@ class Buffers(threading.local):
         """A contiguous buffer of this many rows and columns: tiles are decoded straight into it."""
         size = 3 * shape[0] * shape[1]
         if self.pixels is None or len(self.pixels) < size:
-            self.pixels = np.empty(size, np.uint8)
+            self.pixels = room_for_pixels(*shape).reshape(size)
         return self.pixels[:size].reshape(*shape, 3)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing, Region, TileGrid
 from micromet_path.slides.base import Level, Raster, SlideInfo
+from micromet_path.slides.memory import room_for_pixels
 from micromet_path.threads import in_threads
 
 __all__ = ["PyramidSlide", "area_mean", "levels_of_sizes"]
@@ -78,7 +79,7 @@ class PyramidSlide(ABC):
             raise ValueError(f"{region} is empty or reaches outside {self._info.region} of {self._info.name}")
         at_level0 = spacing is None or spacing == self._info.spacing
         shape = region.shape if at_level0 else _shape_at(region, self._info.spacing, spacing or self._info.spacing)
-        rgb = np.empty((*shape, 3), np.uint8) if out is None else _corner(out, shape)
+        rgb = room_for_pixels(*shape) if out is None else _corner(out, shape)
         if spacing is None or at_level0:
             return Raster(rgb, self._fill(0, region, rgb))
         return Raster(rgb, self._fill_averaged(self._level_for(region, spacing), region, rgb, workers))
@@ -130,7 +131,7 @@ class PyramidSlide(ABC):
                 top + step_y * piece.y1,
             )
             box = _covering(edges, level)
-            source = np.empty((*box.shape, 3), np.uint8)
+            source = room_for_pixels(*box.shape)
             mask = self._fill(index, box, source)
             local = _relative(edges, box)
             out[piece.y0 : piece.y1, piece.x0 : piece.x1] = area_mean(source, local, piece.shape)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region, TileGrid
 from micromet_path.slides.base import SlideInfo
+from micromet_path.slides.memory import room_for_pixels
 from micromet_path.slides.messages import one_line
 from micromet_path.slides.pyramid import PyramidSlide, levels_of_sizes
 from micromet_path.slides.scale import objective_warning, settle_scale
@@ -82,7 +83,7 @@ class _TileBuffers(threading.local):
     def get(self, rows: int, columns: int) -> NDArray[np.uint8]:
         buffer = self._of_shape.get((rows, columns))
         if buffer is None:
-            buffer = self._of_shape[rows, columns] = np.empty((rows, columns, 3), np.uint8)
+            buffer = self._of_shape[rows, columns] = room_for_pixels(rows, columns)
         return buffer
 
 
@@ -224,9 +225,7 @@ class TiffSlide(PyramidSlide):
             return self._decode(stored, row, column, target)
         if self._decoded is None:
             return self._decode(stored, row, column, self._buffers.get(*shape))
-        return self._decoded.get(
-            (level, index), lambda: self._decode(stored, row, column, np.empty((*shape, 3), np.uint8))
-        )
+        return self._decoded.get((level, index), lambda: self._decode(stored, row, column, room_for_pixels(*shape)))
 
     def _decode(self, stored: TiffLevel, row: int, column: int, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A tile in a buffer of its shape."""
