@@ -9,6 +9,7 @@ import tifffile
 from numpy.testing import assert_array_equal
 from scipy.ndimage import gaussian_filter
 
+from micromet_path.apps.samples import SampleSpec, write_sample
 from micromet_path.config import Config, Laboratory, LookParams, ScanParams, Zone
 from micromet_path.errors import UnreadableSlideError, UnsupportedSlideError
 from micromet_path.geometry import PixelSpacing, TileGrid
@@ -538,6 +539,15 @@ def test_red_cells_alone_are_never_counted_without_a_doubt():
     outcome = analyze(rgb, Config()).analysis
     assert outcome.scan.threshold_od == Config().stain.threshold_od
     assert not (outcome.clusters.counting == "counted").any()
+
+
+def test_red_cells_in_vessels_are_not_counted(tmp_path):
+    slide = write_sample(tmp_path, SampleSpec("negative-blood", 3072, 1, 0.5)).slide
+    outcome = analyze(tifffile.imread(slide, key=0), Config()).analysis
+    assert len(outcome.clusters) > 5
+    assert not outcome.clusters.is_counted.any()
+    assert (outcome.clusters.flags["red_cell_like"] >= 0.5).mean() > 0.8
+    assert outcome.finding.category is Category.NEGATIVE
 
 
 def test_a_slide_without_one_blue_nucleus_is_not_negative():

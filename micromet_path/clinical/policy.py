@@ -33,6 +33,7 @@ KNOWN_FLAGS = frozenset(
         "pigment_like",
         "plasma_like",
         "precipitate",
+        "red_cell_like",
         "scan_edge",
         "stellate",
         "sub_cellular",
@@ -91,6 +92,7 @@ class ClassifyParams:
         "sub_cellular",
         "edge_haze",
         "deposit",
+        "red_cell_like",
     )
     doubtful_flags: tuple[str, ...] = (
         "weak",

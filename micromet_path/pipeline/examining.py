@@ -18,7 +18,14 @@ from micromet_path.config import Config, LookParams
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import Fragments, Runs, Tree
-from micromet_path.pixels.anucleate import ANUCLEATE_FLAGS, Bareness, anucleate_flags, may_be_bare, with_faint_stain
+from micromet_path.pixels.anucleate import (
+    ANUCLEATE_FLAGS,
+    Bareness,
+    anucleate_flags,
+    in_numbers,
+    may_be_bare,
+    with_faint_stain,
+)
 from micromet_path.pixels.evidence import Evidence, View
 from micromet_path.pixels.examine import FLAGS, flags_of
 from micromet_path.pixels.examine_params import ExamineParams
@@ -121,6 +128,7 @@ class _Judge:
     model: StainModel
     nuclei: NucleiParams
     examine: ExamineParams
+    strength_od: float
     pixel_um2: float
 
     def __call__(self, candidate: _Candidate, windows: Sequence[_Window]) -> _Seen:
@@ -151,6 +159,8 @@ class _Judge:
                 rim_um=mean(lambda one: one.rim_width_um),
                 nuclear_share_around=mean(lambda one: one.beside.nuclear_share_around),
                 high_od=mean(lambda one: one.chromogen_high_od),
+                darkest_od=max(one.darkest_cell_od for one in found),
+                strength_od=self.strength_od,
                 is_at_border=candidate.is_at_margin,
                 glass_share=mean(lambda one: one.around.glass_share),
                 deep_share=mean(lambda one: min(1.0, one.around.deep_area_um2 / one.area_um2)),
@@ -175,6 +185,7 @@ def examine_candidates(
     runs: Runs,
     config: Config,
     workers: int,
+    strength_od: float | None = None,
 ) -> Fragments:
     """The fragments with what a second look at level 0 tells of each.
 
@@ -189,14 +200,18 @@ def examine_candidates(
     config : Config
     workers : int
         Threads.
+    strength_od : float, optional
+        Chromogen in the cores of what is stained on the slide; None where it does not tell.
     """
     # Vectors estimated from the slide are its hue. Where they are the profile's, its fragments may tell; a slide
     # that shows pigment alone must not make it the measure of chromogen.
     hue = _OWN_HUE if model.source in _WITH_OWN_CHROMOGEN else slide_hue(fragments.sum_stain, fragments.od_scale)
     read = _Reader(slide, config.look, hue)
-    judge = _Judge(model, config.nuclei, config.examine, slide.info.spacing.pixel_area_um2)
+    strength_od = config.examine.usual_strength_od if strength_od is None else strength_od
+    judge = _Judge(model, config.nuclei, config.examine, strength_od, slide.info.spacing.pixel_area_um2)
     cells = np.stack([fragments.cells, fragments.cells_low, fragments.cells_high])
     flags = {name: np.zeros(len(fragments)) for name in (*FLAGS, *ANUCLEATE_FLAGS)}
+    red_cells: list[tuple[NDArray[np.int64], float, float]] = []
 
     def look(candidate: _Candidate) -> tuple[_Candidate, list[_Window] | _Seen]:
         windows = read(candidate)
@@ -215,6 +230,12 @@ def examine_candidates(
         cells[:, members] = exact_cells(whole * share)
         for name, strength in seen.flags.items():
             flags[name][members] = strength
+        if (faint := seen.flags.get("red_cell_like", 0.0)) > 0:
+            red_cells.append((members, faint, int(area.sum()) * judge.pixel_um2))
+    if red_cells:
+        strengths, areas_um2 = np.array([facts for _, *facts in red_cells]).T
+        for (members, *_), strength in zip(red_cells, in_numbers(strengths, areas_um2, config.examine), strict=True):
+            flags["red_cell_like"][members] = strength
     return replace(fragments, cells=cells[0], cells_low=cells[1], cells_high=cells[2], flags=flags)
 
 

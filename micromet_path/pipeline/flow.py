@@ -150,7 +150,14 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     with threads(task.workers, most=1) as pool:
         pictures_to_be = pool.submit(take_pictures, slide, placed, brownest)
         fragments = examine_candidates(
-            slide, glass.model, found.fragments, found.tree, gathered.runs, config, task.workers
+            slide,
+            glass.model,
+            found.fragments,
+            found.tree,
+            gathered.runs,
+            config,
+            task.workers,
+            glass.dyes.strength_od,
         )
         task.on_step("examine")
         pictures = pictures_to_be.result()

@@ -1,8 +1,10 @@
-"""Stain without a nucleus: a sheet that should show some, a small piece of which a section may miss it, or a deposit.
+"""Stain without a nucleus: a sheet that should show some, a piece of which a section may miss it, deposits, red cells.
 
 A keratin-positive scrap without a nucleus is no tumour cell to a pathologist, yet a section may miss the nucleus of
 a cell, and keratin may be dots beside it. So the lack of one makes a small piece doubtful; only where no nucleus lies
-around it either is it a deposit.
+around it either is it a deposit, and only where it is so faint that a nucleus would show, far fainter than the
+chromogen of the slide, and lies in a lumen or is more than a cell, does it look like red cells. These come in numbers:
+a few small pieces of such looks may be anything.
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ from micromet_path.geometry import PixelSpacing
 from micromet_path.pixels.examine_params import ExamineParams, all_of, ramp
 from micromet_path.pixels.shape import bounding_box, dilated, smoothed
 
-__all__ = ["ANUCLEATE_FLAGS", "Bareness", "anucleate_flags", "may_be_bare", "with_faint_stain"]
+__all__ = ["ANUCLEATE_FLAGS", "Bareness", "anucleate_flags", "in_numbers", "may_be_bare", "with_faint_stain"]
 
-ANUCLEATE_FLAGS = ("no_nuclei", "deposit", "ink")
+ANUCLEATE_FLAGS = ("no_nuclei", "deposit", "ink", "red_cell_like")
 
 _FAINT_SHARE = 0.35  # of its own density: what a membrane keeps where the section cuts it steeply
 _FAINTEST_OD = 0.08  # the grain of compressed nuclei reaches it
@@ -44,6 +46,10 @@ class Bareness:
         Share of the tissue in view that is nuclei.
     high_od : float
         90th percentile of chromogen.
+    darkest_od : float
+        Chromogen that as much as a small cell of it exceeds.
+    strength_od : float
+        Chromogen in the cores of what is stained on the slide.
     is_at_border : bool
         Whether it lies on the border of the tissue.
     glass_share : float
@@ -58,6 +64,8 @@ class Bareness:
     rim_um: float
     nuclear_share_around: float
     high_od: float = 0.0
+    darkest_od: float = 0.0
+    strength_od: float = 1.0
     is_at_border: bool = False
     glass_share: float = 0.0
     deep_share: float = 1.0
@@ -100,16 +108,17 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
     """Strength of each of `ANUCLEATE_FLAGS`.
 
     ``no_nuclei`` is a sheet that should show some, or less surely a small piece that shows none; ``deposit`` such a
-    piece beside which no nucleus lies either; ``ink`` is what marking ink leaves on the border: a layer through which
+    piece beside which no nucleus lies either; ``red_cell_like`` is faint throughout, shows none,
+    and lies in a lumen or should show some; ``ink`` is what marking ink leaves on the border: a layer through which
     nuclei would show, or a smaller and less bare one that lies on glass for the most part; what is thick there may be a
     focus below the capsule whose chromogen hides its nuclei. Where it is too dark to show any, it is ink if it is a
     coat: thin, with no nucleus around it either.
 
     Examples
     --------
-    >>> scrap = Bareness(60.0, has_nucleus=False, bare_share=1.0, rim_um=0.8, nuclear_share_around=0.4)
+    >>> scrap = Bareness(60.0, has_nucleus=False, bare_share=1.0, rim_um=0.8, nuclear_share_around=0.4, darkest_od=0.7)
     >>> anucleate_flags(scrap, ExamineParams())
-    {'no_nuclei': 0.6, 'deposit': 0.0, 'ink': 0.0}
+    {'no_nuclei': 0.6, 'deposit': 0.0, 'ink': 0.0, 'red_cell_like': 0.0}
     """
     sharp = ramp(bare.rim_um, params.bare_rim_um)
     sheet = all_of(sharp, ramp(bare.area_um2, params.bare_sheet_um2), ramp(bare.bare_share, params.bare_share))
@@ -127,9 +136,42 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
         ramp(bare.deep_share, params.coat_deep),
         ramp(bare.glass_share, params.flake_glass),
     )
+    red_cells = all_of(
+        sharp,
+        1.0 if not bare.has_nucleus else ramp(bare.bare_share, params.bare_share),
+        ramp(bare.darkest_od, params.red_cell_od),
+        ramp(bare.darkest_od / bare.strength_od, params.red_cell_share),
+        ramp(bare.area_um2, params.red_cell_um2),
+        max(ramp(bare.glass_share, params.red_cell_glass), ramp(bare.area_um2, params.bare_sheet_um2)),
+    )
     layer = all_of(ramp(bare.high_od, params.clear_od), ramp(bare.deep_share, params.layer_deep))
     return {
         "no_nuclei": max(sheet, params.bare_piece * piece),
         "deposit": all_of(piece, alone),
         "ink": all_of(max(sheet, flake), max(layer, coat), float(bare.is_at_border)),
+        "red_cell_like": red_cells,
     }
+
+
+def in_numbers(
+    strengths: NDArray[np.float64], areas_um2: NDArray[np.float64], params: ExamineParams
+) -> NDArray[np.float64]:
+    """Strengths of ``red_cell_like`` of all candidates of a slide; small ones need others of their kind.
+
+    Parameters
+    ----------
+    strengths, areas_um2 : ndarray of shape (N,)
+        Of each candidate, as it looks by itself.
+    params : ExamineParams
+
+    Examples
+    --------
+    >>> in_numbers(np.ones(2), np.array([60.0, 5000.0]), ExamineParams()).tolist()
+    [0.0, 1.0]
+    >>> in_numbers(np.ones(20), np.full(20, 60.0), ExamineParams()).min()
+    1.0
+    """
+    alike = ramp(float(np.count_nonzero(strengths >= 0.5)), params.red_cell_count)
+    start, end = params.bare_sheet_um2
+    sheets = np.clip((areas_um2 - start) / (end - start), 0.0, 1.0)
+    return np.asarray(np.minimum(strengths, np.maximum(sheets, alike)))

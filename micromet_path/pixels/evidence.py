@@ -30,6 +30,7 @@ __all__ = ["Evidence", "View"]
 _OPTICS_UM = 0.5  # smoothing before slopes of nuclei are measured: keeps what a 0.5 aperture resolves
 _RIM_OPTICS_UM = 1.5  # of chromogen: compression keeps colour in blocks of 16 pixels, coarser than light
 _RIM_REACH_UM = 5.0
+_SMALLEST_CELL_UM2 = 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,12 @@ class Evidence:
     def chromogen_high_od(self) -> float:
         """90th percentile of it."""
         return self._chromogen_quantiles[1]
+
+    @cached_property
+    def darkest_cell_od(self) -> float:
+        """Chromogen that as much as a small cell exceeds: among paler things one cell is seen by it."""
+        share = min(0.1, _SMALLEST_CELL_UM2 / self.area_um2)
+        return float(np.quantile(self.chromogen[self.view.stained], 1 - share))
 
     @cached_property
     def chromogen(self) -> NDArray[np.float64]:

@@ -171,6 +171,17 @@ class ExamineParams:
         Area, falling, of what may be a cell whose nucleus the section missed.
     bare_piece : float
         Strength that the lack of a nucleus in such a piece can reach.
+    red_cell_od : Ramp
+        Chromogen that as much as a small cell exceeds, falling: haemoglobin and what peroxidase is left in it reach
+        0.35, the weakest chromogen that can be told from them has more. Nothing that faint hides a nucleus.
+    red_cell_share : Ramp
+        The same over that of the cores of what is stained on the slide, falling: as of `pale_share`.
+    red_cell_glass : Ramp
+        Share of bare glass in what lies next to it: a vessel or a sinus is open.
+    red_cell_um2 : Ramp
+        Area, falling: a broad faint sheet is haze.
+    red_cell_count : Ramp
+        Candidates on the slide that look like them, for one that is too small to miss its nuclei.
     overlay : Ramp
         Haematoxylin in the stain over that of the tissue around. A cell pushes the nuclei of the node aside and
         its cytoplasm has none (0.1 to 0.6); processes between them leave them as they are (1).
@@ -270,6 +281,11 @@ class ExamineParams:
     bare_rim_um: Ramp = (2.5, 1.5)
     bare_piece_um2: Ramp = (900.0, 600.0)
     bare_piece: float = 0.6
+    red_cell_od: Ramp = (0.42, 0.34)
+    red_cell_share: Ramp = (0.70, 0.55)
+    red_cell_glass: Ramp = (0.15, 0.30)
+    red_cell_um2: Ramp = (30_000.0, 15_000.0)
+    red_cell_count: Ramp = (3.0, 7.0)
     overlay: Ramp = (0.60, 0.90)
     seeming_blue: float = 0.12
     overlay_around_od: Ramp = (0.10, 0.20)

@@ -8,6 +8,7 @@ from micromet_path.pixels.anucleate import (
     ANUCLEATE_FLAGS,
     Bareness,
     anucleate_flags,
+    in_numbers,
     with_faint_stain,
 )
 from micromet_path.pixels.evidence import Evidence
@@ -23,7 +24,7 @@ HALF = PixelSpacing(0.5, 0.5)
 
 def bare(**facts):
     plain = {"area_um2": 60.0, "has_nucleus": False, "bare_share": 1.0, "rim_um": 0.8, "nuclear_share_around": 0.4}
-    return Bareness(**{**plain, "high_od": 0.6, **facts})
+    return Bareness(**{**plain, "high_od": 0.6, "darkest_od": 0.6, **facts})
 
 
 def flags(**facts):
@@ -58,8 +59,44 @@ def test_no_flag_falls_when_its_evidence_grows(seed):
 
 
 def test_a_piece_without_a_nucleus_is_doubtful_and_with_none_around_a_deposit():
-    assert flags(area_um2=150.0) == {"no_nuclei": 0.6, "deposit": 0.0, "ink": 0.0}
+    assert flags(area_um2=150.0) == {**dict.fromkeys(ANUCLEATE_FLAGS, 0.0), "no_nuclei": 0.6}
     assert flags(area_um2=300.0, nuclear_share_around=0.0)["deposit"] == 1.0  # on bare glass
+
+
+FAINT = {"darkest_od": 0.3, "strength_od": 1.0, "glass_share": 0.6}
+"""A disc of haemoglobin in a vessel."""
+
+
+def test_what_is_faint_has_no_nucleus_and_lies_in_a_lumen_looks_like_red_cells():
+    assert flags(**FAINT)["red_cell_like"] == 1.0
+    assert flags(**FAINT, area_um2=3000.0)["red_cell_like"] == 1.0  # a lake of them
+    assert flags(**{**FAINT, "glass_share": 0.0}, area_um2=3000.0)["red_cell_like"] == 1.0  # packed
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"has_nucleus": True, "bare_share": 0.5},
+        {"darkest_od": 0.5},  # a tumour cell among them
+        {"strength_od": 0.4},  # the slide's own chromogen is as weak
+        {"glass_share": 0.0},  # in solid tissue
+        {"rim_um": 2.6},
+        {"area_um2": 40_000.0},  # a sheet of haze
+    ],
+)
+def test_whatever_speaks_against_red_cells_does_so_alone(other):
+    assert flags(**{**FAINT, **other})["red_cell_like"] == 0.0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_small_pieces_look_like_red_cells_only_in_numbers(seed):
+    rng = np.random.default_rng(seed)
+    strengths, areas = rng.uniform(0, 1, 40), rng.uniform(20, 3000, 40)
+    lonely = in_numbers(strengths[:3], areas[:3], PARAMS)
+    assert (lonely <= strengths[:3]).all()
+    assert (lonely[areas[:3] < PARAMS.bare_sheet_um2[0]] == 0).all()
+    among = in_numbers(np.concatenate([strengths, np.ones(7)]), np.concatenate([areas, np.full(7, 50.0)]), PARAMS)
+    np.testing.assert_array_equal(among[:40], strengths)
 
 
 def test_where_rims_are_as_soft_as_nuclei_nothing_is_said():

@@ -129,6 +129,8 @@ PROFILES: tuple[BenchProfile, ...] = (
     BenchProfile("out-of-focus", "all of the scan out of focus", _VISIBLE, look="out-of-focus"),
     BenchProfile("he", "haematoxylin and eosin", ("he",)),
     BenchProfile("empty", "bare glass", ("empty",)),
+    BenchProfile("blood", "few small foci among red cells", ("blood",)),
+    BenchProfile("negative-blood", "no tumour, red cells all over", ("negative-blood",)),
 )
 """All profiles; the slides of a run are drawn from them in turn.
 

@@ -18,7 +18,8 @@ is room); ``desmoplastic`` (nests between septa of 15 to 40 um of stroma); ``ser
 nodes with two cuts each: the same outline and nearly the same foci); ``control`` (control tissue with
 strong foci in a zone at the right edge; by the seed modulo 3 the patient has isolated cells, nothing,
 or a micrometastasis); ``mimics`` and ``negative-mimics`` (what looks like tumour, with and without
-foci).
+foci); ``blood`` and ``negative-blood`` (red cells in vessels and sinuses all over the section, with few
+small foci and without any).
 
 Looks are stains, glasses and optics, the same for any profile: see `LOOKS`. A look moves nothing:
 the foci of a seed lie where they lie with the look ``default``.

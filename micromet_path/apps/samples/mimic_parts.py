@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.apps.samples.mimic_records import Parts, extent_um
-from micromet_path.apps.samples.planes import CHROMOGEN, HAEMOSIDERIN, MELANIN, NEUTRAL
+from micromet_path.apps.samples.planes import BLOOD, CHROMOGEN, HAEMOSIDERIN, MELANIN, NEUTRAL
 
 __all__ = ["BUILDERS"]
 
@@ -25,6 +25,10 @@ Floats = NDArray[np.float64]
 
 MACROPHAGE_HAEM = 15.0
 """Haematoxylin of a macrophage's pale body, in units."""
+LUMEN_HAEM = 3.0
+"""The same of what flows around red cells."""
+NO_NUCLEUS = 1e-3
+"""Radius of the nucleus of a cell that has none, in microns."""
 
 
 def _parts(members: list[Floats], grains: Floats, strokes: Floats | None = None, cells: Floats | None = None) -> Parts:
@@ -320,6 +324,31 @@ def _fibre(rng: np.random.Generator, at: Floats) -> Floats:
     return np.concatenate(both)
 
 
+def red_cells(rng: np.random.Generator) -> Parts:
+    """Red cells of 5.5 to 8 um in a vessel or sinus: packed or loose, one as pale as the next, paler in the middle."""
+    length, width = rng.uniform(60, 320), rng.uniform(14, 60)
+    count = int(np.clip(length * width / 45 * rng.uniform(0.4, 1.6), 12, 400))
+    angle, sag, phase = rng.uniform(0, pi), rng.uniform(0, 0.15) * length, rng.uniform(0, 1)
+
+    def inside(along: Floats, across: Floats | float) -> Floats:
+        bend = sag * np.sin(pi * (along + phase))
+        return _turned(np.column_stack((along * length, across * width * np.sqrt(1 - 4 * along**2) + bend)), angle)
+
+    paleness = rng.uniform(28, 56)
+    discs = _ellipses(
+        rng, BLOOD, inside(*rng.uniform(-0.5, 0.5, (2, count))), rng.uniform(5.5, 8.0, count),
+        (0.9 * paleness, 1.1 * paleness), (0.7, 1.0), 0.5, 0.35,
+    )  # fmt: skip
+    steps = np.linspace(-0.49, 0.49, max(6, round(length / 8)))
+    half = width / 2 * np.sqrt(1 - 4 * steps**2) + 5.0
+    nothing = np.tile([0.0, LUMEN_HAEM, 0.0, 0.0, NO_NUCLEUS, 0.0, 0.0], (len(steps), 1))
+    lumen = np.column_stack((inside(steps, 0.0), half, half, nothing))
+    members = [_rings(disc[None]) for disc in discs]
+    parts = _parts(members, discs, cells=lumen)
+    wall = _rings(np.column_stack((np.zeros(len(lumen)), lumen[:, :5], np.zeros((len(lumen), 3)))))
+    return replace(parts, cover=np.concatenate((parts.cover, wall)))
+
+
 BUILDERS: dict[str, Callable[[np.random.Generator], Parts]] = {
     "carbon": carbon,
     "melanin": melanin,
@@ -329,5 +358,6 @@ BUILDERS: dict[str, Callable[[np.random.Generator], Parts]] = {
     "reticulum": reticulum,
     "plasma_cells": plasma_cells,
     "dust": dust,
+    "red_cells": red_cells,
 }
 """How to draw each kind that needs to know nothing of the tissue around it."""

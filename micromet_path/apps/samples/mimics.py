@@ -37,6 +37,7 @@ MIMIC_KINDS: tuple[str, ...] = (
     "fold",
     "ink",
     "dust",
+    "red_cells",
 )
 """Names of what is not tumour."""
 
@@ -316,7 +317,8 @@ def _stroke(ground: _Ground) -> Mimic | None:
         spine = _stroke_spine(ground, length, width)
         if ground.holds(mimic_sheets.strip_points(spine, width)):
             parts = mimic_sheets.pen(rng, spine, width, opaque)
-            return ground.taken_by("ink", parts, bool(ground.tissue.inside_um(parts.cover).max() > -OFF_TISSUE_UM))
+            if ground.holds(parts.cover):  # the round ends as well
+                return ground.taken_by("ink", parts, bool(ground.tissue.inside_um(parts.cover).max() > -OFF_TISSUE_UM))
     return None
 
 

@@ -16,6 +16,8 @@ UNIT_UM = 2048.0
 """Side of a slide on which a scene fits once."""
 MACRO_SIDE_UM = 3600.0
 """Side from which a slide has room for a macrometastasis beside everything else."""
+LAKES = 24
+"""Vessels and sinuses full of red cells where a scene of them fits once."""
 
 
 def scene_wishes(spec: SampleSpec) -> list[Wish]:
@@ -24,12 +26,17 @@ def scene_wishes(spec: SampleSpec) -> list[Wish]:
 
 
 def mimic_kinds_of(spec: SampleSpec) -> tuple[str, ...]:
-    """Kinds of mimics that are wished for, each as often as there is room for a scene."""
+    """Kinds of mimics that are wished for, each as often as there is room for a scene.
+
+    Red cells lie all over a section or hardly at all, so that they have scenes of their own.
+    """
+    if spec.profile in ("blood", "negative-blood"):
+        return ("red_cells",) * (LAKES * _copies(spec))
     if spec.profile not in ("mimics", "negative-mimics"):
         return ()
     from micromet_path.apps.samples.mimics import MIMIC_KINDS
 
-    return MIMIC_KINDS * _copies(spec)
+    return tuple(kind for kind in MIMIC_KINDS if kind != "red_cells") * _copies(spec)
 
 
 def _copies(spec: SampleSpec) -> int:
@@ -164,6 +171,14 @@ def _mimics(spec: SampleSpec, rng: np.random.Generator) -> list[Wish]:
     return wishes
 
 
+def _blood(spec: SampleSpec, rng: np.random.Generator) -> list[Wish]:
+    """Few small foci, so that most of what is brown are red cells."""
+    wishes: list[Wish] = []
+    for _ in range(_copies(spec)):
+        wishes += _nests(rng, 2, 40.0, 170.0) + _groups(rng, 4) + _cells(5)
+    return wishes
+
+
 def _none(spec: SampleSpec, rng: np.random.Generator) -> list[Wish]:
     """No foci."""
     return []
@@ -179,4 +194,6 @@ SCENES: dict[str, Callable[[SampleSpec, np.random.Generator], list[Wish]]] = {
     "control": _control,
     "mimics": _mimics,
     "negative-mimics": _none,
+    "blood": _blood,
+    "negative-blood": _none,
 }

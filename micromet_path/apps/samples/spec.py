@@ -15,6 +15,7 @@ __all__ = ["PROFILES", "SamplePaths", "SampleSpec"]
 PROFILES: tuple[str, ...] = (
     *("default", "negative", "itc", "micro", "macro", "heavy", "empty", "he"),
     *("foci", "dots", "membranous", "lobular", "desmoplastic", "serial", "control", "mimics", "negative-mimics"),
+    *("blood", "negative-blood"),
 )
 """Names of the profiles: what is on the glass."""
 
