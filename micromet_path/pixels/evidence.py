@@ -31,6 +31,7 @@ _OPTICS_UM = 0.5  # smoothing before slopes of nuclei are measured: keeps what a
 _RIM_OPTICS_UM = 1.5  # of chromogen: compression keeps colour in blocks of 16 pixels, coarser than light
 _RIM_REACH_UM = 5.0
 _SMALLEST_CELL_UM2 = 25.0
+_GRAIN_UM = 0.7  # of the sensor and of compression: the darkest of many pixels is its
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +135,12 @@ class Evidence:
 
     @cached_property
     def darkest_cell_od(self) -> float:
-        """Chromogen that as much as a small cell exceeds: among paler things one cell is seen by it."""
-        share = min(0.1, _SMALLEST_CELL_UM2 / self.area_um2)
-        return float(np.quantile(self.chromogen[self.view.stained], 1 - share))
+        """Chromogen that a tenth of the stain exceeds, or as much as a small cell: one is seen among paler ones."""
+        share = _SMALLEST_CELL_UM2 / self.area_um2
+        if share >= 0.1:
+            return self.chromogen_high_od
+        soft = smoothed(self.chromogen[self._box], _GRAIN_UM, self.view.spacing)
+        return max(self.chromogen_high_od, float(np.quantile(soft[self._own], 1 - share)))
 
     @cached_property
     def chromogen(self) -> NDArray[np.float64]:

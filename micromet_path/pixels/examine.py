@@ -86,10 +86,18 @@ def _pigment(found: Evidence, params: ExamineParams) -> Signs:
 
 @weakest
 def _pigment_hue(found: Evidence, params: ExamineParams) -> Signs:
-    """Another brown than the slide's, on densities that could be measured."""
+    """Another brown than the slide's, or more blue than brown, on densities that could be measured."""
     yield ramp(found.area_um2, params.colour_um2)
     yield ramp(found.hue.unsaturated_share, params.measurable)
-    yield off_hue_strength(found.hue.residual, found.hue.haematoxylin, found.slide_hue, params)
+    off_hue = off_hue_strength(found.hue.residual, found.hue.haematoxylin, found.slide_hue, params)
+    yield off_hue if off_hue >= 1.0 else max(off_hue, _bluish(found, params))
+
+
+@weakest
+def _bluish(found: Evidence, params: ExamineParams) -> Signs:
+    """Blue or grey rather than brown, nearly all of it: black grains too small for their colour, dark nuclei."""
+    yield ramp(found.hue.haematoxylin, params.bluish_haematoxylin)
+    yield ramp(found.beside.nuclear_share_inside, params.bluish_share)
 
 
 @weakest
@@ -107,11 +115,18 @@ def _ink(found: Evidence, params: ExamineParams) -> float:
 
 @weakest
 def _uniform(found: Evidence, params: ExamineParams) -> Signs:
-    """Broad, dark, without structure, and black or another brown."""
-    yield max(_pigment(found, params), _pigment_hue(found, params))
+    """Broad, dark, without structure, and black or another brown; on glass, grey is black enough."""
+    yield max(_pigment(found, params), _pigment_hue(found, params), _grey_on_glass(found, params))
     yield ramp(found.density_od, params.ink_od)
     yield ramp(found.around.deep_area_um2, params.broad_um2)
     yield ramp(found.around.contrast, params.ink_contrast)
+
+
+@weakest
+def _grey_on_glass(found: Evidence, params: ExamineParams) -> Signs:
+    """Neutral, and hardly any tissue beside it: a line of a pen, whatever the slide's chromogen is like."""
+    yield ramp(found.hue.neutral_share, params.neutral_share)
+    yield ramp(found.around.glass_share, params.pen_glass)
 
 
 @weakest

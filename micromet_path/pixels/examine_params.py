@@ -46,6 +46,11 @@ class ExamineParams:
     golden_haematoxylin : Ramp
         Haematoxylin over chromogen *below* that of the slide's DAB, negative where red is hardly absorbed.
         Ferric pigment absorbs blue and green (-0.2 to -0.35); unsaturated DAB reaches -0.12.
+    bluish_haematoxylin : Ramp
+        Haematoxylin over chromogen of what is more blue than brown. Weak chromogen over the nuclei of a thick section
+        reaches 0.9.
+    bluish_share : Ramp
+        Share of the stain that is as blue as nuclei, for the same. A tumour cell is brown around its own.
     colour_um2 : Ramp
         Area of the stain from which its colour is believed: compression keeps colour in blocks of 16 pixels.
     unknown_hue : float
@@ -196,6 +201,8 @@ class ExamineParams:
         Area of the stain further than 10 um inside, for ink.
     ink_contrast : Ramp
         Variation at the scale of cells over the mean, falling: nothing lies inside ink.
+    pen_glass : Ramp
+        Share of bare glass next to what is neutral and ink for that.
     ink_od : Ramp
         Median density (mean of the three colours) of black or brown-black ink.
     pale_share : Ramp
@@ -218,6 +225,8 @@ class ExamineParams:
     neutral_residual: Ramp = (0.03, 0.08)
     melanin_residual: Ramp = (0.04, 0.10)
     golden_haematoxylin: Ramp = (-0.12, -0.22)
+    bluish_haematoxylin: Ramp = (1.0, 1.4)
+    bluish_share: Ramp = (0.5, 0.7)
     colour_um2: Ramp = (8.0, 16.0)
     unknown_hue: float = 0.01
     measurable: Ramp = (0.1, 0.3)
@@ -292,6 +301,7 @@ class ExamineParams:
     alone: Ramp = (0.03, 0.005)
     broad_um2: Ramp = (600.0, 1800.0)
     ink_contrast: Ramp = (0.16, 0.08)
+    pen_glass: Ramp = (0.5, 0.7)
     ink_od: Ramp = (0.5, 0.8)
     pale_share: Ramp = (0.50, 0.36)
     usual_strength_od: float = 0.8
