@@ -207,6 +207,18 @@ def iron(rng):
     return pigmented(rng, IRON[rng.choice(list(IRON))])
 
 
+def dark_nuclei(rng):
+    """Shrunken nuclei so dark that they pass for stained, with a breath of brown over them."""
+    scene = Scene(rng).tissue(keep_out=None)
+    where = np.zeros_like(scene.blue, bool)
+    for dx, dy in ((-4, 0), (3, 3), (4, -4)):
+        x, y = np.array(scene.centre) + (dx, dy)
+        scene.nucleus(x, y, 3.0, 1.5)
+        where |= scene.disc(x, y, 3.0, 0.05)
+    scene.stain(grown(where, 0.5), 0.45, texture=0.1)
+    return scene, grown(where, 2.0)
+
+
 def dust(rng):
     """Brown-grey thing far out of focus over sharp tissue."""
     scene = Scene(rng).tissue()
@@ -385,6 +397,7 @@ def test_a_mimic_raises_its_flag(flag, draw):
 @pytest.mark.parametrize(
     ("flag", "draw", "is_at_border"),
     [
+        ("pigment_hue", dark_nuclei, False),
         ("plasma_like", weak_plasma_cell, False),
         ("edge_haze", border_strip, True),
         ("edge_haze", dried_rim, True),
@@ -470,6 +483,17 @@ def test_the_hue_is_measured_against_that_of_the_slide():
     same = SlideHue(haematoxylin=0.0, residual=Evidence(view, MODEL).hue.residual, is_known=True)
     assert strengths(view)["pigment_hue"] >= 0.5
     assert strengths(replace(view, hue=same))["pigment_hue"] == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_line_of_a_grey_pen_on_glass_is_ink_on_a_slide_of_greyish_chromogen(seed):
+    scene = Scene(np.random.default_rng(seed), 140)
+    line = np.abs(scene.x - 70) < 32
+    scene.stain(line, 1.9, (0.53, 0.58, 0.62), 0.02)
+    view = replace(scene.view(line), hue=SlideHue(haematoxylin=-0.08, residual=0.12, is_known=True))
+    found = strengths(view)
+    assert max(found["pigment_like"], found["pigment_hue"]) < 0.5  # its colour alone does not tell
+    assert found["ink"] >= 0.5
 
 
 @pytest.mark.parametrize("radius_um", [8.0, 13.0, 22.0])
