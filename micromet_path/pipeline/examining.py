@@ -29,7 +29,7 @@ from micromet_path.pixels.anucleate import (
 from micromet_path.pixels.evidence import Evidence, View
 from micromet_path.pixels.examine import FLAGS, flags_of
 from micromet_path.pixels.examine_params import ExamineParams
-from micromet_path.pixels.hue import SlideHue, slide_hue
+from micromet_path.pixels.hue import OWN_HUE, SlideHue, slide_hue
 from micromet_path.pixels.link import cut
 from micromet_path.pixels.nuclei import (
     MARGIN_UM,
@@ -52,7 +52,6 @@ __all__ = ["examine_candidates"]
 
 _GAP_UM = 7.0  # one small lymphocyte, whatever gap a result is cut at
 _WIDE_PX = 80_000  # of windows together, from which on numpy works longer than it takes to be called
-_OWN_HUE = SlideHue(haematoxylin=0.0, residual=0.0, is_known=True)
 _WITH_OWN_CHROMOGEN = ("estimated", "estimated: chromogen")
 
 
@@ -205,7 +204,7 @@ def examine_candidates(
     """
     # Vectors estimated from the slide are its hue. Where they are the profile's, its fragments may tell; a slide
     # that shows pigment alone must not make it the measure of chromogen.
-    hue = _OWN_HUE if model.source in _WITH_OWN_CHROMOGEN else slide_hue(fragments.sum_stain, fragments.od_scale)
+    hue = OWN_HUE if model.source in _WITH_OWN_CHROMOGEN else slide_hue(fragments.sum_stain, fragments.od_scale)
     read = _Reader(slide, config.look, hue)
     strength_od = config.examine.usual_strength_od if strength_od is None else strength_od
     judge = _Judge(model, config.nuclei, config.examine, strength_od, slide.info.spacing.pixel_area_um2)

@@ -43,6 +43,9 @@ class ExamineParams:
         -3.5th power of the wavelength (Jacques 1998), which is flatter between red and green than DAB:
         0.12 to 0.16 above Ruifrok's vector. The DAB of real slides lies 0.08 to 0.10 above that vector, so
         that without a hue of the slide 0.05 is taken for it and `unknown_hue` is added to both ends.
+    own_residual : Ramp
+        The same where the vectors are the slide's own. The brown cells of a real slide lie from 0.04 below to 0.025
+        above; haemosiderin as drawn after its spectrum lies 0.05 above.
     golden_haematoxylin : Ramp
         Haematoxylin over chromogen *below* that of the slide's DAB, negative where red is hardly absorbed.
         Ferric pigment absorbs blue and green (-0.2 to -0.35); unsaturated DAB reaches -0.12.
@@ -224,6 +227,7 @@ class ExamineParams:
     neutral_share: Ramp = (0.35, 0.65)
     neutral_residual: Ramp = (0.03, 0.08)
     melanin_residual: Ramp = (0.04, 0.10)
+    own_residual: Ramp = (0.025, 0.055)
     golden_haematoxylin: Ramp = (-0.12, -0.22)
     bluish_haematoxylin: Ramp = (1.0, 1.4)
     bluish_share: Ramp = (0.5, 0.7)

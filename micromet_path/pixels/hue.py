@@ -6,7 +6,6 @@ could still measure count, because dark DAB is black to it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +18,11 @@ from micromet_path.pixels.planes import plane_of
 from micromet_path.pixels.stain import StainModel, dye_tables, optical_density
 
 __all__ = [
+    "OWN_HUE",
     "UNKNOWN_HUE",
     "Hue",
     "SlideHue",
     "hue_of",
-    "is_off_hue",
     "off_hue_strength",
     "slide_hue",
 ]
@@ -48,15 +47,21 @@ class SlideHue:
         Apparent amounts of the other two dyes in a pixel of pure chromogen.
     is_known : bool
         Whether the slide told; otherwise typical values.
+    is_own : bool
+        Whether the model's vector is the slide's own chromogen, so that nothing but noise lies beside it.
     """
 
     haematoxylin: float = 0.0
     residual: float = _TYPICAL_RESIDUAL
     is_known: bool = False
+    is_own: bool = False
 
 
 UNKNOWN_HUE = SlideHue()
 """The hue of a slide that does not tell: typical DAB."""
+
+OWN_HUE = SlideHue(haematoxylin=0.0, residual=0.0, is_known=True, is_own=True)
+"""The hue of a slide whose vectors are its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,33 +238,11 @@ def off_hue_strength(residual: float, haematoxylin: float, slide: SlideHue, para
     >>> slide = SlideHue(haematoxylin=0.0, residual=0.0, is_known=True)
     >>> [off_hue_strength(r, h, slide, ExamineParams()) for r, h in ((0.0, 0.1), (0.13, 0.3), (0.04, -0.33))]
     [0.0, 1.0, 1.0]
+    >>> [off_hue_strength(0.04, 0.1, hue, ExamineParams()) >= 0.5 for hue in (slide, OWN_HUE)]
+    [False, True]
     """
     margin = 0.0 if slide.is_known else params.unknown_hue
-    melanin = ramp(residual - slide.residual - margin, params.melanin_residual)
+    other_brown = params.own_residual if slide.is_own else params.melanin_residual
+    melanin = ramp(residual - slide.residual - margin, other_brown)
     golden = ramp(haematoxylin - slide.haematoxylin, params.golden_haematoxylin)
     return max(melanin, golden)
-
-
-def is_off_hue(sum_stain: NDArray[np.int64], slide: SlideHue, params: ExamineParams | None = None) -> NDArray[np.bool_]:
-    """Which fragments have the colour of melanin or iron rather than of the slide's chromogen, by their sums alone.
-
-    Parameters
-    ----------
-    sum_stain : ndarray of shape (F, 3), int64
-        Haematoxylin, chromogen, residual.
-    slide : SlideHue
-    params : ExamineParams, optional
-
-    Notes
-    -----
-    Sums hold saturated pixels and nuclei too, so this asks for more than `off_hue_strength` of a second
-    look: the full end of the ramps.
-    """
-    params = params or ExamineParams()
-    haematoxylin, chromogen, residual = sum_stain.T.astype(np.float64)
-    chromogen = np.maximum(chromogen, 1.0)
-    flags: Sequence[float] = [
-        off_hue_strength(r, h, slide, params)
-        for r, h in zip(residual / chromogen, haematoxylin / chromogen, strict=True)
-    ]
-    return np.asarray(flags, dtype=np.float64) >= 1.0

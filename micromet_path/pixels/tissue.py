@@ -56,6 +56,16 @@ class TissueParams:
         Gaps and holes up to this belong to the tissue.
     minimum_piece_mm2 : float
         Smaller pieces are debris unless something stained lies on them.
+    foreign_od : float
+        Mean absorbance from which the colour of a cell of the overview tells that it is no tissue.
+    neutral_deg : float
+        Angle of its density from grey up to which it is none; brown over blue has 7 degrees.
+    foreign_share : float
+        Share of the tissue below which such cells are taken off it.
+    foreign_piece : float
+        Share of a piece of tissue from which it is none.
+    foreign_rim_um : float
+        Soft rim of a pen or of dust that goes with it.
     ring_um : float
         A small fragment is off tissue when less than a tenth of what lies within this distance is tissue.
     """
@@ -66,6 +76,11 @@ class TissueParams:
     closing_um: float = 24.0
     hole_mm2: float = 0.05
     minimum_piece_mm2: float = 0.002
+    foreign_od: float = 0.12
+    neutral_deg: float = 5.0
+    foreign_share: float = 0.4
+    foreign_piece: float = 0.2
+    foreign_rim_um: float = 24.0
     ring_um: float = 40.0
 
     def __post_init__(self) -> None:
@@ -76,7 +91,15 @@ class TissueParams:
             )
         if not 0 < self.minimum_od < 1:
             raise ConfigError(f"tissue.minimum_od must lie between 0 and 1, found {self.minimum_od}")
-        for name in ("closing_um", "hole_mm2", "minimum_piece_mm2", "ring_um"):
+        if not (0 <= self.neutral_deg <= 7 and 0.05 <= self.foreign_od <= 3):
+            raise ConfigError(
+                "tissue: expected neutral_deg from 0 to 7 and foreign_od from 0.05 to 3, found "
+                f"{self.neutral_deg} and {self.foreign_od}"
+            )
+        for name in ("foreign_share", "foreign_piece"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"tissue.{name} is a share from 0 to 1, found {getattr(self, name)}")
+        for name in ("closing_um", "hole_mm2", "minimum_piece_mm2", "foreign_rim_um", "ring_um"):
             if not 0 <= getattr(self, name) < inf:
                 raise ConfigError(f"tissue.{name} must be 0 or more, found {getattr(self, name)}")
 
@@ -156,9 +179,54 @@ def find_tissue(overview: Overview, white: WhitePoint, params: TissueParams) -> 
     mask = od > params.minimum_od
     del od
     steps = max(1, round(params.closing_um / 2 / cell_um))
-    return np.asarray(
-        filled_and_left(closed_in_steps(mask, steps), params.hole_mm2 / overview.cell_area_mm2)[0] & overview.read
-    )
+    mask = filled_and_left(closed_in_steps(mask, steps), params.hole_mm2 / overview.cell_area_mm2)[0] & overview.read
+    return _without_foreign(mask, overview, white, params)
+
+
+def _without_foreign(
+    mask: NDArray[np.bool_], overview: Overview, white: WhitePoint, params: TissueParams
+) -> NDArray[np.bool_]:
+    """Tissue without pens, dust and edges of the coverslip: regions whose colour no mixture of dyes has.
+
+    Their soft rim goes with them, and so do pieces that are such for the most part. Where it would be much of the
+    tissue, the slide's own dyes are greyer than others'.
+    """
+    from scipy import ndimage
+
+    tables = density_tables(white.rgb).astype(np.float32)
+    neutral = np.float32(np.tan(np.radians(params.neutral_deg)) ** 2)
+    foreign = mask & _off_dyes(overview.rgb, tables, np.float32(params.foreign_od), neutral)
+    if not 0 < np.count_nonzero(foreign) < params.foreign_share * np.count_nonzero(mask):
+        return mask
+    regions, cells = labelled(foreign, is_eight=True)
+    is_large = cells * overview.cell_area_mm2 >= params.minimum_piece_mm2
+    is_large[0] = False
+    large = is_large[regions]
+    if large.any():
+        reach = max(1, round(params.foreign_rim_um / (overview.cell_px0[0] * overview.spacing.x_um)))
+        mask = mask & ~ndimage.binary_dilation(large, np.ones((3, 3), bool), iterations=reach)
+    labels, cells = labelled(mask, is_eight=True)
+    is_foreign = np.bincount(labels[mask & foreign], minlength=len(cells)) > params.foreign_piece * cells
+    return np.asarray(mask & ~is_foreign[labels])
+
+
+@kernel("u1[:,:,::1], f4[:,::1], f4, f4")
+def _off_dyes(rgb: Any, tables: Any, least: Any, neutral: Any) -> Any:
+    """Cells that are grey, absorb green least, or red by far the most; dyes of sections absorb green more than one."""
+    out = np.empty(rgb.shape[:2], np.bool_)
+    for row in range(rgb.shape[0]):
+        for column in range(rgb.shape[1]):
+            red, green, blue = (
+                tables[0, rgb[row, column, 0]],
+                tables[1, rgb[row, column, 1]],
+                tables[2, rgb[row, column, 2]],
+            )
+            total = red + green + blue
+            along = total * total / 3
+            is_grey = red * red + green * green + blue * blue - along < neutral * along
+            is_inked = green < 0.75 * min(red, blue) or red > 1.35 * green
+            out[row, column] = total > 3 * least and (is_grey or is_inked)
+    return out
 
 
 def _with_neighbours(mask: NDArray[np.bool_], outside: bool) -> NDArray[np.bool_]:

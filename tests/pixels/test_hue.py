@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from micromet_path.pixels.examine_params import ExamineParams
-from micromet_path.pixels.hue import SlideHue, hue_of, is_off_hue, off_hue_strength, slide_hue
+from micromet_path.pixels.hue import SlideHue, hue_of, off_hue_strength, slide_hue
 from micromet_path.pixels.stain import OD_SCALE, StainModel, StainParams, WhitePoint, unmix
 
 WHITE = WhitePoint((243.0, 240.0, 238.0), "slide")
@@ -60,15 +60,3 @@ def test_a_slide_tells_its_own_hue_but_not_a_slide_full_of_melanin():
     pigment = slide_hue(sums(*[along(GREY, 0.6)] * 8), OD_SCALE)
     assert pigment.residual == pytest.approx(0.12)
     assert not slide_hue(sums(*[along(dab, 0.6)] * 4), OD_SCALE).is_known
-
-
-def test_one_pigmented_fragment_among_others_stands_out():
-    table = sums(
-        *[along(BROWN, amount) + along(BLUE, 0.1) for amount in np.linspace(0.3, 1.5, 12)], along(MELANIN, 0.8)
-    )
-    flagged = is_off_hue(table, slide_hue(table, OD_SCALE))
-    assert flagged.tolist() == [False] * 12 + [True]
-
-
-def test_no_fragments_are_no_question():
-    assert is_off_hue(np.empty((0, 3), np.int64), SlideHue()).shape == (0,)

@@ -86,6 +86,51 @@ def test_what_was_not_read_is_not_called_tissue():
     assert found[tissue & read].mean() > 0.95
 
 
+# What is no tissue although it absorbs
+
+HAEMATOXYLIN, DAB = (0.650, 0.704, 0.286), (0.268, 0.570, 0.776)
+FOREIGN = {"black pen": (1, 1, 1), "green pen": (0.91, 0.25, 0.33), "blue pen": (0.84, 0.53, 0.12)}
+
+
+def coloured(*layers, shape=(80, 100), seed=0):
+    """An overview with dyes of a colour and a mean density where each mask says."""
+    od = np.zeros((*shape, 3))
+    for mask, colour, density in layers:
+        od += mask[..., None] * (3 * density / np.sum(colour) * np.array(colour))
+    light = WHITE.rgb * 10**-od + np.random.default_rng(seed).normal(0, 1.5, od.shape)
+    rgb = np.clip(np.rint(light), 0, 255).astype(np.uint8)
+    return Overview(rgb, np.ones(shape, bool), shape[1] * CELL_PX, shape[0] * CELL_PX, PixelSpacing(0.5, 0.5))
+
+
+@pytest.mark.parametrize("colour", FOREIGN.values(), ids=FOREIGN)
+@pytest.mark.parametrize("gap", [0, 10])
+def test_a_pen_line_beside_tissue_or_touching_it_is_none(colour, gap):
+    tissue, pen = box(40, 10, 90, 70), box(30 - gap, 5, 40 - gap, 75)
+    found = find_tissue(coloured((tissue, HAEMATOXYLIN, 0.2), (pen, colour, 0.9)), WHITE, PARAMS)
+    assert not found[pen].any()
+    assert found[box(46, 14, 86, 66)].all()
+
+
+def test_dust_is_none_and_a_small_piece_of_tissue_is():
+    dust, scrap = box(10, 10, 18, 18), box(60, 40, 68, 48)
+    node = box(10, 50, 50, 75)
+    found = find_tissue(coloured((dust, (1, 1, 1), 0.3), (scrap | node, HAEMATOXYLIN, 0.2)), WHITE, PARAMS)
+    assert not found[dust].any()
+    assert found[scrap].all()
+
+
+@pytest.mark.parametrize("density", [0.2, 0.6, 1.2])
+def test_tumour_of_brown_over_blue_is_tissue(density):
+    node, focus = box(10, 10, 90, 70), box(30, 20, 60, 50)
+    layers = (node, HAEMATOXYLIN, 0.25), (focus, DAB, density)
+    assert find_tissue(coloured(*layers), WHITE, PARAMS)[node].all()
+
+
+def test_a_section_of_grey_haematoxylin_is_tissue():
+    node = box(10, 10, 90, 70)
+    assert find_tissue(coloured((node, (0.58, 0.6, 0.55), 0.3)), WHITE, PARAMS)[node].all()
+
+
 # Pieces
 
 
