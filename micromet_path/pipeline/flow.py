@@ -132,7 +132,14 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     task.on_step("scan")
     with threads(task.workers, most=1) as pool:  # the one asks the slide, the other what was found on it
         focus_to_be = pool.submit(
-            measure_focus, slide, glass.overview, glass.tissue, glass.model.white, config.focus, task.workers, seed
+            measure_focus,
+            slide,
+            glass.overview,
+            tissue.without_foreign(glass.tissue, glass.overview, glass.model.white, config.tissue),
+            glass.model.white,
+            config.focus,
+            task.workers,
+            seed,
         )
         gathered = gather_fragments(scan, spacing, config)
         scan = scan.without_runs()

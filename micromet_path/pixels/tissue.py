@@ -34,6 +34,7 @@ __all__ = [
     "mark_runs",
     "place_fragments",
     "summed_up",
+    "without_foreign",
 ]
 
 _ROWS = 128  # of an overview at a time: numpy looks up and counts by wider numbers
@@ -179,17 +180,27 @@ def find_tissue(overview: Overview, white: WhitePoint, params: TissueParams) -> 
     mask = od > params.minimum_od
     del od
     steps = max(1, round(params.closing_um / 2 / cell_um))
-    mask = filled_and_left(closed_in_steps(mask, steps), params.hole_mm2 / overview.cell_area_mm2)[0] & overview.read
-    return _without_foreign(mask, overview, white, params)
+    return np.asarray(
+        filled_and_left(closed_in_steps(mask, steps), params.hole_mm2 / overview.cell_area_mm2)[0] & overview.read
+    )
 
 
-def _without_foreign(
+def without_foreign(
     mask: NDArray[np.bool_], overview: Overview, white: WhitePoint, params: TissueParams
 ) -> NDArray[np.bool_]:
-    """Tissue without pens, dust and edges of the coverslip: regions whose colour no mixture of dyes has.
+    """Tissue without pens, dust and edges of the coverslip, which lie above the plane of focus and show no nucleus.
 
-    Their soft rim goes with them, and so do pieces that are such for the most part. Where it would be much of the
-    tissue, the slide's own dyes are greyer than others'.
+    These are regions whose colour no mixture of dyes has, with their soft rim, and pieces that are such for the most
+    part. Where it would be much of the tissue, the slide's own dyes are greyer than others'. A brown background over
+    blue nuclei can be as grey in places, so this is for asking what is in focus, never for what counts.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (M, N), bool
+        From `find_tissue`.
+    overview : Overview
+    white : WhitePoint
+    params : TissueParams
     """
     from scipy import ndimage
 

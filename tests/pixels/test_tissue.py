@@ -19,6 +19,7 @@ from micromet_path.pixels.tissue import (
     is_off_tissue,
     mark_runs,
     place_fragments,
+    without_foreign,
 )
 
 WHITE = WhitePoint((245.0, 244.0, 246.0), "slide")
@@ -86,7 +87,7 @@ def test_what_was_not_read_is_not_called_tissue():
     assert found[tissue & read].mean() > 0.95
 
 
-# What is no tissue although it absorbs
+# What says nothing of focus although it absorbs
 
 HAEMATOXYLIN, DAB = (0.650, 0.704, 0.286), (0.268, 0.570, 0.776)
 FOREIGN = {"black pen": (1, 1, 1), "green pen": (0.91, 0.25, 0.33), "blue pen": (0.84, 0.53, 0.12)}
@@ -102,11 +103,16 @@ def coloured(*layers, shape=(80, 100), seed=0):
     return Overview(rgb, np.ones(shape, bool), shape[1] * CELL_PX, shape[0] * CELL_PX, PixelSpacing(0.5, 0.5))
 
 
+def own_tissue(*layers):
+    overview = coloured(*layers)
+    return without_foreign(find_tissue(overview, WHITE, PARAMS), overview, WHITE, PARAMS)
+
+
 @pytest.mark.parametrize("colour", FOREIGN.values(), ids=FOREIGN)
 @pytest.mark.parametrize("gap", [0, 10])
 def test_a_pen_line_beside_tissue_or_touching_it_is_none(colour, gap):
     tissue, pen = box(40, 10, 90, 70), box(30 - gap, 5, 40 - gap, 75)
-    found = find_tissue(coloured((tissue, HAEMATOXYLIN, 0.2), (pen, colour, 0.9)), WHITE, PARAMS)
+    found = own_tissue((tissue, HAEMATOXYLIN, 0.2), (pen, colour, 0.9))
     assert not found[pen].any()
     assert found[box(46, 14, 86, 66)].all()
 
@@ -114,7 +120,7 @@ def test_a_pen_line_beside_tissue_or_touching_it_is_none(colour, gap):
 def test_dust_is_none_and_a_small_piece_of_tissue_is():
     dust, scrap = box(10, 10, 18, 18), box(60, 40, 68, 48)
     node = box(10, 50, 50, 75)
-    found = find_tissue(coloured((dust, (1, 1, 1), 0.3), (scrap | node, HAEMATOXYLIN, 0.2)), WHITE, PARAMS)
+    found = own_tissue((dust, (1, 1, 1), 0.3), (scrap | node, HAEMATOXYLIN, 0.2))
     assert not found[dust].any()
     assert found[scrap].all()
 
@@ -122,13 +128,12 @@ def test_dust_is_none_and_a_small_piece_of_tissue_is():
 @pytest.mark.parametrize("density", [0.2, 0.6, 1.2])
 def test_tumour_of_brown_over_blue_is_tissue(density):
     node, focus = box(10, 10, 90, 70), box(30, 20, 60, 50)
-    layers = (node, HAEMATOXYLIN, 0.25), (focus, DAB, density)
-    assert find_tissue(coloured(*layers), WHITE, PARAMS)[node].all()
+    assert own_tissue((node, HAEMATOXYLIN, 0.25), (focus, DAB, density))[node].all()
 
 
 def test_a_section_of_grey_haematoxylin_is_tissue():
     node = box(10, 10, 90, 70)
-    assert find_tissue(coloured((node, (0.58, 0.6, 0.55), 0.3)), WHITE, PARAMS)[node].all()
+    assert own_tissue((node, (0.58, 0.6, 0.55), 0.3))[node].all()
 
 
 # Pieces
