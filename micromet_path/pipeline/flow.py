@@ -135,7 +135,7 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
             measure_focus,
             slide,
             glass.overview,
-            tissue.without_foreign(glass.tissue, glass.overview, glass.model.white, config.tissue),
+            glass.plain_tissue,
             glass.model.white,
             config.focus,
             task.workers,

@@ -34,6 +34,8 @@ class Glass:
     lost : ndarray of shape (M, N), bool
         Where neither the overview nor level 0 could be read.
     tissue : ndarray of shape (M, N), bool
+    plain_tissue : ndarray of shape (M, N), bool
+        Without pens, dust and edges of the coverslip, which say nothing of dyes and focus.
     model : StainModel
     stain_params : StainParams
         Thresholds that hold for the slide.
@@ -49,6 +51,7 @@ class Glass:
     overview: tissue.Overview
     lost: NDArray[np.bool_]
     tissue: NDArray[np.bool_]
+    plain_tissue: NDArray[np.bool_]
     model: stain.StainModel
     stain_params: stain.StainParams
     dyes: dyes.DyeEstimate
@@ -86,13 +89,15 @@ def look(slide: Slide, config: Config, area: Area, workers: int = 1) -> Glass:
     mask = tissue.find_tissue(overview, white, config.tissue)
     params = config.stain
     profile = stain.StainModel.from_dyes(white, params.haematoxylin, params.chromogen, "fixed")
-    windows = measure_windows(slide, overview, mask, profile, config.dyes, workers)
+    plain = tissue.without_foreign(mask, overview, white, config.tissue)
+    windows = measure_windows(slide, overview, plain, profile, config.dyes, workers)
     estimate = dyes.estimate_dyes(windows, profile, config.dyes)
     check = _checked(stain.thinned(overview.rgb, mask), profile, estimate, config)
     return Glass(
         overview=overview,
         lost=np.zeros_like(mask),
         tissue=mask,
+        plain_tissue=plain,
         model=dyes.model_for(profile, estimate) if params.vectors == "estimated" else profile,
         stain_params=dyes.params_for(params, estimate, config.dyes) if params.thresholds == "normalised" else params,
         dyes=estimate,

@@ -192,7 +192,7 @@ def without_foreign(
 
     These are regions whose colour no mixture of dyes has, with their soft rim, and pieces that are such for the most
     part. Where it would be much of the tissue, the slide's own dyes are greyer than others'. A brown background over
-    blue nuclei can be as grey in places, so this is for asking what is in focus, never for what counts.
+    blue nuclei can be as grey in places, so this is for asking of focus and dyes, never of what counts.
 
     Parameters
     ----------

@@ -87,7 +87,7 @@ def test_what_was_not_read_is_not_called_tissue():
     assert found[tissue & read].mean() > 0.95
 
 
-# What says nothing of focus although it absorbs
+# What says nothing of focus and dyes although it absorbs
 
 HAEMATOXYLIN, DAB = (0.650, 0.704, 0.286), (0.268, 0.570, 0.776)
 FOREIGN = {"black pen": (1, 1, 1), "green pen": (0.91, 0.25, 0.33), "blue pen": (0.84, 0.53, 0.12)}
