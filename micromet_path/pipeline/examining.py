@@ -51,6 +51,7 @@ from micromet_path.threads import in_threads
 __all__ = ["examine_candidates"]
 
 _GAP_UM = 7.0  # one small lymphocyte, whatever gap a result is cut at
+_SOME_CELL_UM2 = 25.0  # the smallest that counts
 _WIDE_PX = 80_000  # of windows together, from which on numpy works longer than it takes to be called
 _WITH_OWN_CHROMOGEN = ("estimated", "estimated: chromogen")
 
@@ -82,6 +83,7 @@ class _Seen:
 
     cells: CellCount
     flags: dict[str, float]
+    is_partial: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ class _Judge:
             )
             for name, strength in anucleate_flags(bare, self.examine).items():
                 flags[name] = max(flags.get(name, 0.0), strength)
-        return _Seen(_extrapolated(cells_of(tally, self.nuclei), factor), flags)
+        return _Seen(_extrapolated(cells_of(tally, self.nuclei), factor), flags, is_partial=factor > 1)
 
     def _has_nucleus(self, tally: NucleiTally, view: NucleiView, found: Evidence) -> bool:
         """Whether anything in a window may be a nucleus; in a small piece the paler stain about it closes the ring."""
@@ -229,7 +231,10 @@ def examine_candidates(
         cells[:, members] = exact_cells(whole * share)
         for name, strength in seen.flags.items():
             flags[name][members] = strength
-        if (faint := seen.flags.get("red_cell_like", 0.0)) > 0:
+        strong_um2 = int(fragments.strong_px[members].sum()) * judge.pixel_um2
+        if seen.is_partial and strong_um2 > _SOME_CELL_UM2:  # what was not looked at is not pale throughout
+            flags["red_cell_like"][members] = 0.0
+        elif (faint := seen.flags.get("red_cell_like", 0.0)) > 0:
             red_cells.append((members, faint, int(area.sum()) * judge.pixel_um2))
     if red_cells:
         strengths, areas_um2 = np.array([facts for _, *facts in red_cells]).T

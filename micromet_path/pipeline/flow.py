@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path import __version__
+from micromet_path.clinical.policy import DECIDING_STRENGTH
 from micromet_path.config import Config, Zone
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import (
@@ -268,7 +269,7 @@ def _evidence(slide: Slide, glass: Glass, scan: ScanOutcome, found: _Found, focu
             in_focus=focus.share,
             in_focus_interval=None if focus.low is None or focus.high is None else (focus.low, focus.high),
             control_on_slide=_control_on_slide(fragments, found.pieces, spacing, config),
-            shows_chromogen=bool((~fragments.weak & ~fragments.pigment_like).any()),
+            shows_chromogen=bool(_is_chromogen(fragments).any()),
             audit=scan.audit,
         ),
         dropped=_dropped(found, spacing, config),
@@ -279,6 +280,11 @@ def _evidence(slide: Slide, glass: Glass, scan: ScanOutcome, found: _Found, focu
     )
 
 
+def _is_chromogen(fragments: Fragments) -> NDArray[np.bool_]:
+    """Which fragments show that the stain worked."""
+    return ~fragments.weak & ~fragments.pigment_like & ~(fragments.flags["red_cell_like"] >= DECIDING_STRENGTH)
+
+
 def _control_on_slide(
     fragments: Fragments, pieces: tuple[Piece, ...], spacing: PixelSpacing, config: Config
 ) -> str | None:
@@ -287,7 +293,7 @@ def _control_on_slide(
     if not controls:
         return None
     is_cell = fragments.area_px * spacing.pixel_area_um2 >= config.clusters.smallest_area_um2
-    is_stained = is_cell & ~fragments.weak & ~fragments.pigment_like & np.isin(fragments.piece, controls)
+    is_stained = is_cell & _is_chromogen(fragments) & np.isin(fragments.piece, controls)
     return "stained" if is_stained.any() else "unstained"
 
 

@@ -35,7 +35,7 @@ class Glass:
         Where neither the overview nor level 0 could be read.
     tissue : ndarray of shape (M, N), bool
     plain_tissue : ndarray of shape (M, N), bool
-        Without pens, dust and edges of the coverslip, which say nothing of dyes and focus.
+        Without pieces that are pens, dust or edges of the coverslip, which say nothing of dyes and focus.
     model : StainModel
     stain_params : StainParams
         Thresholds that hold for the slide.

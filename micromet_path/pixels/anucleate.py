@@ -1,10 +1,10 @@
 """Stain without a nucleus: a sheet that should show some, a piece of which a section may miss it, deposits, red cells.
 
 A keratin-positive scrap without a nucleus is no tumour cell to a pathologist, yet a section may miss the nucleus of
-a cell, and keratin may be dots beside it. So the lack of one makes a small piece doubtful; only where no nucleus lies
-around it either is it a deposit, and only where it is so faint that a nucleus would show, far fainter than the
-chromogen of the slide, and lies in a lumen or is more than a cell, does it look like red cells. These come in numbers:
-a few small pieces of such looks may be anything.
+a cell, and keratin may be dots beside it. So the lack of one makes a small piece doubtful; it is a deposit only where
+no nucleus lies around it either. It looks like red cells where it is so faint that a nucleus would show, far fainter
+than the chromogen of the slide, and lies in a lumen. These come in numbers: a few small pieces of such looks may be
+anything.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Bareness:
     high_od : float
         90th percentile of chromogen.
     darkest_od : float
-        Chromogen that as much as a small cell of it exceeds.
+        Chromogen that as much as a small cell of it exceeds, wherever in it that is.
     strength_od : float
         Chromogen in the cores of what is stained on the slide.
     is_at_border : bool
@@ -108,11 +108,11 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
     """Strength of each of `ANUCLEATE_FLAGS`.
 
     ``no_nuclei`` is a sheet that should show some, or less surely a small piece that shows none; ``deposit`` such a
-    piece beside which no nucleus lies either; ``red_cell_like`` is faint throughout, shows none,
-    and lies in a lumen or should show some; ``ink`` is what marking ink leaves on the border: a layer through which
-    nuclei would show, or a smaller and less bare one that lies on glass for the most part; what is thick there may be a
-    focus below the capsule whose chromogen hides its nuclei. Where it is too dark to show any, it is ink if it is a
-    coat: thin, with no nucleus around it either.
+    piece beside which no nucleus lies either; ``red_cell_like`` is faint throughout, lies in a lumen and shows none,
+    or hardly any where it is broad, though others do nearby; ``ink`` is what marking ink leaves on the border: a layer
+    through which nuclei would show, or a smaller and less bare one that lies on glass for the most part; what is thick
+    there may be a focus below the capsule whose chromogen hides its nuclei. Where it is too dark to show any, it is
+    ink if it is a coat: thin, with no nucleus around it either.
 
     Examples
     --------
@@ -121,7 +121,8 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
     {'no_nuclei': 0.6, 'deposit': 0.0, 'ink': 0.0, 'red_cell_like': 0.0}
     """
     sharp = ramp(bare.rim_um, params.bare_rim_um)
-    sheet = all_of(sharp, ramp(bare.area_um2, params.bare_sheet_um2), ramp(bare.bare_share, params.bare_share))
+    sheet_area = ramp(bare.area_um2, params.bare_sheet_um2)
+    sheet = all_of(sharp, sheet_area, ramp(bare.bare_share, params.bare_share))
     piece = 0.0 if bare.has_nucleus else all_of(sharp, ramp(bare.area_um2, params.bare_piece_um2))
     flake = all_of(
         sharp,
@@ -138,11 +139,12 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
     )
     red_cells = all_of(
         sharp,
-        1.0 if not bare.has_nucleus else ramp(bare.bare_share, params.bare_share),
+        1.0 if not bare.has_nucleus else all_of(ramp(bare.bare_share, params.bare_share), sheet_area),
+        ramp(bare.nuclear_share_around, params.red_cell_nuclei),
         ramp(bare.darkest_od, params.red_cell_od),
         ramp(bare.darkest_od / bare.strength_od, params.red_cell_share),
         ramp(bare.area_um2, params.red_cell_um2),
-        max(ramp(bare.glass_share, params.red_cell_glass), ramp(bare.area_um2, params.bare_sheet_um2)),
+        ramp(bare.glass_share, params.red_cell_glass),
     )
     layer = all_of(ramp(bare.high_od, params.clear_od), ramp(bare.deep_share, params.layer_deep))
     return {
@@ -171,7 +173,7 @@ def in_numbers(
     >>> in_numbers(np.ones(20), np.full(20, 60.0), ExamineParams()).min()
     1.0
     """
-    alike = ramp(float(np.count_nonzero(strengths >= 0.5)), params.red_cell_count)
-    start, end = params.bare_sheet_um2
-    sheets = np.clip((areas_um2 - start) / (end - start), 0.0, 1.0)
+    is_alike = strengths >= 0.5
+    alike = np.array([ramp(others, params.red_cell_count) for others in np.count_nonzero(is_alike) - is_alike])
+    sheets = np.array([ramp(area, params.bare_sheet_um2) for area in areas_um2])
     return np.asarray(np.minimum(strengths, np.maximum(sheets, alike)))

@@ -16,7 +16,10 @@ from micromet_path.pixels.link import cut
 __all__ = ["ClusterParams", "below_area", "components", "measure"]
 
 
-_MIMICS = ("pigment_like", "pigment_hue", "off_tissue", "ink", "precipitate", "edge_haze", "stellate")
+_MIMICS = (
+    *("pigment_like", "pigment_hue", "off_tissue", "ink", "precipitate", "edge_haze", "stellate"),
+    *("deposit", "red_cell_like"),
+)
 """Flags of what is probably no tumour; it comes after what is."""
 
 _LARGEST_SMALLEST_AREA_UM2 = 1000.0  # some ten cells: a setting above it would hide what the program is for

@@ -143,6 +143,14 @@ class Evidence:
         return max(self.chromogen_high_od, float(np.quantile(soft[self._own], 1 - share)))
 
     @cached_property
+    def dyes_together(self) -> float:
+        """Correlation of chromogen and haematoxylin over the stained pixels; 0 where either is even."""
+        stained = self.view.stained
+        brown, blue = (dye[stained] - dye[stained].mean() for dye in (self.chromogen, self._haematoxylin))
+        spread = float(np.sqrt((brown**2).sum() * (blue**2).sum()))
+        return float((brown * blue).sum()) / spread if spread > 1e-9 else 0.0
+
+    @cached_property
     def chromogen(self) -> NDArray[np.float64]:
         """Density of chromogen, (M, N)."""
         return chromogen_of(self.view.rgb, self._model)

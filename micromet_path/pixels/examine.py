@@ -89,7 +89,10 @@ def _pigment_hue(found: Evidence, params: ExamineParams) -> Signs:
     """Another brown than the slide's, or more blue than brown, on densities that could be measured."""
     yield ramp(found.area_um2, params.colour_um2)
     yield ramp(found.hue.unsaturated_share, params.measurable)
-    off_hue = off_hue_strength(found.hue.residual, found.hue.haematoxylin, found.slide_hue, params)
+    residual = found.hue.residual
+    if found.slide_hue.is_own:
+        residual -= params.white_error / max(found.chromogen_od, params.white_error)
+    off_hue = off_hue_strength(residual, found.hue.haematoxylin, found.slide_hue, params)
     yield off_hue if off_hue >= 1.0 else max(off_hue, _bluish(found, params))
 
 
@@ -98,6 +101,7 @@ def _bluish(found: Evidence, params: ExamineParams) -> Signs:
     """Blue or grey rather than brown, nearly all of it: black grains too small for their colour, dark nuclei."""
     yield ramp(found.hue.haematoxylin, params.bluish_haematoxylin)
     yield ramp(found.beside.nuclear_share_inside, params.bluish_share)
+    yield max(ramp(found.dyes_together, params.bluish_together), ramp(found.hue.neutral_share, params.bluish_neutral))
 
 
 @weakest

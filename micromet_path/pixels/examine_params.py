@@ -46,14 +46,21 @@ class ExamineParams:
     own_residual : Ramp
         The same where the vectors are the slide's own. The brown cells of a real slide lie from 0.04 below to 0.025
         above; haemosiderin as drawn after its spectrum lies 0.05 above.
+    white_error : float
+        Density by which the white point may be off, which tells the more of a hue the weaker the stain is.
     golden_haematoxylin : Ramp
         Haematoxylin over chromogen *below* that of the slide's DAB, negative where red is hardly absorbed.
         Ferric pigment absorbs blue and green (-0.2 to -0.35); unsaturated DAB reaches -0.12.
     bluish_haematoxylin : Ramp
         Haematoxylin over chromogen of what is more blue than brown. Weak chromogen over the nuclei of a thick section
-        reaches 0.9.
+        reaches 0.9, cells of little cytoplasm 2.
     bluish_share : Ramp
-        Share of the stain that is as blue as nuclei, for the same. A tumour cell is brown around its own.
+        Share of the stain that is as blue as nuclei, for the same.
+    bluish_together : Ramp
+        Correlation of both dyes over the stain, for the same. A tumour cell is brown where it is not blue; in what is
+        black both seem to rise and fall together.
+    bluish_neutral : Ramp
+        Share of the stain that is neutral, which tells as well: colours are out of step on some scanners.
     colour_um2 : Ramp
         Area of the stain from which its colour is believed: compression keeps colour in blocks of 16 pixels.
     unknown_hue : float
@@ -188,8 +195,10 @@ class ExamineParams:
         Share of bare glass in what lies next to it: a vessel or a sinus is open.
     red_cell_um2 : Ramp
         Area, falling: a broad faint sheet is haze.
+    red_cell_nuclei : Ramp
+        Share of the view beside it that is nuclei: where these do not show, the lack of them tells nothing.
     red_cell_count : Ramp
-        Candidates on the slide that look like them, for one that is too small to miss its nuclei.
+        Other candidates on the slide that look like them, for one that is too small to miss its nuclei.
     overlay : Ramp
         Haematoxylin in the stain over that of the tissue around. A cell pushes the nuclei of the node aside and
         its cytoplasm has none (0.1 to 0.6); processes between them leave them as they are (1).
@@ -228,9 +237,12 @@ class ExamineParams:
     neutral_residual: Ramp = (0.03, 0.08)
     melanin_residual: Ramp = (0.04, 0.10)
     own_residual: Ramp = (0.025, 0.055)
+    white_error: float = 0.005
     golden_haematoxylin: Ramp = (-0.12, -0.22)
     bluish_haematoxylin: Ramp = (1.0, 1.4)
     bluish_share: Ramp = (0.5, 0.7)
+    bluish_together: Ramp = (0.2, 0.55)
+    bluish_neutral: Ramp = (0.08, 0.20)
     colour_um2: Ramp = (8.0, 16.0)
     unknown_hue: float = 0.01
     measurable: Ramp = (0.1, 0.3)
@@ -298,7 +310,8 @@ class ExamineParams:
     red_cell_share: Ramp = (0.70, 0.55)
     red_cell_glass: Ramp = (0.15, 0.30)
     red_cell_um2: Ramp = (30_000.0, 15_000.0)
-    red_cell_count: Ramp = (3.0, 7.0)
+    red_cell_nuclei: Ramp = (0.02, 0.06)
+    red_cell_count: Ramp = (4.0, 10.0)
     overlay: Ramp = (0.60, 0.90)
     seeming_blue: float = 0.12
     overlay_around_od: Ramp = (0.10, 0.20)

@@ -37,6 +37,7 @@ __all__ = [
     "without_foreign",
 ]
 
+_FOREIGN_SHARE = 0.5  # of a piece: pens and dust have a soft rim of any colour
 _ROWS = 128  # of an overview at a time: numpy looks up and counts by wider numbers
 
 
@@ -59,14 +60,10 @@ class TissueParams:
         Smaller pieces are debris unless something stained lies on them.
     foreign_od : float
         Mean absorbance from which the colour of a cell of the overview tells that it is no tissue.
-    neutral_deg : float
-        Angle of its density from grey up to which it is none; brown over blue has 7 degrees.
+    foreign_deg : float
+        Angle of its density from grey up to which it is none. Brown over blue has 7 degrees by Ruifrok's vectors.
     foreign_share : float
-        Share of the tissue below which such cells are taken off it.
-    foreign_piece : float
-        Share of a piece of tissue from which it is none.
-    foreign_rim_um : float
-        Soft rim of a pen or of dust that goes with it.
+        Pieces of such cells are not asked of focus and dyes, unless they are this share of the tissue.
     ring_um : float
         A small fragment is off tissue when less than a tenth of what lies within this distance is tissue.
     """
@@ -78,10 +75,8 @@ class TissueParams:
     hole_mm2: float = 0.05
     minimum_piece_mm2: float = 0.002
     foreign_od: float = 0.12
-    neutral_deg: float = 5.0
+    foreign_deg: float = 5.0
     foreign_share: float = 0.4
-    foreign_piece: float = 0.2
-    foreign_rim_um: float = 24.0
     ring_um: float = 40.0
 
     def __post_init__(self) -> None:
@@ -92,15 +87,12 @@ class TissueParams:
             )
         if not 0 < self.minimum_od < 1:
             raise ConfigError(f"tissue.minimum_od must lie between 0 and 1, found {self.minimum_od}")
-        if not (0 <= self.neutral_deg <= 7 and 0.05 <= self.foreign_od <= 3):
+        if not (0 <= self.foreign_deg <= 7 and 0.05 <= self.foreign_od <= 3 and 0 <= self.foreign_share <= 1):
             raise ConfigError(
-                "tissue: expected neutral_deg from 0 to 7 and foreign_od from 0.05 to 3, found "
-                f"{self.neutral_deg} and {self.foreign_od}"
+                "tissue: expected foreign_deg from 0 to 7, foreign_od from 0.05 to 3 and foreign_share from 0 to 1, "
+                f"found {self.foreign_deg}, {self.foreign_od} and {self.foreign_share}"
             )
-        for name in ("foreign_share", "foreign_piece"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"tissue.{name} is a share from 0 to 1, found {getattr(self, name)}")
-        for name in ("closing_um", "hole_mm2", "minimum_piece_mm2", "foreign_rim_um", "ring_um"):
+        for name in ("closing_um", "hole_mm2", "minimum_piece_mm2", "ring_um"):
             if not 0 <= getattr(self, name) < inf:
                 raise ConfigError(f"tissue.{name} must be 0 or more, found {getattr(self, name)}")
 
@@ -188,11 +180,10 @@ def find_tissue(overview: Overview, white: WhitePoint, params: TissueParams) -> 
 def without_foreign(
     mask: NDArray[np.bool_], overview: Overview, white: WhitePoint, params: TissueParams
 ) -> NDArray[np.bool_]:
-    """Tissue without pens, dust and edges of the coverslip, which lie above the plane of focus and show no nucleus.
+    """Tissue without pieces that are pens, dust or edges of the coverslip, which say nothing of focus and dyes.
 
-    These are regions whose colour no mixture of dyes has, with their soft rim, and pieces that are such for the most
-    part. Where it would be much of the tissue, the slide's own dyes are greyer than others'. A brown background over
-    blue nuclei can be as grey in places, so this is for asking of focus and dyes, never of what counts.
+    These are pieces most of which have a colour that no mixture of dyes has. What lies on tissue or touches it stays:
+    below a film of dirt a section may be out of focus, and pieces that are grey may be those of a grey stain.
 
     Parameters
     ----------
@@ -201,28 +192,34 @@ def without_foreign(
     overview : Overview
     white : WhitePoint
     params : TissueParams
-    """
-    from scipy import ndimage
 
+    Returns
+    -------
+    ndarray of shape (M, N), bool
+        The mask itself where nothing is taken off it, or where that would be much of it.
+    """
     tables = density_tables(white.rgb).astype(np.float32)
-    neutral = np.float32(np.tan(np.radians(params.neutral_deg)) ** 2)
-    foreign = mask & _off_dyes(overview.rgb, tables, np.float32(params.foreign_od), neutral)
-    if not 0 < np.count_nonzero(foreign) < params.foreign_share * np.count_nonzero(mask):
+    grey = np.float32(np.tan(np.radians(params.foreign_deg)) ** 2)
+    foreign = mask & _off_dyes(overview.rgb, tables, np.float32(params.foreign_od), grey)
+    if not foreign.any():
         return mask
-    regions, cells = labelled(foreign, is_eight=True)
-    is_large = cells * overview.cell_area_mm2 >= params.minimum_piece_mm2
-    is_large[0] = False
-    large = is_large[regions]
-    if large.any():
-        reach = max(1, round(params.foreign_rim_um / (overview.cell_px0[0] * overview.spacing.x_um)))
-        mask = mask & ~ndimage.binary_dilation(large, np.ones((3, 3), bool), iterations=reach)
     labels, cells = labelled(mask, is_eight=True)
-    is_foreign = np.bincount(labels[mask & foreign], minlength=len(cells)) > params.foreign_piece * cells
-    return np.asarray(mask & ~is_foreign[labels])
+    n_foreign = np.zeros(len(cells), np.int64)
+    for first in range(0, len(labels), _ROWS):
+        rows = slice(first, first + _ROWS)
+        n_foreign += np.bincount(labels[rows][foreign[rows]], minlength=len(cells))
+    is_foreign = n_foreign > _FOREIGN_SHARE * cells
+    if not 0 < cells[is_foreign].sum() < params.foreign_share * np.count_nonzero(mask):
+        return mask
+    plain = mask.copy()
+    for first in range(0, len(labels), _ROWS):
+        rows = slice(first, first + _ROWS)
+        plain[rows] &= ~is_foreign[labels[rows]]
+    return plain
 
 
 @kernel("u1[:,:,::1], f4[:,::1], f4, f4")
-def _off_dyes(rgb: Any, tables: Any, least: Any, neutral: Any) -> Any:
+def _off_dyes(rgb: Any, tables: Any, least: Any, grey: Any) -> Any:
     """Cells that are grey, absorb green least, or red by far the most; dyes of sections absorb green more than one."""
     out = np.empty(rgb.shape[:2], np.bool_)
     for row in range(rgb.shape[0]):
@@ -234,7 +231,7 @@ def _off_dyes(rgb: Any, tables: Any, least: Any, neutral: Any) -> Any:
             )
             total = red + green + blue
             along = total * total / 3
-            is_grey = red * red + green * green + blue * blue - along < neutral * along
+            is_grey = red * red + green * green + blue * blue - along < grey * along
             is_inked = green < 0.75 * min(red, blue) or red > 1.35 * green
             out[row, column] = total > 3 * least and (is_grey or is_inked)
     return out

@@ -35,7 +35,8 @@ def flags(**facts):
 def test_a_nucleus_clears_a_piece_of_every_flag(seed):
     rng = np.random.default_rng(seed)
     area, rim, around = rng.uniform(1, 1200), rng.uniform(0, 4), rng.uniform(0, 0.1)
-    found = flags(area_um2=area, has_nucleus=True, rim_um=rim, nuclear_share_around=around, bare_share=0.4)
+    faint = {"darkest_od": rng.uniform(0.2, 0.7), "glass_share": rng.uniform(0, 1)}
+    found = flags(area_um2=area, has_nucleus=True, rim_um=rim, nuclear_share_around=around, bare_share=0.4, **faint)
     assert found == dict.fromkeys(ANUCLEATE_FLAGS, 0.0)
 
 
@@ -70,16 +71,20 @@ FAINT = {"darkest_od": 0.3, "strength_od": 1.0, "glass_share": 0.6}
 def test_what_is_faint_has_no_nucleus_and_lies_in_a_lumen_looks_like_red_cells():
     assert flags(**FAINT)["red_cell_like"] == 1.0
     assert flags(**FAINT, area_um2=3000.0)["red_cell_like"] == 1.0  # a lake of them
-    assert flags(**{**FAINT, "glass_share": 0.0}, area_um2=3000.0)["red_cell_like"] == 1.0  # packed
+    lake = {"area_um2": 3000.0, "has_nucleus": True, "bare_share": 0.9}
+    assert flags(**FAINT, **lake)["red_cell_like"] == 1.0  # with a nucleus of the wall
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        {"has_nucleus": True, "bare_share": 0.5},
+        {"has_nucleus": True},  # small, and most of it bare
+        {"has_nucleus": True, "bare_share": 0.5, "area_um2": 3000.0},
+        {"nuclear_share_around": 0.0},  # where nuclei do not show
         {"darkest_od": 0.5},  # a tumour cell among them
         {"strength_od": 0.4},  # the slide's own chromogen is as weak
         {"glass_share": 0.0},  # in solid tissue
+        {"glass_share": 0.0, "area_um2": 3000.0},
         {"rim_um": 2.6},
         {"area_um2": 40_000.0},  # a sheet of haze
     ],
@@ -95,7 +100,7 @@ def test_small_pieces_look_like_red_cells_only_in_numbers(seed):
     lonely = in_numbers(strengths[:3], areas[:3], PARAMS)
     assert (lonely <= strengths[:3]).all()
     assert (lonely[areas[:3] < PARAMS.bare_sheet_um2[0]] == 0).all()
-    among = in_numbers(np.concatenate([strengths, np.ones(7)]), np.concatenate([areas, np.full(7, 50.0)]), PARAMS)
+    among = in_numbers(np.concatenate([strengths, np.ones(10)]), np.concatenate([areas, np.full(10, 50.0)]), PARAMS)
     np.testing.assert_array_equal(among[:40], strengths)
 
 
