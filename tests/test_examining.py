@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import micromet_path as mp
 from micromet_path.config import LookParams
 from micromet_path.errors import ConfigError
+from micromet_path.model import Counting
 from micromet_path.pipeline import examining
 from micromet_path.pipeline.judging import recut
 from tests.test_pipeline import HALF, HELD, analyze, assert_same, crowded, section
@@ -115,3 +116,33 @@ def test_scale_is_that_of_the_slide():
     large = analyze(canvas.rgb(), BY_AREA, mp.PixelSpacing(1.0, 1.0)).analysis.clusters.cells[0]
     assert large == pytest.approx(4 * small)
     assert HALF.x_um == 0.5
+
+
+def lake_of_red_cells(tumour_at=None):
+    """A vessel 0.32 mm long full of pale discs; a group of tumour cells among them, if anywhere."""
+    canvas = section(height=400, width=900)
+    canvas.tissue &= ~canvas.box(110, 160, 790, 240)
+    rng = np.random.default_rng(0)
+    for x in range(130, 770, 12):
+        for y in range(176, 230, 12):
+            canvas.with_brown(canvas.disc(x + rng.uniform(-2, 2), y + rng.uniform(-2, 2), 6.5), 0.28)
+    if tumour_at is not None:
+        canvas.with_brown(canvas.disc(tumour_at, 200, 24), 0.7)
+    return canvas.rgb()
+
+
+def largest(rgb):
+    clusters = analyze(rgb).analysis.clusters
+    row = int(np.argmax(clusters.area_um2))
+    return clusters.counting[row], clusters.flags["red_cell_like"][row]
+
+
+def test_a_lake_of_red_cells_is_not_counted():
+    assert largest(lake_of_red_cells()) == (Counting.NOT_COUNTED, 1.0)
+
+
+@pytest.mark.parametrize("x", range(180, 760, 96))
+def test_tumour_in_a_lake_counts_wherever_in_it_the_second_look_falls(x):
+    counting, red_cell_like = largest(lake_of_red_cells(x))
+    assert counting is not Counting.NOT_COUNTED
+    assert red_cell_like < 0.5
