@@ -510,7 +510,8 @@ class Quality:
     coverage : float or None
         Share of that tissue that was read; None without tissue.
     in_focus : float or None
-        Share of the tissue in focus; None where there was too little structure to tell.
+        Share of the tissue in focus, pens and dust on glass left out; None where too little structure was there to
+        tell.
     in_focus_interval : (float, float) or None
         As far as a sample of places can tell (95 %).
     has_light : bool
