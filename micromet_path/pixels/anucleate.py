@@ -170,7 +170,7 @@ def in_numbers(
     --------
     >>> in_numbers(np.ones(2), np.array([60.0, 5000.0]), ExamineParams()).tolist()
     [0.0, 1.0]
-    >>> in_numbers(np.ones(20), np.full(20, 60.0), ExamineParams()).min()
+    >>> float(in_numbers(np.ones(20), np.full(20, 60.0), ExamineParams()).min())
     1.0
     """
     is_alike = strengths >= 0.5
