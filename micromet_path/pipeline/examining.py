@@ -26,7 +26,7 @@ from micromet_path.pixels.anucleate import (
     may_be_bare,
     with_faint_stain,
 )
-from micromet_path.pixels.evidence import Evidence, View
+from micromet_path.pixels.evidence import SMALLEST_CELL_UM2, Evidence, View
 from micromet_path.pixels.examine import FLAGS, flags_of
 from micromet_path.pixels.examine_params import ExamineParams
 from micromet_path.pixels.hue import OWN_HUE, SlideHue, slide_hue
@@ -51,7 +51,6 @@ from micromet_path.threads import in_threads
 __all__ = ["examine_candidates"]
 
 _GAP_UM = 7.0  # one small lymphocyte, whatever gap a result is cut at
-_SOME_CELL_UM2 = 25.0  # the smallest that counts
 _WIDE_PX = 80_000  # of windows together, from which on numpy works longer than it takes to be called
 _WITH_OWN_CHROMOGEN = ("estimated", "estimated: chromogen")
 
@@ -186,7 +185,7 @@ def examine_candidates(
     runs: Runs,
     config: Config,
     workers: int,
-    strength_od: float | None = None,
+    strength_od: float | None,
 ) -> Fragments:
     """The fragments with what a second look at level 0 tells of each.
 
@@ -201,15 +200,15 @@ def examine_candidates(
     config : Config
     workers : int
         Threads.
-    strength_od : float, optional
+    strength_od : float or None
         Chromogen in the cores of what is stained on the slide; None where it does not tell.
     """
     # Vectors estimated from the slide are its hue. Where they are the profile's, its fragments may tell; a slide
     # that shows pigment alone must not make it the measure of chromogen.
     hue = OWN_HUE if model.source in _WITH_OWN_CHROMOGEN else slide_hue(fragments.sum_stain, fragments.od_scale)
     read = _Reader(slide, config.look, hue)
-    strength_od = config.examine.usual_strength_od if strength_od is None else strength_od
-    judge = _Judge(model, config.nuclei, config.examine, strength_od, slide.info.spacing.pixel_area_um2)
+    pixel_um2 = slide.info.spacing.pixel_area_um2
+    judge = _Judge(model, config.nuclei, config.examine, config.examine.strength_of(strength_od), pixel_um2)
     cells = np.stack([fragments.cells, fragments.cells_low, fragments.cells_high])
     flags = {name: np.zeros(len(fragments)) for name in (*FLAGS, *ANUCLEATE_FLAGS)}
     red_cells: list[tuple[NDArray[np.int64], float, float]] = []
@@ -231,11 +230,10 @@ def examine_candidates(
         cells[:, members] = exact_cells(whole * share)
         for name, strength in seen.flags.items():
             flags[name][members] = strength
-        strong_um2 = int(fragments.strong_px[members].sum()) * judge.pixel_um2
-        if seen.is_partial and strong_um2 > _SOME_CELL_UM2:  # what was not looked at is not pale throughout
-            flags["red_cell_like"][members] = 0.0
-        elif (faint := seen.flags.get("red_cell_like", 0.0)) > 0:
-            red_cells.append((members, faint, int(area.sum()) * judge.pixel_um2))
+        if (faint := seen.flags.get("red_cell_like", 0.0)) > 0:
+            strong_um2 = int(fragments.strong_px[members].sum()) * judge.pixel_um2
+            is_dark_unseen = seen.is_partial and strong_um2 > SMALLEST_CELL_UM2
+            red_cells.append((members, 0.0 if is_dark_unseen else faint, int(area.sum()) * judge.pixel_um2))
     if red_cells:
         strengths, areas_um2 = np.array([facts for _, *facts in red_cells]).T
         for (members, *_), strength in zip(red_cells, in_numbers(strengths, areas_um2, config.examine), strict=True):

@@ -146,7 +146,7 @@ def _pale(measures: ClusterMeasures, evidence: Evidence, config: Config) -> NDAr
 
     Or than what is stained as a rule, where nothing else on the slide shows some strength.
     """
-    strength_od = config.examine.usual_strength_od if evidence.strength_od is None else evidence.strength_od
+    strength_od = config.examine.strength_of(evidence.strength_od)
     ramps = (
         (measures.mean_dab_od / strength_od, config.examine.pale_share),
         (measures.area_um2, config.examine.pale_um2),

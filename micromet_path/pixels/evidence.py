@@ -25,12 +25,14 @@ from micromet_path.pixels.stain import StainModel, optical_density
 from micromet_path.pixels.strokes import Strokes
 from micromet_path.pixels.surroundings import Around, Beside, around, beside
 
-__all__ = ["Evidence", "View"]
+__all__ = ["SMALLEST_CELL_UM2", "Evidence", "View"]
+
+SMALLEST_CELL_UM2 = 25.0
+"""What of a stain may be a cell: by so much of it one is seen among paler things."""
 
 _OPTICS_UM = 0.5  # smoothing before slopes of nuclei are measured: keeps what a 0.5 aperture resolves
 _RIM_OPTICS_UM = 1.5  # of chromogen: compression keeps colour in blocks of 16 pixels, coarser than light
 _RIM_REACH_UM = 5.0
-_SMALLEST_CELL_UM2 = 25.0
 _GRAIN_UM = 0.7  # of the sensor and of compression: the darkest of many pixels is its
 
 
@@ -136,7 +138,7 @@ class Evidence:
     @cached_property
     def darkest_cell_od(self) -> float:
         """Chromogen that a tenth of the stain exceeds, or as much as a small cell: one is seen among paler ones."""
-        share = _SMALLEST_CELL_UM2 / self.area_um2
+        share = SMALLEST_CELL_UM2 / self.area_um2
         if share >= 0.1:
             return self.chromogen_high_od
         soft = smoothed(self.chromogen[self._box], _GRAIN_UM, self.view.spacing)

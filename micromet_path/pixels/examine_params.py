@@ -343,6 +343,10 @@ class ExamineParams:
             if getattr(self, name) > 1:
                 raise ConfigError(f"examine.{name} must not exceed 1, found {getattr(self, name)}")
 
+    def strength_of(self, told_od: float | None) -> float:
+        """Chromogen in the cores of what is stained: what a slide tells, or the usual where it does not."""
+        return self.usual_strength_od if told_od is None else told_od
+
 
 def ramp(value: float, ends: Ramp) -> float:
     """Strength of a value: 0 at the first end and beyond, 1 at the second and beyond, linear between.

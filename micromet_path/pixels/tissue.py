@@ -204,11 +204,8 @@ def without_foreign(
     if not foreign.any():
         return mask
     labels, cells = labelled(mask, is_eight=True)
-    n_foreign = np.zeros(len(cells), np.int64)
-    for first in range(0, len(labels), _ROWS):
-        rows = slice(first, first + _ROWS)
-        n_foreign += np.bincount(labels[rows][foreign[rows]], minlength=len(cells))
-    is_foreign = n_foreign > _FOREIGN_SHARE * cells
+    is_foreign = cells_of_pieces(labels * foreign, len(cells) - 1) > _FOREIGN_SHARE * cells
+    is_foreign[0] = False
     if not 0 < cells[is_foreign].sum() < params.foreign_share * np.count_nonzero(mask):
         return mask
     plain = mask.copy()

@@ -1,5 +1,6 @@
 """Where tissue is, and what borders a fragment touches."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,18 +29,20 @@ NAN = float("nan")
 CELL_PX = 16  # 8 um at 0.5 um
 
 
+def coloured(*layers, shape=(80, 100), seed=0):
+    """An overview of 8 um cells, with the noise of JPEG: dyes of a colour and a mean density where each mask says."""
+    od = np.zeros((*shape, 3))
+    for mask, colour, density in layers:
+        od += mask[..., None] * (3 * density / np.sum(colour) * np.array(colour))
+    light = WHITE.rgb * 10**-od + np.random.default_rng(seed).normal(0, 1.5, od.shape)
+    rgb = np.clip(np.rint(light), 0, 255).astype(np.uint8)
+    return Overview(rgb, np.ones(shape, bool), shape[1] * CELL_PX, shape[0] * CELL_PX, PixelSpacing(0.5, 0.5))
+
+
 def overview_of(tissue, od=0.2, read=None, seed=0):
-    """An overview of 8 um cells with tissue of a mean absorbance, and the noise of JPEG."""
-    light = np.where(tissue[..., None], np.array(WHITE.rgb) * 10**-od, WHITE.rgb)
-    light = light + np.random.default_rng(seed).normal(0, 1.5, light.shape)
-    rows, columns = tissue.shape
-    return Overview(
-        np.clip(np.rint(light), 0, 255).astype(np.uint8),
-        np.ones(tissue.shape, bool) if read is None else read,
-        columns * CELL_PX,
-        rows * CELL_PX,
-        PixelSpacing(0.5, 0.5),
-    )
+    """An overview with grey tissue of a mean absorbance."""
+    overview = coloured((tissue, (1, 1, 1), od), shape=tissue.shape, seed=seed)
+    return overview if read is None else replace(overview, read=read)
 
 
 def box(x0, y0, x1, y1, shape=(80, 100)):
@@ -91,16 +94,6 @@ def test_what_was_not_read_is_not_called_tissue():
 
 HAEMATOXYLIN, DAB = (0.650, 0.704, 0.286), (0.268, 0.570, 0.776)
 FOREIGN = {"black pen": (1, 1, 1), "green pen": (0.91, 0.25, 0.33), "blue pen": (0.84, 0.53, 0.12)}
-
-
-def coloured(*layers, shape=(80, 100), seed=0):
-    """An overview with dyes of a colour and a mean density where each mask says."""
-    od = np.zeros((*shape, 3))
-    for mask, colour, density in layers:
-        od += mask[..., None] * (3 * density / np.sum(colour) * np.array(colour))
-    light = WHITE.rgb * 10**-od + np.random.default_rng(seed).normal(0, 1.5, od.shape)
-    rgb = np.clip(np.rint(light), 0, 255).astype(np.uint8)
-    return Overview(rgb, np.ones(shape, bool), shape[1] * CELL_PX, shape[0] * CELL_PX, PixelSpacing(0.5, 0.5))
 
 
 def own_tissue(*layers):

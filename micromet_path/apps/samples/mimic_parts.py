@@ -52,6 +52,11 @@ def _rings(grains: Floats) -> Floats:
     return np.column_stack((x.ravel(), y.ravel()))
 
 
+def _bodies(cells: Floats) -> Floats:
+    """The outlines of cells as rows of grains."""
+    return np.column_stack((np.zeros(len(cells)), cells[:, :5], np.zeros((len(cells), 3))))
+
+
 def _direction(angle: Floats | float) -> Floats:
     """Unit vectors (x, y)."""
     return np.stack((np.cos(angle), np.sin(angle)), axis=-1)
@@ -133,8 +138,7 @@ def _ellipses(
 def _laden(rng: np.random.Generator, cells: Floats, pigment: _Pigment, loose: int) -> Parts:
     """Macrophages full of pigment, and some granules that lie loose among them."""
     grains = [_granules(rng, pigment, cell) for cell in cells]
-    bodies = np.column_stack((np.zeros(len(cells)), cells[:, :5], np.zeros((len(cells), 3))))
-    members = [_rings(body[None]) for body in bodies]
+    members = [_rings(body[None]) for body in _bodies(cells)]
     near = cells[rng.integers(len(cells), size=loose), :2] + rng.normal(0, 12.0, (loose, 2))
     size = rng.uniform(pigment.size_um[0], np.mean(pigment.size_um), loose)
     grains.append(_ellipses(rng, pigment.plane, near, size, pigment.amount, hollow=pigment.hollow))
@@ -277,8 +281,7 @@ def plasma_cells(rng: np.random.Generator) -> Parts:
         np.full(count, 14.0), rng.uniform(50, 100, count),
         half - radius - 0.5, radius, rng.uniform(86, 110, count), np.ones(count),
     ))  # fmt: skip
-    rings = np.column_stack((np.zeros(count), cells[:, :5], np.zeros((count, 3))))
-    return _parts([_rings(ring[None]) for ring in rings], np.empty((0, 9)), cells=cells)
+    return _parts([_rings(body[None]) for body in _bodies(cells)], np.empty((0, 9)), cells=cells)
 
 
 def _thinned(places: Floats, apart_um: float) -> Floats:
@@ -345,8 +348,7 @@ def red_cells(rng: np.random.Generator) -> Parts:
     lumen = np.column_stack((inside(steps, 0.0), half, half, nothing))
     members = [_rings(disc[None]) for disc in discs]
     parts = _parts(members, discs, cells=lumen)
-    wall = _rings(np.column_stack((np.zeros(len(lumen)), lumen[:, :5], np.zeros((len(lumen), 3)))))
-    return replace(parts, cover=np.concatenate((parts.cover, wall)))
+    return replace(parts, cover=np.concatenate((parts.cover, _rings(_bodies(lumen)))))
 
 
 BUILDERS: dict[str, Callable[[np.random.Generator], Parts]] = {
