@@ -42,7 +42,7 @@ from micromet_path.model import (
 )
 from micromet_path.pipeline.examining import examine_candidates
 from micromet_path.pipeline.focusing import blurred_regions, measure_focus
-from micromet_path.pipeline.gathering import Gathered, gather_fragments, linkable_runs, runs_of
+from micromet_path.pipeline.gathering import Gathered, gather_fragments, linkable_runs
 from micromet_path.pipeline.glass import Glass, look, rate
 from micromet_path.pipeline.judging import Evidence, judge_clusters, judge_pieces, make_finding, settings_fingerprint
 from micromet_path.pipeline.pictures import describe_brownest, find_brownest, take_pictures
@@ -52,6 +52,7 @@ from micromet_path.pixels.area import Area
 from micromet_path.pixels.focus_map import Focus
 from micromet_path.pixels.fragments import dropped_in_all
 from micromet_path.pixels.link import contiguity_tree
+from micromet_path.pixels.runs import runs_of
 from micromet_path.slides.base import Slide
 from micromet_path.slides.colour import in_srgb
 from micromet_path.threads import threads

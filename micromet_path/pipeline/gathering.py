@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +23,12 @@ from micromet_path.pixels.fragments import (
 from micromet_path.pixels.holes import fill_holes
 from micromet_path.pixels.link import contiguity_tree, cut
 from micromet_path.pixels.nuclei import NucleiParams, exact_cells
+from micromet_path.pixels.runs import runs_of, runs_renumbered
 from micromet_path.pixels.stain import OD_SCALE
 
 _STEP_UM = 5.0  # far below the distance within which a dot is a crumb
 
-__all__ = ["Gathered", "gather_fragments", "linkable_runs", "runs_of"]
+__all__ = ["Gathered", "gather_fragments", "linkable_runs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +85,6 @@ def linkable_runs(gathered: Gathered) -> Runs:
     return runs_of(gathered.runs, ~fragments.pigment_like & (fragments.dot_group < 0))
 
 
-def runs_of(runs: Runs, fragments: NDArray[np.bool_]) -> Runs:
-    """Runs of chosen fragments."""
-    chosen = fragments[runs.fragment]
-    return Runs(runs.row[chosen], runs.start[chosen], runs.stop[chosen], runs.fragment[chosen])
-
-
 def _centres_um(scan: ScanOutcome, chosen: NDArray[np.bool_], spacing: PixelSpacing) -> NDArray[np.float64]:
     """Centroids of chosen pieces."""
     sums = scan.pieces.sums[chosen]
@@ -124,8 +119,7 @@ def _along_hulls(points: NDArray[np.int64], offsets: NDArray[np.int64], spacing:
 
 def _piece_runs(scan: ScanOutcome, kept: NDArray[np.bool_]) -> Runs:
     """Runs of the kept pieces, which become fragments 0, 1, ... in their order."""
-    runs = runs_of(scan.runs, kept)
-    return replace(runs, fragment=(np.cumsum(kept, dtype=np.int32) - 1)[runs.fragment])
+    return runs_renumbered(scan.runs, np.where(kept, np.cumsum(kept) - 1, -1))
 
 
 def _alone(

@@ -24,10 +24,10 @@ from micromet_path.pixels.fragments import (
     dropped_in_all,
     is_eligible,
     join,
-    join_runs,
     may_link,
     sieve_joined,
 )
+from micromet_path.pixels.runs import join_runs, keep_runs, runs_of
 from micromet_path.pixels.stain import StainTables
 from micromet_path.slides.base import Slide
 from micromet_path.threads import in_threads
@@ -38,9 +38,6 @@ Progress = Callable[[int, int], None]
 """Called with (blocks done, blocks in all) from the thread that called the analysis."""
 
 _RUN_COLUMNS = 4
-
-_NEAR_UM = 25.0
-"""Around what may link everything is decoded this far, thrice the gap of one focus; the audit has the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +146,8 @@ class _Scan:
         """The chosen cells, an audit of the others, and whatever stain leads to from there.
 
         What reaches the border of a decoded cell is followed into the next, and around every fragment that may
-        link everything near is decoded, until nothing new is found: every fragment is found whole, and with all that
-        it is one focus with.
+        link all is decoded that would be one focus with it, until nothing new is found: every fragment is found
+        whole, and every focus with all that belongs to it.
         """
         params, cells = self.config.scan, cells_of(self.slide)
         audited = draw_audit(chosen, params, seed)
@@ -173,7 +170,7 @@ class _Scan:
         return replace(outcome, mode="candidates", audit=audit)
 
     def _followed(self, outcomes: Sequence[BlockOutcome], cells: TileGrid) -> NDArray[np.bool_]:
-        """Cells that stain at the lower threshold reaches out to, and those within a link of what may link."""
+        """Cells that stain at the lower threshold reaches out to, and those within a focus's gap of what may link."""
         seams = [outcome.block.lenient for outcome in outcomes]
         row, start, stop = (
             np.concatenate([getattr(seam, name) for seam in seams]) for name in ("seam_row", "seam_start", "seam_stop")
@@ -182,7 +179,7 @@ class _Scan:
         boxes = [
             block.bbox_px0[may_link(block.sums, spacing, params)] for block in (outcome.block for outcome in outcomes)
         ]
-        margin_px = np.ceil(_NEAR_UM / np.array([spacing.x_um, spacing.y_um])).astype(int)
+        margin_px = np.ceil(self.config.clusters.gap_um / np.array([spacing.x_um, spacing.y_um])).astype(int)
         neighbours = cells_near(np.stack([start, row, stop, row + 1], axis=1), np.ones(2, int), cells)
         return neighbours | cells_near(np.concatenate(boxes), margin_px, cells)
 
@@ -207,7 +204,12 @@ def _missed(
     outcome: ScanOutcome, chosen: NDArray[np.bool_], cells: TileGrid, spacing: PixelSpacing, config: Config
 ) -> int:
     """Pieces that matter and of which no part lies in a cell that the lower level chose."""
-    runs = outcome.runs
+    pieces = outcome.pieces
+    column, line = (pieces.first_px // (cells.tile_width, cells.tile_height)).T
+    in_doubt = is_eligible(pieces.sums, spacing, config.fragments) & ~chosen[line, column]
+    if not in_doubt.any():  # nearly always the first pixel tells
+        return 0
+    runs = runs_of(outcome.runs, in_doubt)
     row, first, last = (
         runs.row // cells.tile_height,
         runs.start // cells.tile_width,
@@ -216,8 +218,8 @@ def _missed(
     chosen_before = np.zeros((cells.rows, cells.columns + 1), np.int32)
     chosen.cumsum(axis=1, out=chosen_before[:, 1:])
     in_chosen = chosen_before[row, last + 1] > chosen_before[row, first]
-    was_chosen = np.bincount(runs.fragment, in_chosen, minlength=len(outcome.pieces)) > 0
-    return int(np.count_nonzero(is_eligible(outcome.pieces.sums, spacing, config.fragments) & ~was_chosen))
+    was_chosen = np.bincount(runs.fragment, in_chosen, minlength=len(pieces)) > 0
+    return int(np.count_nonzero(in_doubt & ~was_chosen))
 
 
 class _Found:
@@ -232,7 +234,8 @@ class _Found:
     def add(self, outcome: BlockOutcome) -> None:
         """Keep a block."""
         block = outcome.block
-        self._sizes.append(len(block.row))
+        if len(block.lenient):
+            self._sizes.append(len(block.row))
         if len(block.row):
             np.stack([block.row, block.start, block.stop, block.piece]).tofile(self._file)
             self._n_runs += len(block.row)
@@ -251,7 +254,7 @@ class _Found:
 
     def joined(self, spacing: PixelSpacing, config: Config) -> ScanOutcome:
         """Everything that is at least as large as a dot, joined over the seams."""
-        joined = join([outcome.block for outcome in self.outcomes])
+        joined = join([outcome.block for outcome in self.outcomes if len(outcome.block.lenient)])
         pieces, strong_specks, weak_specks = sieve_joined(joined, spacing, config.fragments)
         return ScanOutcome(
             pieces=pieces,
@@ -264,15 +267,11 @@ class _Found:
     def _runs(self, pieces: JoinedPieces) -> tuple[NDArray[np.int32], ...]:
         """All runs of the pieces that are left, with the piece of each: row, start, stop, piece."""
         self._file.seek(0)
-        total = sum(self._sizes)
-        columns = np.empty((_RUN_COLUMNS, total), np.int32)
+        columns = np.empty((_RUN_COLUMNS, sum(self._sizes)), np.int32)
         at = 0
         for size, offset in zip(self._sizes, pieces.piece_offsets, strict=False):
             part = np.fromfile(self._file, np.int32, _RUN_COLUMNS * size).reshape(_RUN_COLUMNS, size)
-            part[3] = pieces.joined_of_piece[part[3] + offset]
-            part = part[:, part[3] >= 0]
-            columns[:, at : at + part.shape[1]] = part
-            at += part.shape[1]
+            at = keep_runs(*part, pieces.joined_of_piece[offset:], columns, at)
         return tuple(columns[:, :at])
 
 

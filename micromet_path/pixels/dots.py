@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.errors import ConfigError
+from micromet_path.pixels.union import joined
 
 __all__ = ["DotParams", "gather_dots", "is_crumb"]
 
@@ -82,8 +83,6 @@ def gather_dots(centre_um: NDArray[np.float64], params: DotParams) -> NDArray[np
     group = np.full(len(centre_um), -1, np.int64)
     if len(centre_um) < params.minimum_count:
         return group
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree  # slow to import, seldom needed
 
     tree = cKDTree(centre_um)
@@ -97,15 +96,9 @@ def gather_dots(centre_um: NDArray[np.float64], params: DotParams) -> NDArray[np
     near_core, _ = cKDTree(middle_um).query(centre_um, distance_upper_bound=radius)
     members = np.flatnonzero(np.isfinite(near_core))
     pairs = cKDTree(centre_um[members]).query_pairs(params.link_um, output_type="ndarray")
-    n = len(members)
-    graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    _, linked = connected_components(graph, directed=False)
-    _, first, component = np.unique(linked, return_index=True, return_inverse=True)
-    large = np.bincount(component) >= params.minimum_count
-    number = np.full(len(first), -1, np.int64)
-    kept = np.flatnonzero(large)[np.argsort(first[large])]
-    number[kept] = np.arange(len(kept))
-    group[members] = number[component]
+    _, component = joined(np.arange(len(members)), *np.ascontiguousarray(pairs.T))
+    is_large = np.bincount(component, minlength=len(members)) >= params.minimum_count
+    group[members] = np.where(is_large, np.cumsum(is_large) - 1, -1)[component]  # the first dot stands for its group
     return group
 
 

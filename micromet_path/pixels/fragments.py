@@ -17,7 +17,7 @@ from micromet_path import hull
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
 from micromet_path.kernels import kernel
-from micromet_path.model import BlockScan, Dropped, Pieces, Runs
+from micromet_path.model import BlockScan, Dropped, Pieces
 from micromet_path.pixels.order import order_by
 from micromet_path.pixels.union import find_root, unite
 
@@ -30,7 +30,6 @@ __all__ = [
     "is_eligible",
     "is_pigment_like",
     "join",
-    "join_runs",
     "may_link",
     "ragged_rows",
     "sieve_block",
@@ -264,7 +263,8 @@ def join(blocks: Sequence[BlockScan]) -> JoinedPieces:
     np.maximum.at(max_dab, joined, _stacked([block.max_dab for block in blocks], (0,)))
     hulls = _joined_hulls([(b.stained.hull_px, b.stained.hull_offsets) for b in blocks], joined, n)
     high_hulls = _joined_hulls([(b.high_hull_px, b.high_hull_offsets) for b in blocks], joined, n)
-    lenient_of = _stacked([b.lenient_of + off for b, off in zip(blocks, low_offsets, strict=False)], (0,))
+    first_low = np.repeat(np.array(low_offsets[:-1], np.int64), [len(block.lenient_of) for block in blocks])
+    lenient_of = _stacked([block.lenient_of for block in blocks], (0,)) + first_low
     low_component = np.full(n, -1, np.int64)
     low_component[joined] = low_joined[lenient_of]
     low_component, low_rows = _renumbered(low_component, low_joined)
@@ -317,7 +317,8 @@ def _united(pieces: Sequence[Pieces], offsets: Sequence[int]) -> NDArray[np.int6
         np.concatenate([np.empty(0, np.int32), *(getattr(p, name) for p in pieces)])
         for name in ("seam_row", "seam_start", "seam_stop")
     )
-    piece = _stacked([p.seam_piece.astype(np.int64) + off for p, off in zip(pieces, offsets, strict=False)], (0,))
+    first_of_block = np.repeat(np.array(offsets[:-1], np.int64), [len(p.seam_piece) for p in pieces])
+    piece = np.concatenate([np.empty(0, np.int32), *(p.seam_piece for p in pieces)]) + first_of_block
     order = order_by(row, start)
     parent = np.arange(offsets[-1], dtype=np.int64)
     _unite(row[order], start[order], stop[order], piece[order], parent)
@@ -342,7 +343,8 @@ def _unite(row: Any, start: Any, stop: Any, piece: Any, parent: Any) -> None:
                     a += 1
                 b = a
                 while b < above_end and start[b] <= stop[i]:
-                    unite(parent, piece[b], piece[i])
+                    if piece[b] != piece[i]:  # most runs lie below one of their own piece
+                        unite(parent, piece[b], piece[i])
                     b += 1
         above_begin, above_end, begin = begin, end, end
     for i in range(parent.shape[0]):
@@ -367,7 +369,7 @@ def _joined_hulls(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Convex hulls of the joined pieces."""
     points = _stacked([points for points, _ in ragged], (0, 2))
-    sizes = _stacked([np.diff(offsets) for _, offsets in ragged], (0,))
+    sizes = _stacked([offsets[1:] - offsets[:-1] for _, offsets in ragged], (0,))
     return hull.ragged_hulls(points, np.repeat(joined, sizes), n)
 
 
@@ -424,22 +426,3 @@ def is_pigment_like(sum_stain: NDArray[np.int64], params: FragmentParams) -> NDA
         (haematoxylin >= params.pigment_share * (haematoxylin + chromogen))
         & (residual >= params.pigment_residual * chromogen)
     )
-
-
-def join_runs(
-    row: NDArray[np.int32], start: NDArray[np.int32], stop: NDArray[np.int32], fragment: NDArray[np.int32]
-) -> Runs:
-    """Runs of fragments, sorted, with those that a block border cut made whole.
-
-    Parameters
-    ----------
-    row, start, stop, fragment : ndarray of shape (R,), int32
-    """
-    if not len(row):
-        return Runs(row, start, stop, fragment)
-    order = order_by(fragment, row, start)
-    row, start, stop, fragment = row[order], start[order], stop[order], fragment[order]
-    begins = np.ones(len(row), bool)
-    begins[1:] = (fragment[1:] != fragment[:-1]) | (row[1:] != row[:-1]) | (start[1:] != stop[:-1])
-    ends = np.append(np.flatnonzero(begins)[1:] - 1, len(row) - 1)
-    return Runs(row[begins], start[begins], stop[ends], fragment[begins])

@@ -6,17 +6,14 @@ exactly and without looking at a pixel again.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing
-from micromet_path.kernels import kernel
 from micromet_path.model import LINK_LIMIT_UM, Runs, Tree
 from micromet_path.pixels.near import border_parts, in_reach, near_pairs
 from micromet_path.pixels.order import order_by
-from micromet_path.pixels.union import find_root, unite
+from micromet_path.pixels.union import joined
 
 __all__ = ["contiguity_tree", "cut"]
 
@@ -69,7 +66,7 @@ def contiguity_tree(runs: Runs, n_fragments: int, spacing: PixelSpacing, limit_u
         first, second, gap = near_pairs(row, start, stop, fragment, component, radius, spacing.x_um, spacing.y_um)
         order = np.lexsort((second, first, gap))
         first, second, gap = first[order], second[order], gap[order]
-        taken, component = _kruskal(component, first, second)
+        taken, component = joined(component, first, second)
         edges.append((first[taken], second[taken], gap[taken]))
         if radius >= limit_um or np.all(component[runs.fragment] == component[runs.fragment[0]]):
             break
@@ -97,17 +94,5 @@ def cut(tree: Tree, n_fragments: int, gap_um: float) -> NDArray[np.int64]:
     """
     inside = tree.gap_um <= gap_um
     component: NDArray[np.int64]
-    _, component = _kruskal(np.arange(n_fragments, dtype=np.int64), tree.first[inside], tree.second[inside])
+    _, component = joined(np.arange(n_fragments, dtype=np.int64), tree.first[inside], tree.second[inside])
     return component
-
-
-@kernel("i8[::1], i8[::1], i8[::1]")
-def _kruskal(component: Any, first: Any, second: Any) -> Any:
-    """Which edges join two components, taken in order; and the components after them."""
-    parent = component.copy()
-    taken = np.zeros(first.shape[0], np.bool_)
-    for e in range(first.shape[0]):
-        taken[e] = unite(parent, first[e], second[e])
-    for i in range(parent.shape[0]):
-        parent[i] = find_root(parent, i)
-    return taken, parent

@@ -42,31 +42,35 @@ def in_reach(runs: Runs, limit_um: float, spacing: PixelSpacing) -> Runs:
     width, height = int(size_um / spacing.x_um) + 1, int(size_um / spacing.y_um) + 1
     shape = (int(runs.row.max()) // height + 1, int(runs.stop.max() - 1) // width + 1)
     lowest, highest = np.full(shape, np.iinfo(np.int32).max, np.int32), np.full(shape, -1, np.int32)
-    _extremes(runs.row, runs.start, runs.stop, runs.fragment, (width, height), lowest, highest)
+    # From tables, as hundreds of thousands of runs would be divided three times each, twice.
+    line_of = np.arange(shape[0] * height, dtype=np.int32) // np.int32(height)
+    column_of = np.arange(shape[1] * width, dtype=np.int32) // np.int32(width)
+    _extremes(runs.row, runs.start, runs.stop, runs.fragment, line_of, column_of, lowest, highest)
     meets = _neighbourhood(lowest, np.minimum) != _neighbourhood(highest, np.maximum)
-    kept = _through(runs.row, runs.start, runs.stop, (width, height), meets)
+    kept = _through(runs.row, runs.start, runs.stop, line_of, column_of, meets)
     return Runs(runs.row[kept], runs.start[kept], runs.stop[kept], runs.fragment[kept])
 
 
-@kernel("i4[::1], i4[::1], i4[::1], i4[::1], UniTuple(i8, 2), i4[:,::1], i4[:,::1]")
-def _extremes(row: Any, start: Any, stop: Any, fragment: Any, size: Any, lowest: Any, highest: Any) -> None:
+@kernel("i4[::1], i4[::1], i4[::1], i4[::1], i4[::1], i4[::1], i4[:,::1], i4[:,::1]")
+def _extremes(
+    row: Any, start: Any, stop: Any, fragment: Any, line_of: Any, column_of: Any, lowest: Any, highest: Any
+) -> None:
     """Lowest and highest fragment in each cell that runs go through."""
-    width, height = size
     for i in range(len(row)):
-        line = row[i] // height
-        for column in range(start[i] // width, (stop[i] - 1) // width + 1):
+        line = line_of[row[i]]
+        for column in range(column_of[start[i]], column_of[stop[i] - 1] + 1):
             lowest[line, column] = min(lowest[line, column], fragment[i])
             highest[line, column] = max(highest[line, column], fragment[i])
 
 
-@kernel("i4[::1], i4[::1], i4[::1], UniTuple(i8, 2), b1[:,::1]")
-def _through(row: Any, start: Any, stop: Any, size: Any, cells: Any) -> Any:
+@kernel("i4[::1], i4[::1], i4[::1], i4[::1], i4[::1], b1[:,::1]")
+def _through(row: Any, start: Any, stop: Any, line_of: Any, column_of: Any, cells: Any) -> Any:
     """Which runs go through any of some cells."""
-    width, height = size
     result = np.zeros(len(row), np.bool_)
     for i in range(len(row)):
-        for column in range(start[i] // width, (stop[i] - 1) // width + 1):
-            result[i] |= cells[row[i] // height, column]
+        line = line_of[row[i]]
+        for column in range(column_of[start[i]], column_of[stop[i] - 1] + 1):
+            result[i] |= cells[line, column]
     return result
 
 

@@ -15,10 +15,10 @@ from micromet_path.pixels.fragments import (
     dropped_in_all,
     is_pigment_like,
     join,
-    join_runs,
     sieve_block,
     sieve_joined,
 )
+from micromet_path.pixels.runs import join_runs
 from micromet_path.pixels.scan import scan_block
 
 EIGHT = np.ones((3, 3))
@@ -150,13 +150,6 @@ def test_nothing_joins_to_nothing(tables):
         assert len(pieces) == 0
         assert pieces.low_hull_offsets.tolist() == [0]
         assert sieve_joined(pieces, SPACING, FragmentParams())[1:] == (Dropped(), Dropped())
-
-
-def test_a_run_that_blocks_cut_is_whole_again():
-    row, start, stop = np.array([[4, 5, 4, 4, 4], [3, 0, 9, 6, 0], [6, 3, 12, 8, 3]], np.int32)
-    runs = join_runs(row, start, stop, np.array([0, 0, 0, 1, 0], np.int32))
-    assert [runs.row.tolist(), runs.start.tolist(), runs.stop.tolist()] == [[4, 4, 5, 4], [0, 9, 0, 6], [6, 12, 3, 8]]
-    assert runs.fragment.tolist() == [0, 0, 0, 1]
 
 
 def stain_sums(rgb, tables):
