@@ -40,7 +40,7 @@ def blurred(name, sigma_um, end=None):
 
 def focus_of(slide, workers=1, seed=0, params=PARAMS):
     glass = look(slide, Config(), Area())
-    return measure_focus(slide, glass.overview, glass.tissue, glass.model.white, params, workers, seed), glass
+    return measure_focus(slide, glass, params, workers, seed), glass
 
 
 @pytest.mark.parametrize("name", ["itc", "macro", "micro", "negative"])
@@ -106,7 +106,7 @@ def test_little_is_read_of_a_large_slide():
     slide = Counted(large, spacing)
     glass = look(slide, Config(), Area())
     read.clear()  # the white and the dyes are looked for at level 0 as well
-    focus = measure_focus(slide, glass.overview, glass.tissue, glass.model.white, PARAMS)
+    focus = measure_focus(slide, glass, PARAMS)
     assert focus.share == 1.0
     assert len(read) == focus.n_places <= PARAMS.most_places
     assert len(set(read)) == len(read)

@@ -18,6 +18,8 @@ from micromet_path.config import Config, LookParams
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import Fragments, Runs, Tree
+from micromet_path.pipeline.glass import Glass
+from micromet_path.pipeline.linking import Linked
 from micromet_path.pixels.anucleate import (
     ANUCLEATE_FLAGS,
     Bareness,
@@ -177,38 +179,26 @@ class _Judge:
         return tally_nuclei(view, wider, self.nuclei).possible > 0
 
 
-def examine_candidates(
-    slide: Slide,
-    model: StainModel,
-    fragments: Fragments,
-    tree: Tree,
-    runs: Runs,
-    config: Config,
-    workers: int,
-    strength_od: float | None,
-) -> Fragments:
+def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Config, workers: int) -> Fragments:
     """The fragments with what a second look at level 0 tells of each.
 
     Parameters
     ----------
     slide : Slide
-    model : StainModel
-    fragments : Fragments
-    tree : Tree
-    runs : Runs
-        Of the fragments.
+    glass : Glass
+        Tells the dyes, and how strong the chromogen is in the cores of what is stained.
+    linked : Linked
     config : Config
     workers : int
         Threads.
-    strength_od : float or None
-        Chromogen in the cores of what is stained on the slide; None where it does not tell.
     """
+    model, fragments, runs = glass.model, linked.fragments, linked.gathered.runs
     # Vectors estimated from the slide are its hue. Where they are the profile's, its fragments may tell; a slide
     # that shows pigment alone must not make it the measure of chromogen.
     hue = OWN_HUE if model.source in _WITH_OWN_CHROMOGEN else slide_hue(fragments.sum_stain, fragments.od_scale)
     read = _Reader(slide, config.look, hue)
-    pixel_um2 = slide.info.spacing.pixel_area_um2
-    judge = _Judge(model, config.nuclei, config.examine, config.examine.strength_of(strength_od), pixel_um2)
+    strength_od = config.examine.strength_of(glass.dyes.strength_od)
+    judge = _Judge(model, config.nuclei, config.examine, strength_od, slide.info.spacing.pixel_area_um2)
     cells = np.stack([fragments.cells, fragments.cells_low, fragments.cells_high])
     flags = {name: np.zeros(len(fragments)) for name in (*FLAGS, *ANUCLEATE_FLAGS)}
     red_cells: list[tuple[NDArray[np.int64], float, float]] = []
@@ -219,7 +209,7 @@ def examine_candidates(
 
     # Threads read ahead and judge what is large; the many small steps that a small candidate takes would only wait
     # for each other in several of them.
-    for candidate, found in in_threads(look, _candidates(fragments, tree, runs, config.look), workers):
+    for candidate, found in in_threads(look, _candidates(fragments, linked.tree, runs, config.look), workers):
         if not found:
             continue
         seen = found if isinstance(found, _Seen) else judge(candidate, found)

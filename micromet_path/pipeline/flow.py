@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from micromet_path import __version__
 from micromet_path.clinical.policy import DECIDING_STRENGTH
-from micromet_path.config import Config, Zone
+from micromet_path.config import Config
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import (
     Analysis,
@@ -38,21 +38,19 @@ from micromet_path.model import (
     Runs,
     ScanSummary,
     SlideRecord,
-    Tree,
 )
 from micromet_path.pipeline.examining import examine_candidates
 from micromet_path.pipeline.focusing import blurred_regions, measure_focus
-from micromet_path.pipeline.gathering import Gathered, gather_fragments, linkable_runs
+from micromet_path.pipeline.gathering import gather_fragments
 from micromet_path.pipeline.glass import Glass, look, rate
 from micromet_path.pipeline.judging import Evidence, judge_clusters, judge_pieces, make_finding, settings_fingerprint
+from micromet_path.pipeline.linking import Linked, link_fragments
 from micromet_path.pipeline.pictures import describe_brownest, find_brownest, take_pictures
 from micromet_path.pipeline.scanning import Progress, ScanOutcome, scan_slide
-from micromet_path.pixels import clusters, stain, tissue
+from micromet_path.pixels import clusters, stain
 from micromet_path.pixels.area import Area
 from micromet_path.pixels.focus_map import Focus
 from micromet_path.pixels.fragments import dropped_in_all
-from micromet_path.pixels.link import contiguity_tree
-from micromet_path.pixels.runs import runs_of
 from micromet_path.slides.base import Slide
 from micromet_path.slides.colour import in_srgb
 from micromet_path.threads import threads
@@ -133,45 +131,27 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     glass = glass.without(scan.unread)
     task.on_step("scan")
     with threads(task.workers, most=1) as pool:  # the one asks the slide, the other what was found on it
-        focus_to_be = pool.submit(
-            measure_focus,
-            slide,
-            glass.overview,
-            glass.plain_tissue,
-            glass.model.white,
-            config.focus,
-            task.workers,
-            seed,
-        )
+        focus_to_be = pool.submit(measure_focus, slide, glass, config.focus, task.workers, seed)
         gathered = gather_fragments(scan, spacing, config)
         scan = scan.without_runs()
         task.on_step("gather")
-        found = _linked(gathered, glass, config)
+        linked = link_fragments(gathered, glass, config)
         task.on_step("link")
         focus = focus_to_be.result()
     task.on_step("focus")
     scale_share = config.clusters.scale_share(slide.info.spacing_source)
     placed = clusters.measure(
-        found.fragments, found.tree, config.clusters.gap_um, spacing, scale_share, config.clusters
+        linked.fragments, linked.tree, config.clusters.gap_um, spacing, scale_share, config.clusters
     )
     brownest = find_brownest(placed, scan.pieces, gathered.piece_of_fragment, spacing)
     # Where clusters lie is known, what they are is not yet. A single worker takes the pictures first.
     with threads(task.workers, most=1) as pool:
         pictures_to_be = pool.submit(take_pictures, slide, placed, brownest)
-        fragments = examine_candidates(
-            slide,
-            glass.model,
-            found.fragments,
-            found.tree,
-            gathered.runs,
-            config,
-            task.workers,
-            glass.dyes.strength_od,
-        )
+        fragments = examine_candidates(slide, glass, linked, config, task.workers)
         task.on_step("examine")
         pictures = pictures_to_be.result()
     task.on_step("pictures")
-    evidence = _evidence(slide, glass, scan, replace(found, fragments=fragments), focus, config)
+    evidence = _evidence(slide, glass, scan, replace(linked, fragments=fragments), focus, config)
     settings = settings_of(config, task.area)
     measured = judge_clusters(evidence, config.clusters.gap_um, config)
     finding = make_finding(evidence, measured, config)
@@ -226,54 +206,22 @@ def slide_record(slide: Slide, task: Task) -> SlideRecord:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What was found on a slide: fragments in their places, how they link, the cells they stain, and the pieces."""
-
-    gathered: Gathered
-    tree: Tree
-    fragments: Fragments
-    stained: NDArray[np.bool_]
-    pieces: tuple[Piece, ...]
-
-
-def _linked(gathered: Gathered, glass: Glass, config: Config) -> _Found:
-    """Link fragments, and find their places and the pieces of tissue with their roles."""
-    fragments, runs, overview = gathered.fragments, gathered.runs, glass.overview
-    tree = contiguity_tree(linkable_runs(gathered), len(fragments), overview.spacing)
-    hulls = (fragments.hull_px, fragments.hull_offsets)
-    centres = fragments.sum_xy_px / np.maximum(fragments.area_px, 1)[:, None] + 0.5
-    maps = (glass.tissue, tissue.mark_runs(overview, runs))
-    off_tissue = tissue.is_off_tissue(overview, maps, hulls, centres, config.tissue)
-    stained = tissue.mark_runs(overview, runs_of(runs, ~off_tissue))
-    labels, pieces = tissue.find_pieces(overview, glass.tissue, stained, config.tissue)
-    places = tissue.place_fragments(overview, (glass.tissue | stained, labels), hulls, centres)
-    fragments = replace(
-        fragments,
-        piece=places.piece,
-        scan_edge=places.scan_edge,
-        tissue_edge=places.tissue_edge & ~off_tissue,
-        off_tissue=off_tissue,
-    )
-    return _Found(gathered, tree, fragments, stained, _with_roles(pieces, labels, overview, config.zones))
-
-
-def _evidence(slide: Slide, glass: Glass, scan: ScanOutcome, found: _Found, focus: Focus, config: Config) -> Evidence:
+def _evidence(slide: Slide, glass: Glass, scan: ScanOutcome, linked: Linked, focus: Focus, config: Config) -> Evidence:
     """All that the finding is made from."""
-    fragments, spacing = found.fragments, slide.info.spacing
+    fragments, spacing = linked.fragments, slide.info.spacing
     return Evidence(
         fragments=fragments,
-        tree=found.tree,
-        pieces=found.pieces,
+        tree=linked.tree,
+        pieces=linked.pieces,
         quality=replace(
-            rate(slide, glass, found.stained, len(scan.unread), config),
+            rate(slide, glass, linked.stained, len(scan.unread), config),
             in_focus=focus.share,
             in_focus_interval=None if focus.low is None or focus.high is None else (focus.low, focus.high),
-            control_on_slide=_control_on_slide(fragments, found.pieces, spacing, config),
+            control_on_slide=_control_on_slide(fragments, linked.pieces, spacing, config),
             shows_chromogen=bool(_is_chromogen(fragments).any()),
             audit=scan.audit,
         ),
-        dropped=_dropped(found, spacing, config),
+        dropped=_dropped(linked, spacing, config),
         spacing=spacing,
         mpp_source=slide.info.spacing_source,
         threshold_od=glass.stain_params.threshold_od,
@@ -298,27 +246,10 @@ def _control_on_slide(
     return "stained" if is_stained.any() else "unstained"
 
 
-def _dropped(found: _Found, spacing: PixelSpacing, config: Config) -> tuple[Dropped, Dropped]:
+def _dropped(linked: Linked, spacing: PixelSpacing, config: Config) -> tuple[Dropped, Dropped]:
     """What the smallest area and the want of a strong pixel removed, as fragments and as clusters."""
-    small_clusters = clusters.below_area(found.fragments, found.tree, spacing, config.clusters)
-    return dropped_in_all([found.gathered.below_area, small_clusters]), found.gathered.no_strong_pixel
-
-
-def _with_roles(
-    pieces: tuple[Piece, ...], labels: NDArray[np.int32], overview: tissue.Overview, zones: tuple[Zone, ...]
-) -> tuple[Piece, ...]:
-    """Give a piece the role of the zone in which more than half of it lies; the last such zone wins."""
-    if not zones:
-        return pieces
-    cells = tissue.cells_of_pieces(labels, len(pieces))
-    for zone in zones:
-        corners_um = np.array([[zone.x0_mm, zone.y0_mm], [zone.x1_mm, zone.y1_mm]]) * 1000.0
-        (x0, y0), (x1, y1) = np.rint(overview.spacing.to_px(corners_um)).astype(int).tolist()
-        inside = tissue.cells_of_pieces(labels[overview.slices_of(Region(x0, y0, x1, y1))], len(pieces))
-        pieces = tuple(
-            replace(piece, role=zone.role) if 2 * inside[piece.id] > cells[piece.id] else piece for piece in pieces
-        )
-    return pieces
+    small_clusters = clusters.below_area(linked.fragments, linked.tree, spacing, config.clusters)
+    return dropped_in_all([linked.gathered.below_area, small_clusters]), linked.gathered.no_strong_pixel
 
 
 def _summary(

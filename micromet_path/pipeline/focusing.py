@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import Region, TileGrid
+from micromet_path.pipeline.glass import Glass
 from micromet_path.pixels.focus import FocusParams, edge_width
 from micromet_path.pixels.focus_map import (
     Focus,
@@ -21,7 +22,6 @@ from micromet_path.pixels.focus_map import (
     tissue_share,
 )
 from micromet_path.pixels.stain import WhitePoint
-from micromet_path.pixels.tissue import Overview
 from micromet_path.slides.base import Slide
 from micromet_path.threads import in_threads
 
@@ -30,24 +30,14 @@ __all__ = ["blurred_regions", "measure_focus"]
 _MOST_FURTHER = 0.5  # further places, as a share of those drawn at first
 
 
-def measure_focus(
-    slide: Slide,
-    overview: Overview,
-    tissue_mask: NDArray[np.bool_],
-    white: WhitePoint,
-    params: FocusParams,
-    workers: int = 1,
-    seed: int = 0,
-) -> Focus:
+def measure_focus(slide: Slide, glass: Glass, params: FocusParams, workers: int = 1, seed: int = 0) -> Focus:
     """How much of a slide's tissue is in focus, and where.
 
     Parameters
     ----------
     slide : Slide
-    overview : Overview
-    tissue_mask : ndarray of shape (M, N), bool
-        Cells of the overview that are tissue.
-    white : WhitePoint
+    glass : Glass
+        Tells the light, and where there is tissue that can be asked.
     params : FocusParams
     workers : int
         Threads.
@@ -63,11 +53,11 @@ def measure_focus(
     """
     spacing = slide.info.spacing
     grid = grid_of_places(slide.tiles, spacing)
-    tissue = tissue_share(overview, tissue_mask, grid)
+    tissue = tissue_share(glass.overview, glass.plain_tissue, grid)
     rng = np.random.default_rng(seed)
     place_mm2 = grid.tile_width * grid.tile_height * spacing.pixel_area_um2 / 1e6
     parts = draw_places(tissue, number_of_places(float(tissue.sum()) * place_mm2, params), rng)
-    look = _Look(slide, grid, white, params, workers)
+    look = _Look(slide, grid, glass.model.white, params, workers)
     places = np.array([part[0] for part in parts], np.int64).reshape(-1, 2)
     blur_um = look(places)
     doubtful = np.flatnonzero(~(blur_um <= params.largest_blur_um))
