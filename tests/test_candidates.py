@@ -20,6 +20,7 @@ from micromet_path.pixels.candidates import Hint, mark_cells
 from micromet_path.pixels.clusters import ClusterParams
 from micromet_path.pixels.stain import StainModel, StainParams, WhitePoint, make_tables
 from micromet_path.slides import open_slide
+from tests.slides.conftest import aperio, write_tiff
 from tests.test_pipeline import BLACK, DAB, HAEMATOXYLIN, WHITE, assert_same, painted
 
 SIDE, TILE, FACTOR = 2048, 128, 4
@@ -129,6 +130,31 @@ def test_candidates_give_what_the_full_pass_gives(tmp_path, seed, how):
     assert audit.decoded < 0.9 * audit.cells
     assert every.analysis.scan.mode == "full"
     assert every.analysis.quality.audit is None
+
+
+@pytest.mark.parametrize("codec", ["jpeg2000-rgb", "jpeg2000-ycbcr"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_slide_of_one_level_gives_its_candidates_by_coarse_wavelets(tmp_path, seed, codec):
+    rgb = section(seed)
+    path = write_tiff(tmp_path / "slide.svs", [rgb], codec, TILE, aperio(rgb, TILE))
+    with open_slide(path) as slide:
+        assert [level.downsample_x for level in slide.info.levels] == [1.0, 2.0, 4.0]
+        some, every = analyze(slide, HELD), analyze(slide, FULL)
+
+    assert_same_finding(some, every)
+    assert some.analysis.scan.mode == "candidates"
+    assert some.analysis.quality.audit.decoded < 0.9 * some.analysis.quality.audit.cells
+    assert some.analysis.quality.audit.missed == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_level_of_half_the_size_is_small_enough(tmp_path, seed):
+    rgb = section(seed)
+    with pyramid(tmp_path, rgb, np.asarray(Image.fromarray(rgb).reduce(2))) as slide:
+        some, every = analyze(slide, HELD), analyze(slide, FULL)
+
+    assert_same_finding(some, every)
+    assert some.analysis.scan.mode == "candidates"
 
 
 @pytest.mark.parametrize("seed", range(3))

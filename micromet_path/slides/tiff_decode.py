@@ -6,11 +6,12 @@ or raises ValueError or RuntimeError. The compiled decoders release the interpre
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from micromet_path.slides.jpeg2000 import halved, read_header
 
 __all__ = ["CODEC_NAMES", "TileDecoder", "decoder_for"]
 
@@ -37,7 +38,9 @@ _TOLERATED = "extraneous bytes before marker"
 """The one complaint of the JPEG library that leaves the pixels whole: padding between segments."""
 
 
-def decoder_for(compression: int, photometric: int, predictor: int, tables: bytes | None) -> TileDecoder | None:
+def decoder_for(
+    compression: int, photometric: int, predictor: int, tables: bytes | None, halvings: int = 0
+) -> TileDecoder | None:
     """The decoder for a level's tiles, or None when this combination is left to OpenSlide.
 
     Parameters
@@ -46,13 +49,15 @@ def decoder_for(compression: int, photometric: int, predictor: int, tables: byte
         TIFF tags 259, 262, 317.
     tables : bytes or None
         TIFF tag 347, the part of the JPEG streams that all tiles share.
+    halvings : int
+        How often width and height of the tiles are halved; of JPEG 2000 alone, which takes less time so.
     """
     if compression == JPEG and photometric in (RGB, YCBCR):
         return _jpeg_decoder(tables or b"", is_ycbcr=photometric == YCBCR)
     if compression == APERIO_YCBCR:
-        return _jpeg2000_decoder(is_ycbcr=True)
+        return _jpeg2000_decoder(is_ycbcr=True, halvings=halvings)
     if compression in (APERIO_RGB, JPEG2000) and photometric in (RGB, YCBCR):
-        return _jpeg2000_decoder(is_ycbcr=compression == JPEG2000 and photometric == YCBCR)
+        return _jpeg2000_decoder(is_ycbcr=compression == JPEG2000 and photometric == YCBCR, halvings=halvings)
     if compression in (NONE, LZW, DEFLATE, OLD_DEFLATE) and photometric == RGB and predictor in (1, 2):
         return _lossless_decoder(compression, has_predictor=predictor == 2)
     return None
@@ -94,20 +99,28 @@ def _without_applications(stream: bytes) -> bytes:
     return stream[position:]
 
 
-def _jpeg2000_decoder(is_ycbcr: bool) -> TileDecoder:
+def _jpeg2000_decoder(is_ycbcr: bool, halvings: int) -> TileDecoder:
     """Decode code streams; convert YCbCr where the library does not do it by itself."""
     import imagecodecs
 
+    factor = 1 << halvings
+
     def decode(data: bytes, out: NDArray[np.uint8]) -> None:
-        height, width, steps = _jpeg2000_size(data)
-        if (height, width, len(steps)) != out.shape:
-            raise ValueError(f"holds {height} x {width} x {len(steps)} samples, expected {out.shape}")
-        pixels = imagecodecs.jpeg2k_decode(data, numthreads=1)
-        _check_size(pixels, out)
+        header = read_header(data)
+        expected = (out.shape[0] * factor, out.shape[1] * factor, out.shape[2])
+        if (header.height, header.width, len(header.steps)) != expected:
+            raise ValueError(
+                f"holds {header.height} x {header.width} x {len(header.steps)} samples, expected {expected}"
+            )
+        by_header = min(halvings, header.halvings)
+        pixels = imagecodecs.jpeg2k_decode(halved(data, by_header) if by_header else data, numthreads=1)
         if pixels.dtype != np.uint8:
             raise ValueError(f"JPEG 2000 samples of {pixels.dtype}, expected uint8")
+        if by_header < halvings:  # a stream whose finest resolutions do not come last
+            pixels = _mean_of_squares(pixels, 1 << halvings - by_header)
+        _check_size(pixels, out)
         # Coarser colour cannot be RGB, so such streams come out of the library converted.
-        if is_ycbcr and set(steps) == {(1, 1)}:
+        if is_ycbcr and set(header.steps) == {(1, 1)}:
             _ycbcr_to_rgb(pixels, out)
         else:
             out[...] = pixels
@@ -115,18 +128,11 @@ def _jpeg2000_decoder(is_ycbcr: bool) -> TileDecoder:
     return decode
 
 
-def _jpeg2000_size(stream: bytes) -> tuple[int, int, list[tuple[int, int]]]:
-    """Height, width and the sampling steps of each component, from the SIZ segment (ISO 15444-1, A.5.1).
-
-    Read before decoding: a damaged size would make the library fill gigabytes.
-    """
-    start = stream.find(b"\xff\x4f\xff\x51")
-    if start < 0 or len(stream) < start + 42:
-        raise ValueError("not a JPEG 2000 stream")
-    x1, y1, x0, y0 = struct.unpack_from(">4I", stream, start + 8)
-    (components,) = struct.unpack_from(">H", stream, start + 40)
-    parts = stream[start + 42 : start + 42 + 3 * components]
-    return y1 - y0, x1 - x0, list(zip(parts[1::3], parts[2::3], strict=False))
+def _mean_of_squares(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Means of squares of pixels."""
+    rows, columns, channels = pixels.shape
+    squares = pixels.reshape(rows // side, side, columns // side, side, channels)
+    return np.asarray(np.rint(squares.mean(axis=(1, 3))), np.uint8)
 
 
 def _ycbcr_to_rgb(ycbcr: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:

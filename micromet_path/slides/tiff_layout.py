@@ -10,7 +10,8 @@ import logging
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.slides.checks import Samples, require_brightfield
+from micromet_path.slides.jpeg2000 import read_header
 from micromet_path.slides.messages import one_line
 from micromet_path.slides.ome import OmeImage, parse_ome
 from micromet_path.slides.scale import StatedScale, magnification, resolution_scale, stated_scale
@@ -35,6 +37,14 @@ _MOST_PAGES = 1000
 _LARGEST_TILE_PX = 64 * 2**20
 """A tile is decoded as a whole into memory, so that a damaged tag must not ask for all of it."""
 
+_MOST_HALVINGS = 3
+"""A picture an eighth as wide and high takes a fiftieth of the time; another halving would save nothing more."""
+
+_LARGEST_STREAM = 2**20
+"""Bytes of a tile that are read to tell whether its header can be rewritten; larger ones are averaged."""
+
+_LEAST_STEP = 1.5
+"""A level this much wider than the next stored one is worth having."""
 
 _ICC_TAG = 34675  # ICC.1:2010, annex B.4
 
@@ -54,6 +64,9 @@ class TiffLevel:
         Where each tile lies in the file, row by row; size 0 where none was scanned.
     decode : TileDecoder
     codec : str
+    decode_halved : tuple of TileDecoder
+        Decoders of the same tiles at half their width and height, at a quarter and so on, in a fraction of the time;
+        none of most codecs.
     """
 
     width: int
@@ -64,6 +77,7 @@ class TiffLevel:
     sizes: NDArray[np.int64]
     decode: TileDecoder
     codec: str
+    decode_halved: tuple[TileDecoder, ...] = ()
 
     @property
     def columns(self) -> int:
@@ -126,17 +140,17 @@ def _layout_of(tiff: Any, name: str) -> TiffLayout | None:
     ome = parse_ome(tiff.ome_metadata, first.imagewidth, first.imagelength) if tiff.is_ome else None
     if ome is not None:
         require_brightfield(name, ome.samples)
-    levels = [_level_of(first)]
+    levels = [_level_of(first, tiff.filehandle)]
     if levels[0] is None:
         return None
-    levels += [_level_of(page) for page in _reduced_pages(pages, is_aperio)]
+    levels += [_level_of(page, tiff.filehandle) for page in _reduced_pages(pages, is_aperio)]
     kept = _descending([level for level in levels if level is not None])
     vendor = "aperio" if is_aperio else "ome-tiff" if ome else "generic-tiff"
     tags = _aperio_tags(first.description) if is_aperio else {}
     doubts = (*_lost_tiles(kept, tiff.filehandle.size), *_broken_chain(tiff, pages))
     return TiffLayout(
         vendor=vendor,
-        levels=kept,
+        levels=tuple(_with_halves(kept)),
         stated=_stated_scales(first, tags, ome),
         objective_power=magnification(tags.get("AppMag") or (ome.objective_power if ome else None)),
         is_truncated=bool(doubts) or _has_lost_data(tiff, pages),
@@ -205,28 +219,64 @@ def _require_sound_tiles(name: str, page: Any) -> None:
         )
 
 
-def _level_of(page: Any) -> TiffLevel | None:
+def _level_of(page: Any, handle: Any) -> TiffLevel | None:
     """A level when its tiles can be decoded here."""
     samples = _samples_of(page)
     if not page.is_tiled or not samples.is_rgb8 or int(page.fillorder) != 1:
         return None
     compression = int(page.compression)
-    decode = decoder_for(compression, int(page.photometric), int(page.predictor), page.jpegtables)
+    how = (compression, int(page.photometric), int(page.predictor), page.jpegtables)
+    decode = decoder_for(*how)
     count = _tile_count(page)
     offsets = np.asarray(page.dataoffsets, np.int64)
     sizes = np.asarray(page.databytecounts, np.int64)
     if decode is None or not 0 < count <= min(len(offsets), len(sizes)):
         return None
+    sizes = np.where(offsets[:count] > 0, sizes[:count], 0)
+    width, height, codec = int(page.tilewidth), int(page.tilelength), CODEC_NAMES[compression]
+    halvings = _halvings(handle, offsets, sizes, width | height) if codec == "jpeg2000" else 0
     return TiffLevel(
         width=int(page.imagewidth),
         height=int(page.imagelength),
-        tile_width=int(page.tilewidth),
-        tile_height=int(page.tilelength),
+        tile_width=width,
+        tile_height=height,
         offsets=offsets[:count],
-        sizes=np.where(offsets[:count] > 0, sizes[:count], 0),
+        sizes=sizes,
         decode=decode,
-        codec=CODEC_NAMES[compression],
+        codec=codec,
+        decode_halved=tuple(made for n in range(1, halvings + 1) if (made := decoder_for(*how, n)) is not None),
     )
+
+
+def _halvings(handle: Any, offsets: NDArray[np.int64], sizes: NDArray[np.int64], side: int) -> int:
+    """How often the tiles of a level can be halved by their header, as its first tile tells; others are averaged."""
+    index = int(np.argmax(sizes > 0))
+    handle.seek(int(offsets[index]))
+    try:
+        halvings = read_header(handle.read(int(min(sizes[index], _LARGEST_STREAM)))).halvings
+    except ValueError:
+        return 0
+    in_whole_pixels = (side & -side).bit_length() - 1
+    return min(halvings, in_whole_pixels, _MOST_HALVINGS)
+
+
+def _with_halves(levels: tuple[TiffLevel, ...]) -> Iterator[TiffLevel]:
+    """Levels, and between them what their codec decodes at half their size as fast as a stored level."""
+    for level, following in zip_longest(levels, levels[1:]):
+        yield level
+        for times, decode in enumerate(level.decode_halved, start=1):
+            width, height = -(-level.width >> times), -(-level.height >> times)
+            if following is not None and width < _LEAST_STEP * following.width:
+                break
+            yield replace(
+                level,
+                width=width,
+                height=height,
+                tile_width=level.tile_width >> times,
+                tile_height=level.tile_height >> times,
+                decode=decode,
+                decode_halved=(),
+            )
 
 
 def _reduced_pages(pages: list[Any], is_aperio: bool) -> Iterator[Any]:

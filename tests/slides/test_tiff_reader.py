@@ -83,6 +83,35 @@ def test_jpeg2000_as_in_other_tiffs(tmp_path, pixels):
         assert difference(slide.read(slide.info.region).rgb, pixels) < 40
 
 
+@pytest.mark.parametrize("codec", ["jpeg2000-rgb", "jpeg2000-ycbcr"])
+def test_jpeg2000_has_levels_between_those_that_are_stored(tmp_path, codec):
+    """Three resolutions a stream: halves and quarters of level 0; below a stored level they are its own."""
+    pixels = tissue(600, 840)
+    stored = [pixels, halved(halved(pixels))]
+    path = write_tiff(tmp_path / "a.svs", stored, codec, 64, aperio(pixels), missing={(0, 3)})
+    with open_slide(path) as slide, openslide.OpenSlide(path) as judge:
+        assert [level.downsample_x for level in slide.info.levels] == [1.0, 2.0, 4.0, 8.0, 16.0]
+        assert [level.width for level in slide.info.levels] == [840, 420, 210, 105, 53]
+        for factor, tolerance in ((2, 10), (4, 4), (8, 10)):  # wavelets keep more of the noise than means of squares
+            raster = slide.read(slide.info.region, PixelSpacing(0.25 * factor, 0.25 * factor))
+            if factor == 2:  # of level 0, of which a tile was left out
+                assert raster.scanned is not None
+                assert_array_equal(np.argwhere(~raster.scanned).min(axis=0), (0, 96))
+                assert np.count_nonzero(~raster.scanned) == 32 * 32
+            else:
+                assert raster.scanned is None
+            by_judge = by_openslide(judge, slide.info.region)[..., :3]
+            rows, columns = raster.rgb.shape[:2]
+            whole = by_judge[: rows * factor, : columns * factor]
+            means = whole.reshape(rows, factor, columns, factor, 3).mean(axis=(1, 3))
+            seen = np.ones((rows, columns), bool) if raster.scanned is None else raster.scanned
+            if factor > 2:
+                seen[: 64 // factor, 192 // factor : 256 // factor] = False
+            apart = raster.rgb[seen] - means[seen]
+            assert np.abs(apart).mean() <= tolerance
+            assert np.abs(apart.mean(axis=0)).max() <= 2
+
+
 def test_levels_of_an_aperio_slide_leave_out_thumbnail_label_and_macro(tmp_path, pixels):
     path = tmp_path / "a.svs"
     with tifffile.TiffWriter(path) as writer:
