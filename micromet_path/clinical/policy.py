@@ -25,6 +25,7 @@ KNOWN_FLAGS = frozenset(
         "edge_haze",
         "floater",
         "fold",
+        "fringe",
         "haze_bridge",
         "ink",
         "no_nuclei",
@@ -93,6 +94,7 @@ class ClassifyParams:
         "edge_haze",
         "deposit",
         "red_cell_like",
+        "fringe",
     )
     doubtful_flags: tuple[str, ...] = (
         "weak",

@@ -23,7 +23,7 @@ from micromet_path.threads import in_threads
 
 __all__ = ["blocks_of", "cells_of", "choose_cells", "draw_audit", "spacing_for_candidates"]
 
-_LEAST_FACTOR = 1.9  # a level that is hardly smaller than level 0 saves nothing; half its size takes a quarter of its time
+_LEAST_FACTOR = 1.9  # a level of half the size takes a quarter of the time; one hardly smaller saves nothing
 _LEAST_CELLS = 4  # for each one that the smallest audit takes: where that is a good part of the slide, read it all
 
 

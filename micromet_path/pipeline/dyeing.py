@@ -1,8 +1,9 @@
-"""Where a slide is asked about its dyes: small windows of level 0, anywhere on tissue and where it is brownest."""
+"""Where a slide is asked about its colours: small windows of level 0, anywhere on tissue and where it is brownest."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import zip_longest
 from math import ceil
 
@@ -13,6 +14,7 @@ from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import Region
 from micromet_path.pixels.dyes import DyeParams, WindowDyes
 from micromet_path.pixels.planes import plane_of
+from micromet_path.pixels.registration import IN_REGISTER, Register, agreed_register, register_of
 from micromet_path.pixels.stain import StainModel, dye_tables
 from micromet_path.pixels.tissue import Overview
 from micromet_path.slides.base import Slide
@@ -24,6 +26,7 @@ _SIDE_UM = 64.0
 _ANYWHERE = 24
 _BROWNEST = 40
 _AT_ONCE = 1 << 20
+_ASKED_EVERY = 3  # windows that are asked how the colours lie: a third of them agree as well as all
 _SEED = 20260601  # the same windows whenever the same slide is read
 
 
@@ -34,8 +37,11 @@ def measure_windows(
     profile: StainModel,
     params: DyeParams,
     workers: int,
-) -> Iterator[WindowDyes]:
-    """What windows of level 0 say of the dyes, as they come, those that cannot be read left out.
+) -> tuple[Register, list[WindowDyes]]:
+    """What windows of level 0 say of how the colours lie, and of the dyes; those that cannot be read are left out.
+
+    Where the colours lie apart the windows are read once more and put in register: of the fringes beside nuclei they
+    would take half for chromogen.
 
     Parameters
     ----------
@@ -49,19 +55,32 @@ def measure_windows(
         Threads.
     """
     regions = sorted({_around(overview, row, column) for row, column in _cells(overview, tissue, profile)})
+    asked = frozenset(regions[::_ASKED_EVERY])
 
-    def measure(region: Region) -> WindowDyes | None:
+    def measure(region: Region, register: Register) -> tuple[Register | None, WindowDyes] | None:
         try:
             rgb = slide.read(region).rgb
         except UnreadableSlideError:
             return None
-        return WindowDyes.of(rgb, slide.info.spacing.pixel_area_um2, profile, params)
+        if register is not IN_REGISTER:
+            rgb = register.applied(rgb)
+        found = register_of(rgb, profile.white.rgb) if region in asked and register is IN_REGISTER else None
+        return found, WindowDyes.of(rgb, slide.info.spacing.pixel_area_um2, profile, params)
 
     # Each thread along a row of its own: neighbours share a tile, and would wait for each other's.
     size = max(1, ceil(len(regions) / max(1, workers)))
     rows = [regions[first : first + size] for first in range(0, len(regions), size)]
-    in_turn = (region for across in zip_longest(*rows) for region in across if region is not None)
-    return (window for window in in_threads(measure, in_turn, workers) if window is not None)
+    in_turn = [region for across in zip_longest(*rows) for region in across if region is not None]
+
+    def measured(register: Register) -> list[tuple[Register | None, WindowDyes]]:
+        found = in_threads(partial(measure, register=register), in_turn, workers)
+        return [window for window in found if window is not None]
+
+    windows = measured(IN_REGISTER)
+    register = agreed_register([found for found, _ in windows])
+    if register is not IN_REGISTER:
+        windows = measured(register)
+    return register, [dyes for _, dyes in windows]
 
 
 def _cells(overview: Overview, tissue: NDArray[np.bool_], profile: StainModel) -> Iterator[tuple[int, int]]:

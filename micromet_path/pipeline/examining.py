@@ -45,6 +45,7 @@ from micromet_path.pixels.nuclei import (
     tally_nuclei,
     view_of,
 )
+from micromet_path.pixels.registration import IN_REGISTER, Register
 from micromet_path.pixels.shape import held_in_boxes, painted
 from micromet_path.pixels.stain import StainModel
 from micromet_path.slides.base import Slide
@@ -94,6 +95,7 @@ class _Reader:
     slide: Slide
     look: LookParams
     hue: SlideHue
+    register: Register
 
     def __call__(self, candidate: _Candidate) -> list[_Window]:
         """The windows that show some of a candidate; none where they cannot be read."""
@@ -112,7 +114,10 @@ class _Reader:
             inside_px = int(np.count_nonzero(stained_px0[_slices(core, region)]))
             stained = _reduced(stained_px0, steps)
             if inside_px and stained.any():
-                view = View(self.slide.read(region, spacing).rgb, stained, spacing, self.hue, candidate.is_at_margin)
+                rgb, as_scanned = self.slide.read(region, spacing).rgb, None
+                if self.register is not IN_REGISTER:
+                    rgb, as_scanned = self.register.in_steps(steps).applied(rgb), rgb
+                view = View(rgb, stained, spacing, self.hue, candidate.is_at_margin, as_scanned)
                 yield _Window(view, _scaled_slices(core, region, steps), inside_px)
 
     @property
@@ -196,7 +201,7 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
     # Vectors estimated from the slide are its hue. Where they are the profile's, its fragments may tell; a slide
     # that shows pigment alone must not make it the measure of chromogen.
     hue = OWN_HUE if model.source in _WITH_OWN_CHROMOGEN else slide_hue(fragments.sum_stain, fragments.od_scale)
-    read = _Reader(slide, config.look, hue)
+    read = _Reader(slide, config.look, hue, glass.register)
     strength_od = config.examine.strength_of(glass.dyes.strength_od)
     judge = _Judge(model, config.nuclei, config.examine, strength_od, slide.info.spacing.pixel_area_um2)
     cells = np.stack([fragments.cells, fragments.cells_low, fragments.cells_high])

@@ -269,7 +269,7 @@ def _summary(
         estimated_chromogen=glass.dyes.chromogen,
         chromogen_strength_od=glass.dyes.strength_od,
         counterstain_strength_od=glass.dyes.counterstain_od,
-        stain_notes=glass.dyes.notes,
+        stain_notes=(*glass.dyes.notes, *glass.register.notes(spacing)),
         threshold_od=glass.stain_params.threshold_od,
         threshold_low_od=glass.stain_params.threshold_low_od,
         threshold_high_od=glass.stain_params.threshold_high_od,

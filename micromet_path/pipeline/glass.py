@@ -15,6 +15,7 @@ from micromet_path.pipeline.dyeing import measure_windows
 from micromet_path.pipeline.reading import read_overview
 from micromet_path.pixels import dyes, stain, tissue
 from micromet_path.pixels.area import Area
+from micromet_path.pixels.registration import Register
 from micromet_path.pixels.stain_check import PINK, StainCheck, check_h_dab, shows_eosin
 from micromet_path.slides.base import Slide
 from micromet_path.slides.checks import check_brightfield
@@ -41,6 +42,8 @@ class Glass:
         Thresholds that hold for the slide.
     dyes : DyeEstimate
         What the slide itself says of its dyes.
+    register : Register
+        How its colours lie on each other.
     check : StainCheck
     unscanned : ndarray of shape (M, N), bool
         Cells that were asked for and that the scanner did not record.
@@ -55,6 +58,7 @@ class Glass:
     model: stain.StainModel
     stain_params: stain.StainParams
     dyes: dyes.DyeEstimate
+    register: Register
     check: StainCheck
     unscanned: NDArray[np.bool_]
     is_area_limited: bool
@@ -90,7 +94,7 @@ def look(slide: Slide, config: Config, area: Area, workers: int = 1) -> Glass:
     params = config.stain
     profile = stain.StainModel.from_dyes(white, params.haematoxylin, params.chromogen, "fixed")
     plain = tissue.without_foreign(mask, overview, white, config.tissue)
-    windows = measure_windows(slide, overview, plain, profile, config.dyes, workers)
+    register, windows = measure_windows(slide, overview, plain, profile, config.dyes, workers)
     estimate = dyes.estimate_dyes(windows, profile, config.dyes)
     check = _checked(stain.thinned(overview.rgb, mask), profile, estimate, config)
     return Glass(
@@ -101,6 +105,7 @@ def look(slide: Slide, config: Config, area: Area, workers: int = 1) -> Glass:
         model=dyes.model_for(profile, estimate) if params.vectors == "estimated" else profile,
         stain_params=dyes.params_for(params, estimate, config.dyes) if params.thresholds == "normalised" else params,
         dyes=estimate,
+        register=register,
         check=check,
         unscanned=unscanned,
         is_area_limited=asked is not None,
