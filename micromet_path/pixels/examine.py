@@ -151,17 +151,17 @@ def _fold(found: Evidence, params: ExamineParams) -> Signs:
 
 @weakest
 def _stellate(found: Evidence, params: ExamineParams) -> Signs:
-    """Branching strokes without a body, weak to moderate: thin throughout, or thin in part and over other cells."""
-    yield ramp(found.chromogen_od, params.moderate_od)
+    """Branching strokes without a body: thin throughout, in part and over other cells, or of many branches."""
     strokes = found.strokes
     yield ramp(strokes.enclosed_ratio, params.enclosed)
-    yield max(_thin(found, params), _partly_thin(found, params))
+    yield max(_thin(found, params), _partly_thin(found, params), _branched(found, params))
     yield ramp(strokes.length_um, params.process_length_um)
 
 
 @weakest
 def _thin(found: Evidence, params: ExamineParams) -> Signs:
-    """Strokes throughout."""
+    """Strokes throughout, weak to moderate."""
+    yield ramp(found.chromogen_od, params.moderate_od)
     yield ramp(found.chromogen_high_od, params.form_od)
     yield ramp(found.strokes.thin_share, params.thin_share)
     yield ramp(found.strokes.compactness, params.branching)
@@ -169,7 +169,8 @@ def _thin(found: Evidence, params: ExamineParams) -> Signs:
 
 @weakest
 def _partly_thin(found: Evidence, params: ExamineParams) -> Signs:
-    """Strokes in part that leave the nuclei of the tissue where they are, as what runs between them does."""
+    """Strokes in part, as weak, that leave the nuclei of the tissue where they are, as what runs between them does."""
+    yield ramp(found.chromogen_od, params.moderate_od)
     yield ramp(found.strokes.thin_share, params.partly_thin)
     yield ramp(found.strokes.compactness, params.partly_branching)
     ratio, around_od = found.around.haematoxylin_ratio, found.around.haematoxylin_around_od
@@ -179,6 +180,14 @@ def _partly_thin(found: Evidence, params: ExamineParams) -> Signs:
     seeming = params.seeming_blue * found.chromogen_od / max(around_od, 0.02)
     yield ramp(ratio - seeming, params.overlay)
     yield ramp(around_od, params.overlay_around_od)
+
+
+@weakest
+def _branched(found: Evidence, params: ExamineParams) -> Signs:
+    """Strokes in part, and an outline so long that hardly anything but processes has it, be they rather strong."""
+    yield ramp(found.chromogen_od, params.branched_od)
+    yield ramp(found.strokes.thin_share, params.partly_thin)
+    yield ramp(found.strokes.compactness, params.branched)
 
 
 @weakest

@@ -258,18 +258,47 @@ def stellate(rng):
     """A reticulum cell: processes of 1 to 2 um from a small pale body, weak to moderate."""
     scene = Scene(rng, 100).tissue(10.0)
     where = scene.disc(*scene.centre, rng.uniform(1.2, 2.0))
-    turn, n = rng.uniform(0, 2 * np.pi), rng.integers(4, 6)
+    where |= processes(scene, rng.integers(4, 6), 0.025, (12, 24), (0.6, 0.9))
+    scene.stain(where, rng.uniform(0.45, 0.7))
+    return scene, grown(where, 1.0)
+
+
+def dendritic(rng):
+    """A reticulum cell of a sinus: a body, winding processes, rather strong, and few nuclei around that it could spare."""
+    scene = Scene(rng, 100).tissue(24.0)
+    where = scene.disc(*scene.centre, rng.uniform(2.5, 3.5))
+    where |= processes(scene, rng.integers(4, 6), 0.06, (16, 28), (0.7, 1.0))
+    scene.stain(where, rng.uniform(1.0, 1.4))
+    return scene, grown(where, 1.0)
+
+
+def processes(scene, n, bent, lengths_um, half_widths_um):
+    """Lines from the middle of a scene outwards."""
+    rng, where = scene.rng, np.zeros_like(scene.blue, bool)
+    turn = rng.uniform(0, 2 * np.pi)
     for k in range(n):
         angle = turn + 2 * np.pi * k / n + rng.normal(0, 0.2)
-        bend, length = rng.normal(0, 0.025), rng.uniform(12, 24)
+        bend, length = rng.normal(0, bent), rng.uniform(*lengths_um)
         t = np.arange(0, length, 0.2)
         x = scene.centre[0] + np.cumsum(0.2 * np.cos(angle + bend * t))
         y = scene.centre[1] + np.cumsum(0.2 * np.sin(angle + bend * t))
         line = np.ones_like(where)
         inside = (x > 1) & (x < 99) & (y > 1) & (y < 99)
         line[(y[inside] / PITCH_UM).astype(int), (x[inside] / PITCH_UM).astype(int)] = False
-        where |= distance_transform_edt(line) * PITCH_UM < rng.uniform(0.6, 0.9)
-    scene.stain(where, rng.uniform(0.45, 0.7))
+        where |= distance_transform_edt(line) * PITCH_UM < rng.uniform(*half_widths_um)
+    return where
+
+
+def file_of_cells(rng):
+    """Five tumour cells in a row that bends, as lobular carcinoma grows."""
+    scene = Scene(rng, 120).tissue(9.0)
+    where = np.zeros_like(scene.blue, bool)
+    (x, y), angle = np.array(scene.centre) - 20, rng.uniform(0.4, 1.1)
+    for _ in range(5):
+        where |= scene.disc(x, y, rng.uniform(4.5, 6.0), 0.15, rng.uniform(1, 1.4))
+        scene.nucleus(x, y, 3.2)
+        x, y, angle = x + 9.5 * np.cos(angle), y + 9.5 * np.sin(angle), angle + rng.normal(0, 0.25)
+    scene.stain(where, rng.uniform(0.5, 0.9))
     return scene, grown(where, 1.0)
 
 
@@ -362,7 +391,7 @@ MIMICS = {
     "blur": [dust],
     "ink": [green_ink, black_ink],
     "fold": [fold],
-    "stellate": [stellate],
+    "stellate": [stellate, dendritic],
     "precipitate": [precipitate],
     "plasma_like": [plasma_cell],
     "edge_haze": [edge_haze],
@@ -448,6 +477,15 @@ def test_tumour_raises_no_flag(n_cells, pattern, amount, look):
     view = scene.view(where, **LOOKS[look])
     assert not deciding(view)
     assert not deciding(replace(view, is_at_border=True))
+
+
+@pytest.mark.parametrize("look", MIMIC_LOOKS, ids=str)
+@pytest.mark.parametrize("seed", range(5))
+def test_cells_in_a_file_are_no_processes(seed, look):
+    scene, where = file_of_cells(np.random.default_rng(seed))
+    view = scene.view(where, **look)
+    assert strengths(view)["stellate"] == 0
+    assert Evidence(view, MODEL).strokes.compactness > 0.24
 
 
 def test_real_epithelium_raises_no_flag():
