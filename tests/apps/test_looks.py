@@ -218,6 +218,28 @@ def test_light_is_spread_as_intensity(look: str, sigma_um: float) -> None:
     assert sharp[inner].std() > 1.08 * blurred[inner].std()
 
 
+@pytest.mark.parametrize("spacing_um", [0.25, 0.5])
+def test_displaced_colours_lie_where_another_library_moves_them(
+    spacing_um: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LOOKS, "in-place", replace(LOOKS["displaced"], displaced_um=(0.0, 0.0)))
+    wide = around((640, 640, 896, 896), 8)
+    place, moved = (
+        drawn(painter(seen_as(layout_at("foci", 2048, spacing_um, 5), name)), wide).astype(float)
+        for name in ("in-place", "displaced")
+    )
+    inner = (slice(8, -8), slice(8, -8))
+    for channel, side in enumerate((1, 0, -1)):
+        x_um, y_um = LOOKS["displaced"].displaced_um
+        by = (side * y_um / spacing_um, side * x_um / spacing_um)
+        expected = ndimage.shift(place[..., channel], by, order=1, mode="nearest")
+        away = ndimage.uniform_filter(moved[..., channel] - expected, 5)[inner]
+        assert np.abs(away).max() < 3.5
+        if side:
+            unmoved = ndimage.uniform_filter(moved[..., channel] - place[..., channel], 5)[inner]
+            assert np.abs(unmoved).max() > 2 * np.abs(away).max()
+
+
 def test_half_a_slide_is_out_of_focus() -> None:
     for seed in (0, 1):
         plain = layout_at("foci", 3000, 0.5, seed)

@@ -264,7 +264,7 @@ def stellate(rng):
 
 
 def dendritic(rng):
-    """A reticulum cell of a sinus: a body, winding processes, rather strong, and few nuclei around that it could spare."""
+    """A reticulum cell of a sinus: a body, winding processes, rather strong, and few nuclei that it could spare."""
     scene = Scene(rng, 100).tissue(24.0)
     where = scene.disc(*scene.centre, rng.uniform(2.5, 3.5))
     where |= processes(scene, rng.integers(4, 6), 0.06, (16, 28), (0.7, 1.0))

@@ -42,6 +42,8 @@ class Look:
         Whether only one half of the slide is spread so, with a change-over of `CHANGE_OVER_UM`.
     shade : float
         Share of light missing in the corners of each camera field of `FIELD_UM`.
+    displaced_um : (float, float)
+        Along x and y, how far red lies from green, and blue the other way.
     thick : bool
         Whether a second layer of nuclei lies out of focus, and the chromogen has a haze around it.
 
@@ -61,12 +63,13 @@ class Look:
     blur_um: float = 0.0
     blurred_half: bool = False
     shade: float = 0.0
+    displaced_um: tuple[float, float] = (0.0, 0.0)
     thick: bool = False
 
     @property
     def is_plain(self) -> bool:
-        """Whether light passes straight: nothing is spread, shaded or stacked."""
-        return not (self.blur_um or self.shade or self.thick)
+        """Whether light passes straight: nothing is spread, shaded, displaced or stacked."""
+        return not (self.blur_um or self.shade or any(self.displaced_um) or self.thick)
 
 
 _DEFAULT = Look()
@@ -96,13 +99,14 @@ LOOKS: dict[str, Look] = {
     "blurred": replace(_DEFAULT, blur_um=0.6),
     "half-blurred": replace(_DEFAULT, blur_um=5.0, blurred_half=True),
     "out-of-focus": replace(_DEFAULT, blur_um=5.0),
+    "displaced": replace(_DEFAULT, haematoxylin_gain=1.35, displaced_um=(0.2, -0.1)),
     "thick": replace(_DEFAULT, haematoxylin_gain=1.35, blur_um=0.8, thick=True),
     "other-stain": replace(_DEFAULT, haematoxylin=(0.57, 0.72, 0.39), chromogen=(0.33, 0.58, 0.74)),
     "failed-stain": replace(_DEFAULT, chromogen_gain=0.0),
     "aec": replace(_DEFAULT, chromogen=AEC, chromogen_name="aec"),
     "fast-red": replace(_DEFAULT, chromogen=FAST_RED, chromogen_name="fast_red"),
 }
-"""``weak-dab`` 0.27 to 0.44 and ``pale-dab`` 0.38 to 0.61 of mean density, ``dark-dab`` 1.4 to 1.8; counterstain
-1.7 and 0.45 times; warm, cold, and grey glass (with shaded corners); light spread by 0.6 um, by 5 um
-everywhere or on one half; a thick section; the dyes of another laboratory, 8 and 4 degrees off; no
+"""``weak-dab`` 0.27 to 0.44 and ``pale-dab`` 0.38 to 0.61 of mean density, ``dark-dab`` 1.4 to 1.8; counterstain 1.7
+and 0.45 times; warm, cold, and grey glass (with shaded corners); light spread by 0.6 um, by 5 um everywhere or on
+one half; red and blue 0.45 um apart; a thick section; the dyes of another laboratory, 8 and 4 degrees off; no
 chromogen at all; the red chromogens AEC and Fast Red."""

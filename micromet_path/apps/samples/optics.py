@@ -68,7 +68,9 @@ class Optics:
         """Pixels around a block that its own light comes from."""
         spread = max(self.look.blur_um, SECOND_LAYER_UM if self.look.thick else 0.0)
         haze_um = HAZE_UM if self.look.thick else 0.0
-        return sum(ceil(REACH * sigma / min(self.spacing_um)) + 1 for sigma in (spread, haze_um))
+        displaced_um = max(map(abs, self.look.displaced_um))
+        reaches_um = REACH * spread + displaced_um, REACH * haze_um
+        return sum(ceil(reach_um / min(self.spacing_um)) + 1 for reach_um in reaches_um)
 
     def sharp_um(self) -> tuple[float, float] | None:
         """Columns of the slide that are in focus, from and to in microns; None when there are none."""
@@ -143,9 +145,15 @@ class Optics:
         return np.asarray(self.look.blur_um * part * part * (3 - 2 * part))
 
     def _spread(self, light: Light, sigma_um: float, margin: int, shape: tuple[int, int]) -> Light:
-        """Light spread by a Gaussian, cut to what the tiles show."""
-        across, down = (_weights(sigma_um / spacing) for spacing in self.spacing_um)
-        spread: Light = _convolved(light, down, across, margin, margin, shape[0], shape[1])
+        """Light spread by a Gaussian and displaced by its colour, cut to what the tiles show."""
+        spread = np.empty((3, *shape), np.float32)
+        for channel, side in enumerate((1.0, 0.0, -1.0)):
+            across, down = (
+                _weights(sigma_um / spacing, side * moved_um / spacing)
+                for spacing, moved_um in zip(self.spacing_um, self.look.displaced_um, strict=True)
+            )
+            one = light[channel : channel + 1]
+            spread[channel] = _convolved(one, down, across, margin, margin, shape[0], shape[1])[0]
         return spread
 
 
@@ -167,11 +175,11 @@ def haze(chromogen: Bytes, spacing_um: tuple[float, float]) -> None:
     np.maximum(inner, np.minimum(cloud * share, most / UNIT_OD).astype(np.uint8), out=inner)
 
 
-def _weights(sigma_px: float) -> Light:
-    """Odd number of weights of a Gaussian, summing to one."""
-    half = ceil(REACH * sigma_px)
-    offset = np.arange(-half, half + 1)
-    weight = np.exp(-0.5 * (offset / max(sigma_px, 1e-6)) ** 2)
+def _weights(sigma_px: float, moved_px: float = 0.0) -> Light:
+    """Weights of a Gaussian around what has moved so far, odd in number, summing to one; linear without a width."""
+    half = ceil(REACH * sigma_px + abs(moved_px))
+    offset = np.arange(-half, half + 1) + moved_px
+    weight = np.exp(-0.5 * (offset / sigma_px) ** 2) if sigma_px > 0 else np.maximum(1 - np.abs(offset), 0.0)
     return np.asarray(weight / weight.sum(), np.float32)
 
 
