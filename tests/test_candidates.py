@@ -201,21 +201,36 @@ def test_focus_is_followed_into_tiles_that_were_passed_over(tmp_path):
     assert some.analysis.finding.max_diameter_um > 200
 
 
-@pytest.mark.parametrize(("apart_px", "gap_um"), [(8, 7.0), (84, 25.0)], ids=["by default", "by a larger gap"])
+@pytest.mark.parametrize(("apart_px", "gap_um"), [(8, 7.0), (84, 25.0)], ids=["one focus", "one at a larger gap"])
 def test_a_thread_that_no_lower_level_shows_is_found_beside_a_focus(tmp_path, apart_px, gap_um):
     nuclei, brown = np.zeros((2, SIDE, SIDE))
     nuclei[300:1750, 300:1750] = 0.1
     brown[1000:1040, 310:1020] = 0.8
     brown[1020, 1020 + apart_px : 1220 + apart_px] = 0.5  # a quarter of a micron wide, beyond the border at 1024
     rgb = painted((nuclei, HAEMATOXYLIN), (brown, DAB))
-    some_tiles, every_tile = (replace(config, clusters=ClusterParams(gap_um=gap_um)) for config in (HELD, FULL))
     with pyramid(tmp_path, rgb, reduced(rgb, "box")) as slide:
-        some, every = analyze(slide, some_tiles), analyze(slide, every_tile)
+        some, every = analyze(slide, HELD), analyze(slide, FULL)
 
     assert_same_finding(some, every)
     assert some.analysis.quality.audit.missed > 0  # and so the lower level is not relied on
     assert some.analysis.scan.mode == "full"
-    assert some.analysis.finding.category.value == "micrometastasis"
+    at_gap = {row.gap_um: row.category.value for row in some.analysis.finding.by_gap}
+    assert at_gap[gap_um] == "micrometastasis"
+
+
+@pytest.mark.parametrize("gap_um", [0.0, 7.0, 40.0])
+def test_everything_within_the_gap_is_decoded_however_wide_it_is(tmp_path, gap_um):
+    nuclei, brown = np.zeros((2, SIDE, SIDE))
+    nuclei[300:1750, 300:1750] = 0.1
+    brown[1000:1040, 310:990] = 0.8
+    brown[1020, 1028:1228] = brown[1020, 1388:1588] = 0.5  # 9.5 um from the focus and 40 um from each other
+    rgb = painted((nuclei, HAEMATOXYLIN), (brown, DAB))
+    configs = (replace(config, clusters=ClusterParams(gap_um=gap_um)) for config in (HELD, FULL))
+    with pyramid(tmp_path, rgb, reduced(rgb, "box")) as slide:
+        some, every = (analyze(slide, config) for config in configs)
+
+    assert_same_finding(some, every)
+    assert some.analysis.quality.audit.missed > 0
 
 
 def test_damage_in_a_candidate_is_told_by_a_full_pass(tmp_path):

@@ -26,7 +26,6 @@ _SIDE_UM = 64.0
 _ANYWHERE = 24
 _BROWNEST = 40
 _AT_ONCE = 1 << 20
-_ASKED_EVERY = 3  # windows that are asked how the colours lie: a third of them agree as well as all
 _SEED = 20260601  # the same windows whenever the same slide is read
 
 
@@ -40,8 +39,8 @@ def measure_windows(
 ) -> tuple[Register, list[WindowDyes]]:
     """What windows of level 0 say of how the colours lie, and of the dyes; those that cannot be read are left out.
 
-    Where the colours lie apart the windows are read once more and put in register: of the fringes beside nuclei they
-    would take half for chromogen.
+    Where the colours lie apart the windows are read once more and put in register, since fringes beside nuclei pass for
+    chromogen; what is seen to be left, or too much, is added to what was found.
 
     Parameters
     ----------
@@ -54,17 +53,17 @@ def measure_windows(
     workers : int
         Threads.
     """
-    regions = sorted({_around(overview, row, column) for row, column in _cells(overview, tissue, profile)})
-    asked = frozenset(regions[::_ASKED_EVERY])
+    around = [_around(overview, row, column) for row, column in _cells(overview, tissue, profile)]
+    regions, asked = sorted(set(around)), frozenset(around[:_ANYWHERE])  # the others show more brown than nuclei
 
     def measure(region: Region, register: Register) -> tuple[Register | None, WindowDyes] | None:
         try:
             rgb = slide.read(region).rgb
         except UnreadableSlideError:
             return None
-        if register is not IN_REGISTER:
+        if register.is_undone:
             rgb = register.applied(rgb)
-        found = register_of(rgb, profile.white.rgb) if region in asked and register is IN_REGISTER else None
+        found = register_of(rgb, profile.white.rgb) if region in asked else None
         return found, WindowDyes.of(rgb, slide.info.spacing.pixel_area_um2, profile, params)
 
     # Each thread along a row of its own: neighbours share a tile, and would wait for each other's.
@@ -78,8 +77,9 @@ def measure_windows(
 
     windows = measured(IN_REGISTER)
     register = agreed_register([found for found, _ in windows])
-    if register is not IN_REGISTER:
+    if register.is_undone:
         windows = measured(register)
+        register = register.plus(agreed_register([found for found, _ in windows], least_px=0.0))
     return register, [dyes for _, dyes in windows]
 
 

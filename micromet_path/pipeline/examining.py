@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ from micromet_path.pixels.anucleate import (
 )
 from micromet_path.pixels.evidence import SMALLEST_CELL_UM2, Evidence, View
 from micromet_path.pixels.examine import FLAGS, flags_of
-from micromet_path.pixels.examine_params import ExamineParams
+from micromet_path.pixels.examine_params import ExamineParams, Ramp
 from micromet_path.pixels.hue import OWN_HUE, SlideHue, slide_hue
 from micromet_path.pixels.link import cut
 from micromet_path.pixels.nuclei import (
@@ -45,7 +46,8 @@ from micromet_path.pixels.nuclei import (
     tally_nuclei,
     view_of,
 )
-from micromet_path.pixels.registration import IN_REGISTER, Register
+from micromet_path.pixels.planes import chromogen_of
+from micromet_path.pixels.registration import StainLeft, stain_left
 from micromet_path.pixels.shape import held_in_boxes, painted
 from micromet_path.pixels.stain import StainModel
 from micromet_path.slides.base import Slide
@@ -60,23 +62,25 @@ _WITH_OWN_CHROMOGEN = ("estimated", "estimated: chromogen")
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """Fragments within the gap of each other, with their runs."""
+    """Fragments within the gap of each other, with their runs, in which they are numbered from 0 on."""
 
     members: NDArray[np.int64]
-    row: NDArray[np.int32]
-    start: NDArray[np.int32]
-    stop: NDArray[np.int32]
+    runs: Runs
     bbox_px0: tuple[int, int, int, int]
     is_at_margin: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """A part of a candidate at level 0: what is seen there, the part of it that counts, its pixels in level 0."""
+    """A part of a candidate at level 0: what is seen there, the part of it that counts, its pixels in level 0.
+
+    Where the colours of a scan lie apart, also the stain of each member as it was found and as it is in register.
+    """
 
     view: View
     core: tuple[slice, slice]
     px: int
+    stain: StainLeft | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ class _Seen:
     cells: CellCount
     flags: dict[str, float]
     is_partial: bool
+    fringes: NDArray[np.float64] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ class _Reader:
     slide: Slide
     look: LookParams
     hue: SlideHue
-    register: Register
+    glass: Glass
 
     def __call__(self, candidate: _Candidate) -> list[_Window]:
         """The windows that show some of a candidate; none where they cannot be read."""
@@ -110,15 +115,27 @@ class _Reader:
         margin = (ceil(MARGIN_UM / native.x_um), ceil(MARGIN_UM / native.y_um))
         for core in _cores(candidate, native, self.look):
             region = _grown(core, margin, steps, self.slide.info.region)
-            stained_px0 = painted(candidate.row, candidate.start, candidate.stop, region)
+            stained_px0 = painted(candidate.runs.row, candidate.runs.start, candidate.runs.stop, region)
             inside_px = int(np.count_nonzero(stained_px0[_slices(core, region)]))
             stained = _reduced(stained_px0, steps)
             if inside_px and stained.any():
-                rgb, as_scanned = self.slide.read(region, spacing).rgb, None
-                if self.register is not IN_REGISTER:
-                    rgb, as_scanned = self.register.in_steps(steps).applied(rgb), rgb
-                view = View(rgb, stained, spacing, self.hue, candidate.is_at_margin, as_scanned)
-                yield _Window(view, _scaled_slices(core, region, steps), inside_px)
+                rgb, stain = self.slide.read(region, spacing).rgb, None
+                if self.glass.register.is_undone:
+                    rgb, stained, stain = self._in_register(rgb, stained, candidate, region)
+                view = View(rgb, stained, spacing, self.hue, candidate.is_at_margin)
+                yield _Window(view, _scaled_slices(core, region, steps), inside_px, stain)
+
+    def _in_register(
+        self, rgb: NDArray[np.uint8], stained: NDArray[np.bool_], candidate: _Candidate, region: Region
+    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_], StainLeft]:
+        """A window with its colours in register, what is stained of it then, and the stain of each member before."""
+        steps, least_od = self._steps, self.glass.stain_params.threshold_low_od
+        moved = self.glass.register.in_steps(steps).applied(rgb)
+        planes = chromogen_of(rgb, self.glass.model), chromogen_of(moved, self.glass.model)
+        n, corner = len(candidate.members), (region.x0, region.y0)
+        stain = stain_left(candidate.runs, n, corner, steps, planes, least_od)
+        left = stained & (planes[1] >= least_od)
+        return moved, left if left.any() else stained, stain
 
     @property
     def _steps(self) -> tuple[int, int]:
@@ -148,7 +165,7 @@ class _Judge:
         found = [Evidence(window.view, self.model, self.examine) for window in windows]
         tally, seen_px = sum(tallies, NO_NUCLEI), sum(window.px for window in windows)
         weights = [window.px / seen_px for window in windows]
-        factor = int((candidate.stop - candidate.start).sum()) / seen_px
+        factor = int((candidate.runs.stop - candidate.runs.start).sum()) / seen_px
 
         def mean(measure: Callable[[Evidence], float]) -> float:
             return sum(weight * measure(one) for weight, one in zip(weights, found, strict=True))
@@ -174,7 +191,17 @@ class _Judge:
             )
             for name, strength in anucleate_flags(bare, self.examine).items():
                 flags[name] = max(flags.get(name, 0.0), strength)
-        return _Seen(_extrapolated(cells_of(tally, self.nuclei), factor), flags, is_partial=factor > 1)
+        cells = _extrapolated(cells_of(tally, self.nuclei), factor)
+        return _Seen(cells, flags, is_partial=factor > 1, fringes=self._fringes(windows))
+
+    def _fringes(self, windows: Sequence[_Window]) -> NDArray[np.float64] | None:
+        """How sure each member is a fringe: its stain is gone in register, and what is left is smaller than a cell."""
+        stains = [window.stain for window in windows if window.stain is not None]
+        if not stains:
+            return None
+        stain = sum(stains[1:], stains[0])
+        gone = _ramps(stain.share_gone, self.examine.fringe_share)
+        return np.minimum(gone, _ramps(stain.left_px * self.pixel_um2, self.examine.fringe_left_um2))
 
     def _has_nucleus(self, tally: NucleiTally, view: NucleiView, found: Evidence) -> bool:
         """Whether anything in a window may be a nucleus; in a small piece the paler stain about it closes the ring."""
@@ -201,11 +228,11 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
     # Vectors estimated from the slide are its hue. Where they are the profile's, its fragments may tell; a slide
     # that shows pigment alone must not make it the measure of chromogen.
     hue = OWN_HUE if model.source in _WITH_OWN_CHROMOGEN else slide_hue(fragments.sum_stain, fragments.od_scale)
-    read = _Reader(slide, config.look, hue, glass.register)
+    read = _Reader(slide, config.look, hue, glass)
     strength_od = config.examine.strength_of(glass.dyes.strength_od)
     judge = _Judge(model, config.nuclei, config.examine, strength_od, slide.info.spacing.pixel_area_um2)
     cells = np.stack([fragments.cells, fragments.cells_low, fragments.cells_high])
-    flags = {name: np.zeros(len(fragments)) for name in (*FLAGS, *ANUCLEATE_FLAGS)}
+    flags = {name: np.zeros(len(fragments)) for name in (*FLAGS, *ANUCLEATE_FLAGS, "fringe")}
     red_cells: list[tuple[NDArray[np.int64], float, float]] = []
 
     def look(candidate: _Candidate) -> tuple[_Candidate, list[_Window] | _Seen]:
@@ -225,6 +252,8 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
         cells[:, members] = exact_cells(whole * share)
         for name, strength in seen.flags.items():
             flags[name][members] = strength
+        if seen.fringes is not None:
+            flags["fringe"][members] = seen.fringes
         if (faint := seen.flags.get("red_cell_like", 0.0)) > 0:
             strong_um2 = int(fragments.strong_px[members].sum()) * judge.pixel_um2
             is_dark_unseen = seen.is_partial and strong_um2 > SMALLEST_CELL_UM2
@@ -234,6 +263,11 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
         for (members, *_), strength in zip(red_cells, in_numbers(strengths, areas_um2, config.examine), strict=True):
             flags["red_cell_like"][members] = strength
     return replace(fragments, cells=cells[0], cells_low=cells[1], cells_high=cells[2], flags=flags)
+
+
+def _ramps(values: NDArray[Any], ends: Ramp) -> NDArray[np.float64]:
+    """Strengths of many values by one ramp."""
+    return np.clip((values - ends[0]) / (ends[1] - ends[0]), 0.0, 1.0)
 
 
 def _is_wide(windows: Sequence[_Window]) -> bool:
@@ -261,9 +295,12 @@ def _candidates(fragments: Fragments, tree: Tree, runs: Runs, look: LookParams) 
         x1, y1 = box[:, 2:].max(axis=0).tolist()
         yield _Candidate(
             members,
-            runs.row[rows],
-            runs.start[rows],
-            runs.stop[rows],
+            Runs(
+                runs.row[rows],
+                runs.start[rows],
+                runs.stop[rows],
+                np.searchsorted(members, runs.fragment[rows]).astype(np.int32),
+            ),
             (x0, y0, x1, y1),
             bool(fragments.tissue_edge[members].any()),
         )
@@ -275,10 +312,10 @@ def _cores(candidate: _Candidate, native: PixelSpacing, look: LookParams) -> Seq
     columns = max(1, ceil((x1 - x0) * native.x_um / look.window_um))
     rows = max(1, ceil((y1 - y0) * native.y_um / look.window_um))
     xs, ys = np.linspace(x0, x1, columns + 1).astype(int), np.linspace(y0, y1, rows + 1).astype(int)
-    band = np.clip(np.searchsorted(ys, candidate.row, side="right") - 1, 0, rows - 1)
+    band = np.clip(np.searchsorted(ys, candidate.runs.row, side="right") - 1, 0, rows - 1)
     held = np.zeros((rows, columns), np.int64)
     for column in range(columns):  # a run may reach through several windows
-        inside = np.minimum(candidate.stop, xs[column + 1]) - np.maximum(candidate.start, xs[column])
+        inside = np.minimum(candidate.runs.stop, xs[column + 1]) - np.maximum(candidate.runs.start, xs[column])
         held[:, column] = np.bincount(band, np.maximum(inside, 0), minlength=rows)
     full = np.flatnonzero(held.ravel() >= 0.3 * held.max())
     picks = full[np.unique(np.linspace(0, len(full) - 1, min(len(full), look.most_windows)).round().astype(int))]

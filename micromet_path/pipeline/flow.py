@@ -29,6 +29,8 @@ from micromet_path.config import Config
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import (
     Analysis,
+    BrownThing,
+    ClusterMeasures,
     Dropped,
     Fragments,
     Picture,
@@ -44,7 +46,7 @@ from micromet_path.pipeline.focusing import blurred_regions, measure_focus
 from micromet_path.pipeline.gathering import gather_fragments
 from micromet_path.pipeline.glass import Glass, look, rate
 from micromet_path.pipeline.judging import Evidence, judge_clusters, judge_pieces, make_finding, settings_fingerprint
-from micromet_path.pipeline.linking import Linked, link_fragments
+from micromet_path.pipeline.linking import Linked, link_again, link_fragments
 from micromet_path.pipeline.pictures import describe_brownest, find_brownest, take_pictures
 from micromet_path.pipeline.scanning import Progress, ScanOutcome, scan_slide
 from micromet_path.pixels import clusters, stain
@@ -139,19 +141,17 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
         task.on_step("link")
         focus = focus_to_be.result()
     task.on_step("focus")
-    scale_share = config.clusters.scale_share(slide.info.spacing_source)
-    placed = clusters.measure(
-        linked.fragments, linked.tree, config.clusters.gap_um, spacing, scale_share, config.clusters
-    )
-    brownest = find_brownest(placed, scan.pieces, gathered.piece_of_fragment, spacing)
+    placed, brownest = _placed(linked, scan, slide, config)
     # Where clusters lie is known, what they are is not yet. A single worker takes the pictures first.
     with threads(task.workers, most=1) as pool:
         pictures_to_be = pool.submit(take_pictures, slide, placed, brownest)
-        fragments = examine_candidates(slide, glass, linked, config, task.workers)
+        linked, is_other = link_again(linked, examine_candidates(slide, glass, linked, config, task.workers), spacing)
         task.on_step("examine")
         pictures = pictures_to_be.result()
+    if is_other:  # parts of the clusters that they were, and so on their pictures
+        _, brownest = _placed(linked, scan, slide, config)
     task.on_step("pictures")
-    evidence = _evidence(slide, glass, scan, replace(linked, fragments=fragments), focus, config)
+    evidence = _evidence(slide, glass, scan, linked, focus, config)
     settings = settings_of(config, task.area)
     measured = judge_clusters(evidence, config.clusters.gap_um, config)
     finding = make_finding(evidence, measured, config)
@@ -204,6 +204,18 @@ def slide_record(slide: Slide, task: Task) -> SlideRecord:
         properties=info.properties,
         warnings=info.warnings,
     )
+
+
+def _placed(
+    linked: Linked, scan: ScanOutcome, slide: Slide, config: Config
+) -> tuple[ClusterMeasures, tuple[BrownThing, ...]]:
+    """Clusters at the configured gap, and the brownest things of the slide."""
+    info = slide.info
+    scale_share = config.clusters.scale_share(info.spacing_source)
+    placed = clusters.measure(
+        linked.fragments, linked.tree, config.clusters.gap_um, info.spacing, scale_share, config.clusters
+    )
+    return placed, find_brownest(placed, scan.pieces, linked.gathered.piece_of_fragment, info.spacing)
 
 
 def _evidence(slide: Slide, glass: Glass, scan: ScanOutcome, linked: Linked, focus: Focus, config: Config) -> Evidence:

@@ -79,10 +79,11 @@ def gather_fragments(scan: ScanOutcome, spacing: PixelSpacing, config: Config) -
     )
 
 
-def linkable_runs(gathered: Gathered) -> Runs:
-    """Runs of the fragments that may link: pigment and gathered dots never bridge."""
+def linkable_runs(gathered: Gathered, apart: NDArray[np.bool_] | None = None) -> Runs:
+    """Runs of the fragments that may link: pigment, gathered dots and what else is known to lie apart never bridge."""
     fragments = gathered.fragments
-    return runs_of(gathered.runs, ~fragments.pigment_like & (fragments.dot_group < 0))
+    may_bridge = ~fragments.pigment_like & (fragments.dot_group < 0)
+    return runs_of(gathered.runs, may_bridge if apart is None else may_bridge & ~apart)
 
 
 def _centres_um(scan: ScanOutcome, chosen: NDArray[np.bool_], spacing: PixelSpacing) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from micromet_path.pipeline.dyeing import measure_windows
 from micromet_path.pipeline.reading import read_overview
 from micromet_path.pixels import dyes, stain, tissue
 from micromet_path.pixels.area import Area
-from micromet_path.pixels.registration import Register
+from micromet_path.pixels.registration import IN_REGISTER, Register
 from micromet_path.pixels.stain_check import PINK, StainCheck, check_h_dab, shows_eosin
 from micromet_path.slides.base import Slide
 from micromet_path.slides.checks import check_brightfield
@@ -96,6 +96,8 @@ def look(slide: Slide, config: Config, area: Area, workers: int = 1) -> Glass:
     plain = tissue.without_foreign(mask, overview, white, config.tissue)
     register, windows = measure_windows(slide, overview, plain, profile, config.dyes, workers)
     estimate = dyes.estimate_dyes(windows, profile, config.dyes)
+    # The scan finds stain with the colours as they lie: how strong it is in register says nothing of its margins.
+    is_followed = params.thresholds == "normalised" and register == IN_REGISTER
     check = _checked(stain.thinned(overview.rgb, mask), profile, estimate, config)
     return Glass(
         overview=overview,
@@ -103,7 +105,7 @@ def look(slide: Slide, config: Config, area: Area, workers: int = 1) -> Glass:
         tissue=mask,
         plain_tissue=plain,
         model=dyes.model_for(profile, estimate) if params.vectors == "estimated" else profile,
-        stain_params=dyes.params_for(params, estimate, config.dyes) if params.thresholds == "normalised" else params,
+        stain_params=dyes.params_for(params, estimate, config.dyes) if is_followed else params,
         dyes=estimate,
         register=register,
         check=check,

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from micromet_path.clinical.policy import DECIDING_STRENGTH
 from micromet_path.config import Config, Zone
-from micromet_path.geometry import Region
+from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import Fragments, Piece, Tree
 from micromet_path.pipeline.gathering import Gathered, linkable_runs
 from micromet_path.pipeline.glass import Glass
@@ -16,7 +17,7 @@ from micromet_path.pixels import tissue
 from micromet_path.pixels.link import contiguity_tree
 from micromet_path.pixels.runs import runs_of
 
-__all__ = ["Linked", "link_fragments"]
+__all__ = ["Linked", "link_again", "link_fragments"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,18 @@ class Linked:
     fragments: Fragments
     stained: NDArray[np.bool_]
     pieces: tuple[Piece, ...]
+
+
+def link_again(linked: Linked, fragments: Fragments, spacing: PixelSpacing) -> tuple[Linked, bool]:
+    """The same after a second look at the fragments, and whether they link in another way.
+
+    Fringes, which the second look alone tells, bridge nothing.
+    """
+    fringe, linked = fragments.flags["fringe"] >= DECIDING_STRENGTH, replace(linked, fragments=fragments)
+    if not fringe.any():
+        return linked, False
+    tree = contiguity_tree(linkable_runs(linked.gathered, fringe), len(fragments), spacing)
+    return replace(linked, tree=tree), True
 
 
 def link_fragments(gathered: Gathered, glass: Glass, config: Config) -> Linked:

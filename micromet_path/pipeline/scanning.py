@@ -39,6 +39,9 @@ Progress = Callable[[int, int], None]
 
 _RUN_COLUMNS = 4
 
+_NEAR_UM = 25.0
+"""Around what may link everything is decoded this far: what a finding is at this gap does not hang on a lower level."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScanOutcome:
@@ -146,8 +149,8 @@ class _Scan:
         """The chosen cells, an audit of the others, and whatever stain leads to from there.
 
         What reaches the border of a decoded cell is followed into the next, and around every fragment that may
-        link all is decoded that would be one focus with it, until nothing new is found: every fragment is found
-        whole, and every focus with all that belongs to it.
+        link everything near is decoded, until nothing new is found: every fragment is found whole, and with all that
+        it is one focus with.
         """
         params, cells = self.config.scan, cells_of(self.slide)
         audited = draw_audit(chosen, params, seed)
@@ -170,7 +173,7 @@ class _Scan:
         return replace(outcome, mode="candidates", audit=audit)
 
     def _followed(self, outcomes: Sequence[BlockOutcome], cells: TileGrid) -> NDArray[np.bool_]:
-        """Cells that stain at the lower threshold reaches out to, and those within a focus's gap of what may link."""
+        """Cells that stain at the lower threshold reaches out to, and those near what may link."""
         seams = [outcome.block.lenient for outcome in outcomes]
         row, start, stop = (
             np.concatenate([getattr(seam, name) for seam in seams]) for name in ("seam_row", "seam_start", "seam_stop")
@@ -179,7 +182,8 @@ class _Scan:
         boxes = [
             block.bbox_px0[may_link(block.sums, spacing, params)] for block in (outcome.block for outcome in outcomes)
         ]
-        margin_px = np.ceil(self.config.clusters.gap_um / np.array([spacing.x_um, spacing.y_um])).astype(int)
+        near_um = max(_NEAR_UM, self.config.clusters.gap_um)
+        margin_px = np.ceil(near_um / np.array([spacing.x_um, spacing.y_um])).astype(int)
         neighbours = cells_near(np.stack([start, row, stop, row + 1], axis=1), np.ones(2, int), cells)
         return neighbours | cells_near(np.concatenate(boxes), margin_px, cells)
 

@@ -284,15 +284,15 @@ def _is_near(vector: Vector | None, profile: Vector, largest_deg: float) -> bool
     return vector is not None and degrees_between(vector, profile) <= largest_deg
 
 
-def _other_hue(seen: Sequence[Vector], profile: Vector, params: DyeParams) -> str | None:
-    """What to say where many windows show a dye of another hue: it may be the laboratory's own; None of a few."""
-    if len(seen) < params.least_windows:
+def _other_hue(far: Sequence[Vector], profile: Vector, params: DyeParams) -> str | None:
+    """What to say where enough windows show another hue: it may be the laboratory's own dye, or pigment."""
+    if len(far) < params.least_windows:
         return None
-    middle = np.median(seen, axis=0)
+    middle = np.median(far, axis=0)
     parts = (middle / np.linalg.norm(middle)).tolist()
     vector = ", ".join(f"{part:.2f}" for part in parts)
     turn = degrees_between((parts[0], parts[1], parts[2]), profile)
-    return f"what is seen has another hue, {turn:.0f} degrees off: if it is the laboratory's own, state it, [{vector}]"
+    return f"what is seen has another hue, {turn:.0f} degrees off: if it is the dye and no pigment, state [{vector}]"
 
 
 def _agreed(
@@ -302,7 +302,8 @@ def _agreed(
     seen = [vector for vector in found if vector is not None]
     near = [vector for vector in seen if _is_near(vector, profile, largest_deg)]
     if len(near) < params.least_windows:
-        why = _other_hue(seen, profile, params) or f"{len(near)} of {len(found)} windows show it"
+        far = [vector for vector in seen if not _is_near(vector, profile, largest_deg)]
+        why = _other_hue(far, profile, params) or f"{len(near)} of {len(found)} windows show it"
         return None, [f"{name} could not be estimated ({why}); the profile's colour is used"]
     middle = np.median(near, axis=0)
     red, green, blue = (float(part) for part in middle / np.linalg.norm(middle))

@@ -51,9 +51,6 @@ class View:
         The chromogen of the slide, from the sums of all fragments.
     is_at_border : bool
         Whether it lies on the border of the tissue.
-    as_scanned : ndarray of shape (M, N, 3), dtype uint8, or None
-        The pixels before their colours were put in register, in which the candidate was found; None where they
-        always were.
     """
 
     rgb: NDArray[np.uint8]
@@ -61,7 +58,6 @@ class View:
     spacing: PixelSpacing
     hue: SlideHue = UNKNOWN_HUE
     is_at_border: bool = False
-    as_scanned: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         if self.rgb.dtype != np.uint8 or self.rgb.ndim != 3 or self.rgb.shape[2] != 3:
@@ -112,15 +108,6 @@ class Evidence:
     def hue(self) -> Hue:
         """Colour of the stain."""
         return hue_of(self.view.rgb, self.view.stained, self._model, self._params, self.view.hue)
-
-    @cached_property
-    def fringe_share(self) -> float:
-        """Share of the stain that is gone once the colours lie on each other."""
-        as_scanned = self.view.as_scanned
-        if as_scanned is None:
-            return 0.0
-        found = float(chromogen_of(as_scanned, self._model)[self.view.stained].sum())
-        return 1.0 - max(0.0, float(self.chromogen[self.view.stained].sum())) / max(found, 1e-9)
 
     @cached_property
     def strokes(self) -> Strokes:

@@ -26,7 +26,6 @@ FLAGS = (
     "precipitate",
     "plasma_like",
     "edge_haze",
-    "fringe",
 )
 """Every flag that a second look gives a strength."""
 
@@ -73,7 +72,6 @@ def flags_of(found: Evidence, params: ExamineParams) -> dict[str, float]:
         "precipitate": _precipitate(found, params),
         "plasma_like": _plasma(found, params),
         "edge_haze": _haze(found, params),
-        "fringe": ramp(found.fringe_share, params.fringe_share),
     }
     return {name: strengths[name] for name in FLAGS}
 

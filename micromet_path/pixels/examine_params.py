@@ -167,9 +167,9 @@ class ExamineParams:
         as only what dried does: foci at the border lose 0.7 and more, or are no darker on that side.
     haze_without_glass : float
         Strength that haze can reach where no gradient towards glass is seen.
-    fringe_share : Ramp
-        Share of the stain that is gone once the colours lie on each other: of fringes beside nuclei 0.9 and more, of
-        cells 0.3 at most.
+    fringe_share, fringe_left_um2 : Ramp
+        Share of the stain of a fragment that is gone once the colours lie on each other, and area, falling, that stays
+        stained: of crescents beside nuclei 0.9 and 3 um2, of weak cells among them 0.6, but 60 um2 and more.
     bare_share : Ramp
         Share of a sheet that shows no nucleus.
     bare_sheet_um2 : Ramp
@@ -303,6 +303,7 @@ class ExamineParams:
     border_od: Ramp = (0.50, 0.38)
     border_drop: Ramp = (0.64, 0.50)
     fringe_share: Ramp = (0.35, 0.6)
+    fringe_left_um2: Ramp = (20.0, 10.0)
     bare_share: Ramp = (0.5, 0.7)
     bare_sheet_um2: Ramp = (800.0, 1600.0)
     clear_od: Ramp = (1.5, 1.1)

@@ -16,16 +16,22 @@ from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing
 from micromet_path.kernels import kernel
+from micromet_path.model import Runs
 from micromet_path.pixels.search import ZERO
 from micromet_path.pixels.stain import Vector, density_tables
 
-__all__ = ["IN_REGISTER", "Register", "agreed_register", "register_of"]
+__all__ = ["IN_REGISTER", "Register", "StainLeft", "agreed_register", "register_of", "stain_left"]
 
 _LEAST_APART_PX = 0.3
 """Red from blue: fringes of less stay below the threshold of stain."""
 
+_MOST_APART_PX = 1.6
+"""From there on crescents are so broad that they touch the cells beside them, and what is one with a cell stays."""
+
 _LEAST_WINDOWS, _LEAST_SHARE = 5, 0.7
 """Windows that must tell, and the share of them that must agree to within half of what they tell."""
+
+_ERROR_PX = 0.1  # of one window
 
 _MOST_OD = 1.5  # beyond it a sensor says little of a colour
 _LEAST_CONTRAST = 1e-4  # mean square of the slope of a density, per pixel: glass and blurred tissue have less
@@ -49,16 +55,29 @@ class Register:
         """Distance of red and blue."""
         return hypot(self.red_px[0] - self.blue_px[0], self.red_px[1] - self.blue_px[1])
 
+    @property
+    def is_undone(self) -> bool:
+        """Whether dyes and the second look take the colours in register."""
+        return 0 < self.apart_px <= _MOST_APART_PX
+
+    def plus(self, rest: Register) -> Register:
+        """The same with what was found once it was undone."""
+        red, blue = (
+            (one[0] + other[0], one[1] + other[1])
+            for one, other in ((self.red_px, rest.red_px), (self.blue_px, rest.blue_px))
+        )
+        return Register(red, blue)
+
     def notes(self, spacing: PixelSpacing) -> tuple[str, ...]:
         """What to say of it: nothing where the colours lie in one place."""
-        if self is IN_REGISTER:
+        if self == IN_REGISTER:
             return ()
         (red_x, red_y), (blue_x, blue_y) = self.red_px, self.blue_px
         apart_um = hypot((red_x - blue_x) * spacing.x_um, (red_y - blue_y) * spacing.y_um)
-        return (
-            f"red and blue of the scan lie {self.apart_px:.1f} px ({apart_um:.2f} um) apart; the second look puts them "
-            "in register, and what is stained by their fringes alone is not counted",
-        )
+        found = f"red and blue of the scan lie {self.apart_px:.1f} px ({apart_um:.2f} um) apart"
+        if not self.is_undone:
+            return (f"{found}, too far to be put in register: brown crescents beside nuclei may count",)
+        return (f"{found}; the second look puts them in register, and fringes beside nuclei are not counted",)
 
     def in_steps(self, steps: tuple[int, int]) -> Register:
         """The same in pixels that are so many times as wide and high."""
@@ -111,16 +130,103 @@ def register_of(rgb: NDArray[np.uint8], white: Vector) -> Register | None:
     return Register((red_x, red_y), (blue_x, blue_y))
 
 
-def agreed_register(windows: Sequence[Register | None]) -> Register:
-    """The displacement on which windows agree; none where it is small, or they do not."""
+def agreed_register(windows: Sequence[Register | None], least_px: float = _LEAST_APART_PX) -> Register:
+    """The displacement on which windows agree; none where it is smaller than asked for, or they do not."""
     seen = np.array([(*window.red_px, *window.blue_px) for window in windows if window is not None]).reshape(-1, 4)
     if len(seen) < _LEAST_WINDOWS:
         return IN_REGISTER
     red_x, red_y, blue_x, blue_y = np.median(seen, axis=0).tolist()
     found = Register((red_x, red_y), (blue_x, blue_y))
     off = np.hypot(*(seen[:, :2] - seen[:, 2:] - (red_x - blue_x, red_y - blue_y)).T)
-    agrees = np.count_nonzero(off <= found.apart_px / 2) >= _LEAST_SHARE * len(seen)
-    return found if found.apart_px >= _LEAST_APART_PX and agrees else IN_REGISTER
+    agrees = np.count_nonzero(off <= max(found.apart_px / 2, _ERROR_PX)) >= _LEAST_SHARE * len(seen)
+    return found if found.apart_px >= least_px and agrees else IN_REGISTER
+
+
+@dataclass(frozen=True, slots=True)
+class StainLeft:
+    """Stain of some fragments as it was found, and once the colours lie on each other; sums over pixels of level 0.
+
+    Parameters
+    ----------
+    found, left : ndarray of shape (F,), float64
+        Chromogen.
+    left_px : ndarray of shape (F,), int64
+        Pixels that are stained still.
+    """
+
+    found: NDArray[np.float64]
+    left: NDArray[np.float64]
+    left_px: NDArray[np.int64]
+
+    def __add__(self, other: StainLeft) -> StainLeft:
+        return StainLeft(self.found + other.found, self.left + other.left, self.left_px + other.left_px)
+
+    @property
+    def share_gone(self) -> NDArray[np.float64]:
+        """Share of the chromogen that is gone; 0 of what was not seen."""
+        seen = np.maximum(self.found, 1e-9)
+        return np.asarray(np.where(self.found > 0, 1 - np.clip(self.left, 0, seen) / seen, 0.0))
+
+
+def stain_left(
+    runs: Runs,
+    n_fragments: int,
+    corner_px0: tuple[int, int],
+    steps: tuple[int, int],
+    planes: tuple[NDArray[np.float64], NDArray[np.float64]],
+    least_od: float,
+) -> StainLeft:
+    """Stain along the runs of fragments within a window.
+
+    Parameters
+    ----------
+    runs : Runs
+        Of fragments 0 to ``n_fragments``, exclusive.
+    n_fragments : int
+    corner_px0 : (int, int)
+        Where the window begins on level 0.
+    steps : (int, int)
+        Pixels of level 0 along x and y that make one of the window.
+    planes : two ndarrays of shape (M, N)
+        Chromogen as it was scanned, and in register.
+    least_od : float
+        From which a pixel is stained.
+    """
+    found, left, left_px = np.zeros(n_fragments), np.zeros(n_fragments), np.zeros(n_fragments, np.int64)
+    _along(runs.row, runs.start, runs.stop, runs.fragment, corner_px0, steps, *planes, least_od, found, left, left_px)
+    return StainLeft(found, left, left_px)
+
+
+@kernel(
+    "i4[::1], i4[::1], i4[::1], i4[::1], UniTuple(i8, 2), UniTuple(i8, 2), f8[:,::1], f8[:,::1], f8, f8[::1], f8[::1], "
+    "i8[::1]"
+)
+def _along(
+    row: Any,
+    start: Any,
+    stop: Any,
+    fragment: Any,
+    corner: Any,
+    steps: Any,
+    scanned: Any,
+    moved: Any,
+    least: Any,
+    found: Any,
+    left: Any,
+    left_px: Any,
+) -> None:
+    """Add up both planes, and count what is stained still, over the part of each run that lies in the window."""
+    rows, columns = scanned.shape
+    for i in range(len(row)):
+        line = (row[i] - corner[1]) // steps[1]
+        if row[i] < corner[1] or line >= rows:
+            continue
+        f = fragment[i]
+        for x in range(max(start[i] - corner[0], 0), min(stop[i] - corner[0], columns * steps[0])):
+            column = x // steps[0]
+            found[f] += scanned[line, column]
+            left[f] += moved[line, column]
+            left_px[f] += moved[line, column] >= least
 
 
 @kernel("u1[:,:,::1], f8[:,::1]")

@@ -88,8 +88,8 @@ def digest_of(path: Path) -> str:
 def sync(folder: Path) -> None:
     """Wait until all files of a folder, and their names, are on the disk: a rename is no promise of that.
 
-    Several at once, since a file system's journal takes them together; one after the other each waits for a turn of
-    its own, and forty of them for a tenth of a second.
+    Several at once, by threads that only wait, since a file system's journal takes them together; one after the other
+    each waits for a turn of its own, and forty of them for a tenth of a second.
     """
     for _ in in_threads(_sync_one, [folder / name for name in _files(folder, listed_only=False)], _SYNCED_AT_ONCE):
         pass

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from micromet_path.slides.jpeg2000 import halved, read_header
 
-__all__ = ["CODEC_NAMES", "TileDecoder", "decoder_for"]
+__all__ = ["CODEC_NAMES", "TileDecoder", "decoder_for", "mean_of_squares"]
 
 TileDecoder = Callable[[bytes, NDArray[np.uint8]], None]
 
@@ -117,7 +117,7 @@ def _jpeg2000_decoder(is_ycbcr: bool, halvings: int) -> TileDecoder:
         if pixels.dtype != np.uint8:
             raise ValueError(f"JPEG 2000 samples of {pixels.dtype}, expected uint8")
         if by_header < halvings:  # a stream whose finest resolutions do not come last
-            pixels = _mean_of_squares(pixels, 1 << halvings - by_header)
+            pixels = mean_of_squares(pixels, 1 << halvings - by_header)
         _check_size(pixels, out)
         # Coarser colour cannot be RGB, so such streams come out of the library converted.
         if is_ycbcr and set(header.steps) == {(1, 1)}:
@@ -128,8 +128,8 @@ def _jpeg2000_decoder(is_ycbcr: bool, halvings: int) -> TileDecoder:
     return decode
 
 
-def _mean_of_squares(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Means of squares of pixels."""
+def mean_of_squares(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Means of squares of pixels (M, N, 3), both multiples of their side."""
     rows, columns, channels = pixels.shape
     squares = pixels.reshape(rows // side, side, columns // side, side, channels)
     return np.asarray(np.rint(squares.mean(axis=(1, 3))), np.uint8)

@@ -40,8 +40,11 @@ _LARGEST_TILE_PX = 64 * 2**20
 _MOST_HALVINGS = 3
 """A picture an eighth as wide and high takes a fiftieth of the time; another halving would save nothing more."""
 
-_LARGEST_STREAM = 2**20
-"""Bytes of a tile that are read to tell whether its header can be rewritten; larger ones are averaged."""
+_LARGEST_STREAM = 2**22
+"""Bytes of a tile that are read to tell whether its header can be rewritten; where it is larger, it is not."""
+
+_SHORTEST_SIDE_PX = 16
+"""Of a level that is worth having; the factors of smaller ones could not be told from their sizes."""
 
 _LEAST_STEP = 1.5
 """A level this much wider than the next stored one is worth having."""
@@ -67,6 +70,9 @@ class TiffLevel:
     decode_halved : tuple of TileDecoder
         Decoders of the same tiles at half their width and height, at a quarter and so on, in a fraction of the time;
         none of most codecs.
+    whole : TiffLevel or None
+        The stored level whose tiles these are at a part of their size; None of a stored one. At the end of a row or a
+        column they must be decoded whole: what fills a tile up beyond the picture would be mixed into it.
     """
 
     width: int
@@ -78,6 +84,7 @@ class TiffLevel:
     decode: TileDecoder
     codec: str
     decode_halved: tuple[TileDecoder, ...] = ()
+    whole: TiffLevel | None = None
 
     @property
     def columns(self) -> int:
@@ -251,9 +258,11 @@ def _level_of(page: Any, handle: Any) -> TiffLevel | None:
 def _halvings(handle: Any, offsets: NDArray[np.int64], sizes: NDArray[np.int64], side: int) -> int:
     """How often the tiles of a level can be halved by their header, as its first tile tells; others are averaged."""
     index = int(np.argmax(sizes > 0))
+    if sizes[index] > _LARGEST_STREAM:
+        return 0
     handle.seek(int(offsets[index]))
     try:
-        halvings = read_header(handle.read(int(min(sizes[index], _LARGEST_STREAM)))).halvings
+        halvings = read_header(handle.read(int(sizes[index]))).halvings
     except ValueError:
         return 0
     in_whole_pixels = (side & -side).bit_length() - 1
@@ -266,7 +275,8 @@ def _with_halves(levels: tuple[TiffLevel, ...]) -> Iterator[TiffLevel]:
         yield level
         for times, decode in enumerate(level.decode_halved, start=1):
             width, height = -(-level.width >> times), -(-level.height >> times)
-            if following is not None and width < _LEAST_STEP * following.width:
+            is_stored = following is not None and width < _LEAST_STEP * following.width
+            if is_stored or min(width, height) < _SHORTEST_SIDE_PX:
                 break
             yield replace(
                 level,
@@ -276,6 +286,7 @@ def _with_halves(levels: tuple[TiffLevel, ...]) -> Iterator[TiffLevel]:
                 tile_height=level.tile_height >> times,
                 decode=decode,
                 decode_halved=(),
+                whole=level,
             )
 
 

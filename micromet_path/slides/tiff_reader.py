@@ -24,6 +24,7 @@ from micromet_path.slides.memory import room_for_pixels
 from micromet_path.slides.messages import one_line
 from micromet_path.slides.pyramid import PyramidSlide, levels_of_sizes
 from micromet_path.slides.scale import objective_warning, settle_scale
+from micromet_path.slides.tiff_decode import mean_of_squares
 from micromet_path.slides.tiff_layout import TiffLayout, TiffLevel, read_layout
 
 __all__ = ["PositionedFile", "TiffSlide", "open_tiff"]
@@ -229,6 +230,8 @@ class TiffSlide(PyramidSlide):
 
     def _decode(self, stored: TiffLevel, row: int, column: int, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A tile in a buffer of its shape."""
+        if stored.whole is not None and _reaches_beyond(stored.whole, row, column):
+            return self._decode_cut(stored, stored.whole, row, column, out)
         index = row * stored.columns + column
         offset, size = int(stored.offsets[index]), int(stored.sizes[index])
         if offset + size > self._file.size:
@@ -241,9 +244,27 @@ class TiffSlide(PyramidSlide):
             raise self._unreadable(stored, row, column, one_line(error)) from error
         return out
 
+    def _decode_cut(
+        self, stored: TiffLevel, whole: TiffLevel, row: int, column: int, out: NDArray[np.uint8]
+    ) -> NDArray[np.uint8]:
+        """A tile of means, of what the picture has of it: its border goes on where the tile is filled up."""
+        pixels = self._decode(whole, row, column, self._buffers.get(whole.tile_height, whole.tile_width))
+        bottom, right = whole.height - row * whole.tile_height, whole.width - column * whole.tile_width
+        if bottom < whole.tile_height:
+            pixels[bottom:] = pixels[bottom - 1]
+        if right < whole.tile_width:
+            pixels[:, right:] = pixels[:, right - 1, None]
+        out[...] = mean_of_squares(pixels, whole.tile_width // stored.tile_width)
+        return out
+
     def _unreadable(self, level: TiffLevel, row: int, column: int, reason: str) -> UnreadableSlideError:
         tile = TileGrid(level.width, level.height, level.tile_width, level.tile_height)[row, column]
         place = f"x {tile.x0}-{tile.x1}, y {tile.y0}-{tile.y1}"
         if level is not self._levels[0]:
             place += f" of level {self._levels.index(level)}"
         return UnreadableSlideError(f"{self._info.name}: the tile at {place} cannot be decoded ({reason})")
+
+
+def _reaches_beyond(level: TiffLevel, row: int, column: int) -> bool:
+    """Whether a stored tile is larger than what is left of the picture."""
+    return (row + 1) * level.tile_height > level.height or (column + 1) * level.tile_width > level.width

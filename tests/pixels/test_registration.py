@@ -10,8 +10,9 @@ from scipy import ndimage
 
 from micromet_path.config import Config
 from micromet_path.geometry import PixelSpacing, Region
+from micromet_path.model import Runs
 from micromet_path.pipeline import Task, analyze_slide
-from micromet_path.pixels.registration import IN_REGISTER, Register, agreed_register, register_of
+from micromet_path.pixels.registration import IN_REGISTER, Register, agreed_register, register_of, stain_left
 from micromet_path.slides import ArraySlide, open_slide
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_slides"
@@ -64,6 +65,7 @@ def test_slides_in_register_are_left_alone(name):
     found = [register_of(window, WHITE) for window in windows(rgb, np.random.default_rng(1), 40)]
     assert agreed_register(found) is IN_REGISTER
     assert max(one.apart_px for one in found if one is not None) < 1.0
+    assert IN_REGISTER.notes(PixelSpacing(0.5, 0.5)) == ()
 
 
 def test_windows_without_structure_say_nothing():
@@ -98,29 +100,68 @@ def test_colours_are_taken_from_where_they_lie(seed):
     assert_array_equal(Register((1.0, 0.0), (0.0, -1.0)).applied(rgb)[1:, :, 2], rgb[:-1, :, 2])
 
 
+def test_what_is_left_is_added():
+    once, rest = Register((0.5, -0.2), (-0.3, 0.1)), Register((-0.1, 0.0), (0.05, 0.2))
+    assert once.plus(rest).red_px == pytest.approx((0.4, -0.2))
+    assert once.plus(rest).blue_px == pytest.approx((-0.25, 0.3))
+
+
+@pytest.mark.parametrize("steps", [(1, 1), (2, 2), (2, 3)])
+@pytest.mark.parametrize("seed", range(10))
+def test_stain_of_fragments_is_that_of_their_pixels(seed, steps):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 4, (30, 24))
+    runs = Runs(*(np.array(column, np.int32) for column in zip(
+        *((y + 7, x + 5, x + 6, label - 1) for (y, x), label in np.ndenumerate(labels) if label), strict=True
+    )))  # fmt: skip
+    corner = (5 + int(rng.integers(0, 3)) * steps[0], 7 + int(rng.integers(0, 3)) * steps[1])
+    planes = tuple(rng.normal(0.2, 0.1, (30 // steps[1] - 2, 24 // steps[0] - 2)) for _ in range(2))
+
+    found = stain_left(runs, 3, corner, steps, planes, 0.25) + stain_left(runs, 3, corner, steps, planes, 0.25)
+
+    wide = [np.kron(plane, np.ones(steps[::-1])) for plane in planes]
+    rows, columns = wide[0].shape
+    seen = labels[corner[1] - 7 : corner[1] - 7 + rows, corner[0] - 5 : corner[0] - 5 + columns]
+    wide = [plane[: seen.shape[0], : seen.shape[1]] for plane in wide]
+    for fragment in range(3):
+        own = seen == fragment + 1
+        assert found.found[fragment] == pytest.approx(2 * wide[0][own].sum())
+        assert found.left[fragment] == pytest.approx(2 * wide[1][own].sum())
+        assert found.left_px[fragment] == 2 * np.count_nonzero(wide[1][own] >= 0.25)
+    assert (found.share_gone <= 1).all()
+    assert stain_left(runs, 3, (500, 500), steps, planes, 0.25).share_gone.tolist() == [0, 0, 0]
+
+
 def test_pixels_of_another_size_lie_less_apart():
     assert Register((1.0, 0.75), (-1.0, 0.0)).in_steps((2, 3)) == Register((0.5, 0.25), (-0.5, 0.0))
 
 
-def nuclei(seed, register=IN_REGISTER, brown=()):
-    """A lymph node of dark nuclei at 0.5 um, with discs of brown, as a lens of a short focus sees it."""
+def nuclei(seed, register=IN_REGISTER, brown=(), od=0.7, dark=(0.5, 1.6)):
+    """A lymph node of dark nuclei at 0.5 um, with discs of brown around nuclei, as a lens of a short focus sees it."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:1024, :1024]
     blue = np.zeros((1024, 1024))
     for cx, cy in rng.uniform(150, 870, (2200, 2)):
         box = np.s_[int(cy) - 8 : int(cy) + 9, int(cx) - 8 : int(cx) + 9]
-        blue[box] = np.maximum(blue[box], rng.uniform(0.5, 1.6) * (np.hypot(x[box] - cx, y[box] - cy) < 6))
+        blue[box] = np.maximum(blue[box], rng.uniform(*dark) * (np.hypot(x[box] - cx, y[box] - cy) < 6))
     stain = np.zeros_like(blue)
     for cx, cy, radius in brown:
-        stain[np.hypot(x - cx, y - cy) < radius] = 0.7
-        blue[np.hypot(x - cx, y - cy) < radius / 2] = 0.6
+        away = np.hypot(x - cx, y - cy)
+        stain[away < radius], blue[away < radius] = od, 0
+        blue[away < radius / 2] = 0.6
     vectors = np.array([[0.62, 0.66, 0.42], [0.27, 0.57, 0.78]])
-    od = blue[..., None] * vectors[0] + stain[..., None] * vectors[1]
-    light = 244 * 10 ** -ndimage.gaussian_filter(od, (0.8, 0.8, 0)) + rng.normal(0, 1.2, (1024, 1024, 3))
+    density = blue[..., None] * vectors[0] + stain[..., None] * vectors[1]
+    light = 244 * 10 ** -ndimage.gaussian_filter(density, (0.8, 0.8, 0)) + rng.normal(0, 1.2, (1024, 1024, 3))
     return displaced(np.clip(np.rint(light), 0, 255).astype(np.uint8), register)
 
 
-APART = Register((-0.7, 0.35), (0.55, -0.3))
+def times(factor):
+    """Red and blue 1.4 px apart, so many times."""
+    return Register((-0.7 * factor, 0.35 * factor), (0.55 * factor, -0.3 * factor))
+
+
+CELLS = [(300, 400, 14), (700, 300, 14), (720, 310, 14), (500, 700, 14), (600, 560, 14)]
+"""Four things, of which the largest is two cells side by side: 25 um."""
 
 
 def analyzed(rgb):
@@ -128,26 +169,44 @@ def analyzed(rgb):
     return analyze_slide(slide, Config(), Task("slide", "0" * 64)).analysis
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_fringes_beside_nuclei_are_not_counted(seed):
-    analysis = analyzed(nuclei(seed, APART))
+def counted(analysis):
+    return [row for row, counting in enumerate(analysis.clusters.counting) if counting.value != "not_counted"]
+
+
+@pytest.mark.parametrize("dark", [(0.5, 1.6), (1.0, 1.8)])
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.1])
+def test_fringes_beside_nuclei_are_not_counted(factor, dark):
+    analysis = analyzed(nuclei(3, times(factor), dark=dark))
 
     assert analysis.finding.category.value == "negative"
-    assert "red and blue of the scan lie" in " ".join(analysis.scan.stain_notes)
-    assert not any(counting.value != "not_counted" for counting in analysis.clusters.counting)
+    assert any("in register" in note for note in analysis.scan.stain_notes)
+    assert not counted(analysis)
     assert analysis.scan.threshold_od == 0.2  # fringes are no weak stain
 
 
-@pytest.mark.parametrize("register", [IN_REGISTER, APART], ids=["in register", "apart"])
-@pytest.mark.parametrize("seed", range(3))
-def test_cells_among_fringes_are_counted(seed, register):
-    cells = [(300, 400, 14), (700, 300, 14), (720, 310, 14), (500, 700, 14)]
-    analysis = analyzed(nuclei(seed, register, cells))
+@pytest.mark.parametrize("dark", [(0.5, 1.6), (1.0, 1.8)], ids=str)
+@pytest.mark.parametrize("od", [0.35, 0.45, 0.7])
+@pytest.mark.parametrize("factor", [0.0, 0.5, 1.0, 1.1])
+def test_cells_among_fringes_are_counted_and_no_larger_than_they_are(factor, od, dark):
+    analysis = analyzed(nuclei(2, times(factor), CELLS, od, dark))
 
-    counted = [row for row, counting in enumerate(analysis.clusters.counting) if counting.value != "not_counted"]
-    assert len(counted) == 3
-    boxes = [Region(*analysis.clusters.bbox_px0[row].tolist()) for row in counted]
-    for x, y, _ in cells:
+    boxes = [Region(*analysis.clusters.bbox_px0[row].tolist()) for row in counted(analysis)]
+    for x, y, _ in CELLS:
         assert any(box.x0 <= x < box.x1 and box.y0 <= y < box.y1 for box in boxes)
-    assert analysis.finding.max_diameter_um == pytest.approx(25, abs=3)
-    assert any("in register" in note for note in analysis.scan.stain_notes) == (register is APART)
+    assert len(boxes) == 4
+    assert analysis.finding.max_diameter_um == pytest.approx(26, abs=3)
+    assert any("in register" in note for note in analysis.scan.stain_notes) == (factor > 0)
+    assert all(0 < thing.cluster_id <= len(analysis.clusters) for thing in analysis.brownest if thing.cluster_id)
+
+
+def test_a_sheet_of_tumour_among_fringes_is_whole():
+    cells = [(500 + 20 * i, 500 + 20 * j, 14) for i in range(6) for j in range(6)]
+    in_place, apart = (analyzed(nuclei(2, times(factor), cells)) for factor in (0.0, 1.0))
+    assert len(counted(apart)) == 1
+    # Crescents of nuclei that touch it are one with it.
+    assert -3 < apart.finding.max_diameter_um - in_place.finding.max_diameter_um < 10
+
+
+def test_colours_too_far_apart_are_told():
+    analysis = analyzed(nuclei(2, times(1.5), CELLS))
+    assert any("too far to be put in register" in note for note in analysis.scan.stain_notes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -117,10 +118,11 @@ def tissue(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.clip(250 - 170 * smooth * smooth[..., :1] + noise, 0, 255).astype(np.uint8)
 
 
-def tile_bytes(pixels: np.ndarray, tile: int, encode: Encoder) -> list[bytes]:
-    """Encoded tiles, those at the edge padded to full size."""
+def tile_bytes(pixels: np.ndarray, tile: int, encode: Encoder, padding: int | None = None) -> list[bytes]:
+    """Encoded tiles, those at the edge padded to full size: by their border, or by a grey level."""
     height, width = pixels.shape[:2]
-    padded = np.pad(pixels, ((0, -height % tile), (0, -width % tile), (0, 0)), mode="edge")
+    how: dict[str, Any] = {"mode": "edge"} if padding is None else {"constant_values": padding}
+    padded = np.pad(pixels, ((0, -height % tile), (0, -width % tile), (0, 0)), **how)
     return [
         encode(np.ascontiguousarray(padded[y : y + tile, x : x + tile]))
         for y in range(0, height, tile)
@@ -139,12 +141,13 @@ def write_tiff(
     bigtiff: bool = False,
     resolution: tuple[float, float] | None = None,
     unit: int = 3,
+    padding: int | None = None,
 ) -> Path:
     """A pyramid of which every tile's bytes are known; ``missing`` are (level, tile) left out."""
     codec = CODECS[codec] if isinstance(codec, str) else codec
     with tifffile.TiffWriter(path, bigtiff=bigtiff) as writer:
         for index, pixels in enumerate(levels):
-            encoded = tile_bytes(pixels, tile, codec.encode)
+            encoded = tile_bytes(pixels, tile, codec.encode, padding)
             writer.write(
                 iter(b"" if (index, number) in missing else data for number, data in enumerate(encoded)),
                 shape=pixels.shape,

@@ -112,6 +112,19 @@ def test_jpeg2000_has_levels_between_those_that_are_stored(tmp_path, codec):
             assert np.abs(apart.mean(axis=0)).max() <= 2
 
 
+@pytest.mark.parametrize("shape", [(300, 420), (257, 401), (256, 384), (65, 66)])
+def test_what_fills_up_the_last_tiles_is_not_mixed_into_levels_of_jpeg2000(tmp_path, shape):
+    pixels = np.full((*shape, 3), 240, np.uint8)
+    path = write_tiff(tmp_path / "a.svs", [pixels], "jpeg2000-rgb", 64, aperio(pixels), padding=0)
+    with open_slide(path) as slide:
+        drawn = slide.read(slide.info.region).rgb.astype(int)
+        assert np.ptp(drawn[: shape[0] // 64 * 64, : shape[1] // 64 * 64]) <= 1
+        for factor in (2, 4, 8):
+            assert any(level.downsample_x == min(factor, 4) for level in slide.info.levels)
+            raster = slide.read(slide.info.region, PixelSpacing(0.25 * factor, 0.25 * factor))
+            assert drawn.min() - 1 <= raster.rgb.min() <= raster.rgb.max() <= drawn.max() + 1
+
+
 def test_levels_of_an_aperio_slide_leave_out_thumbnail_label_and_macro(tmp_path, pixels):
     path = tmp_path / "a.svs"
     with tifffile.TiffWriter(path) as writer:
