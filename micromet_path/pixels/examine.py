@@ -182,7 +182,7 @@ def _partly_thin(found: Evidence, params: ExamineParams) -> Signs:
 
 @weakest
 def _branched(found: Evidence, params: ExamineParams) -> Signs:
-    """Strokes in part, and an outline so long that hardly anything but processes has it, be they rather strong."""
+    """Strokes in part, and a long outline, be they rather strong; files of cells have the one without the other."""
     yield ramp(found.chromogen_od, params.branched_od)
     yield ramp(found.strokes.thin_share, params.partly_thin)
     yield ramp(found.strokes.compactness, params.branched)

@@ -98,8 +98,8 @@ class ExamineParams:
     partly_thin, partly_branching : Ramp
         The same two of what also leaves the haematoxylin of the tissue as it is (`overlay`), which no cell body does.
     branched, branched_od : Ramp
-        ``4 pi area / perimeter**2`` and median chromogen, both falling, of what is thin in part with more outline than
-        any row of cells: a body with five processes has 0.1, a file of five cells 0.3 to 0.4.
+        ``4 pi area / perimeter**2`` and median chromogen, both falling, of what is thin in part (`partly_thin`): a body
+        with five processes has 0.1. So has a file of fifteen cells, but nothing of that is thin.
     enclosed : Ramp
         Area of holes over that of the form, falling: processes end freely, a membrane goes round.
     process_length_um : Ramp

@@ -1,7 +1,9 @@
 """JPEG 2000 code streams: what their header says, and the stream of the same picture at half its size, or less.
 
 A stream holds its picture as wavelets, the coarsest resolution first where its packets are in that order. A header that
-states fewer resolutions makes any decoder stop before the finest ones, which take nearly all of the time.
+states fewer resolutions makes any decoder stop before the finest ones, which take nearly all of the time. The samples
+of a coarser resolution lie at the first pixel of each square, not in its middle: the picture is displaced by less than
+half of one of its own pixels.
 Markers and segments are those of ISO/IEC 15444-1 (2019), annex A.
 """
 

@@ -117,6 +117,24 @@ def test_tiles_of_half_the_size_show_what_whole_ones_show(times, progression):
         decoder_for(JPEG2000, RGB, 1, None, times)(stream, np.empty((64 >> times, side, 3), np.uint8))
 
 
+@pytest.mark.parametrize("irreversible", [False, True])
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_halved_pictures_are_displaced_by_less_than_half_a_pixel(times, irreversible):
+    y, x = np.mgrid[:256, :256] + 0.5
+    light = 240 - 200 / (1 + np.exp((np.hypot(x - 128, y - 128) - 60) / 4))
+    pixels = np.repeat(light.astype(np.uint8)[..., None], 3, axis=2)
+    stream = encoded(pixels, num_resolutions=5, irreversible=irreversible)
+
+    dark = 240.0 - imagecodecs.jpeg2k_decode(halved(stream, times))[..., 0]
+
+    side, size = 2**times, len(dark)
+    places = (np.arange(size) + 0.5) * side
+    for axis in (0, 1):
+        middle = (dark.sum(axis=axis) @ places) / dark.sum()
+        assert middle - 128 == pytest.approx((side - 1) / 2, abs=0.15)  # samples at the first pixel, not in the middle
+        assert (middle - 128) / side < 0.5
+
+
 @pytest.mark.parametrize("seed", range(300))
 def test_damaged_headers_are_refused_or_left_to_the_decoder(seed):
     rng = np.random.default_rng(seed)
