@@ -182,8 +182,8 @@ def _partly_thin(found: Evidence, params: ExamineParams) -> Signs:
 
 @weakest
 def _branched(found: Evidence, params: ExamineParams) -> Signs:
-    """Strokes in part, and a long outline, be they rather strong; files of cells have the one without the other."""
-    yield ramp(found.chromogen_od, params.branched_od)
+    """Strokes in part, and a long outline, be they rather strong: neither files of cells nor torn membranes."""
+    yield min(ramp(found.chromogen_od, params.branched_od), ramp(found.chromogen_od, params.branched_faint_od))
     yield ramp(found.strokes.thin_share, params.partly_thin)
     yield ramp(found.strokes.compactness, params.branched)
 

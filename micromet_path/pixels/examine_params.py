@@ -97,9 +97,10 @@ class ExamineParams:
         of 10 x 1.5 um have 0.12.
     partly_thin, partly_branching : Ramp
         The same two of what also leaves the haematoxylin of the tissue as it is (`overlay`), which no cell body does.
-    branched, branched_od : Ramp
+    branched, branched_od, branched_faint_od : Ramp
         ``4 pi area / perimeter**2`` and median chromogen, both falling, of what is thin in part (`partly_thin`): a body
-        with five processes has 0.1. So has a file of fifteen cells, but nothing of that is thin.
+        with five processes has 0.1. So has a file of fifteen cells, but nothing of that is thin; and so have torn
+        membranes, on a real slide of 0.3 to 0.4 OD, which is why it must be more, rising.
     enclosed : Ramp
         Area of holes over that of the form, falling: processes end freely, a membrane goes round.
     process_length_um : Ramp
@@ -268,6 +269,7 @@ class ExamineParams:
     partly_branching: Ramp = (0.35, 0.20)
     branched: Ramp = (0.24, 0.16)
     branched_od: Ramp = (1.05, 0.85)
+    branched_faint_od: Ramp = (0.40, 0.50)
     enclosed: Ramp = (1.0, 0.5)
     process_length_um: Ramp = (15.0, 30.0)
     form_od: Ramp = (0.32, 0.42)
