@@ -130,9 +130,9 @@ def _jpeg2000_decoder(is_ycbcr: bool, halvings: int) -> TileDecoder:
 
 def mean_of_squares(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """Means of squares of pixels (M, N, 3), both multiples of their side."""
-    rows, columns, channels = pixels.shape
-    squares = pixels.reshape(rows // side, side, columns // side, side, channels)
-    return np.asarray(np.rint(squares.mean(axis=(1, 3))), np.uint8)
+    from PIL import Image  # takes a tenth of numpy's time
+
+    return np.asarray(Image.fromarray(pixels).reduce(side))
 
 
 def _ycbcr_to_rgb(ycbcr: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
