@@ -18,7 +18,7 @@ SAMPLES = Path(__file__).resolve().parents[1] / "sample_slides"
 MODULES = [
     "micromet_path.pixels.order",
     "micromet_path.pixels.tissue",
-    "micromet_path.pixels.link",
+    "micromet_path.pixels.runs",
     "micromet_path.pixels.union",
 ]
 
