@@ -101,6 +101,23 @@ def test_what_is_no_chromogen_never_becomes_one(pigment):
     assert found.strength_od is None
 
 
+def test_a_dye_of_another_hue_is_told_with_the_vector_that_settings_take():
+    nickel = (0.45, 0.57, 0.69)
+    found = estimate([window(seed, nuclei(), (0.2, nickel, (0.6, 0.9))) for seed in range(6)])
+    (note,) = [note for note in found.notes if "the chromogen" in note]
+    stated = [float(part) for part in note[note.index("[") + 1 : note.index("]")].split(",")]
+    assert found.chromogen is None
+    assert degrees_between(stated, nickel) < 4
+    assert f"{degrees_between(stated, DAB):.0f} degrees off" in note
+
+
+def test_a_single_window_of_another_hue_is_no_dye_of_another_hue():
+    brown, other = (0.2, DAB, (0.6, 0.9)), (0.2, MELANIN, (0.6, 0.9))
+    found = estimate([window(seed, nuclei(), what) for seed, what in enumerate((brown, brown, other))])
+    assert any("2 of 3 windows show it" in note for note in found.notes)
+    assert not any("another hue" in note for note in found.notes)
+
+
 def test_a_few_windows_of_melanin_do_not_turn_the_chromogen():
     windows = [window(seed, nuclei(), (0.1, DAB, (0.5, 0.9))) for seed in range(6)]
     windows += [window(seed, nuclei(), (0.1, MELANIN, (0.5, 0.9))) for seed in range(6, 10)]
