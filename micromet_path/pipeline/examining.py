@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +30,7 @@ from micromet_path.pixels.anucleate import (
 )
 from micromet_path.pixels.evidence import SMALLEST_CELL_UM2, Evidence, View
 from micromet_path.pixels.examine import FLAGS, flags_of
-from micromet_path.pixels.examine_params import ExamineParams, Ramp
+from micromet_path.pixels.examine_params import ExamineParams, ramps
 from micromet_path.pixels.hue import OWN_HUE, SlideHue, slide_hue
 from micromet_path.pixels.link import cut
 from micromet_path.pixels.nuclei import (
@@ -200,8 +199,8 @@ class _Judge:
         if not stains:
             return None
         stain = sum(stains[1:], stains[0])
-        gone = _ramps(stain.share_gone, self.examine.fringe_share)
-        return np.minimum(gone, _ramps(stain.left_px * self.pixel_um2, self.examine.fringe_left_um2))
+        gone = ramps(stain.share_gone, self.examine.fringe_share)
+        return np.minimum(gone, ramps(stain.left_px * self.pixel_um2, self.examine.fringe_left_um2))
 
     def _has_nucleus(self, tally: NucleiTally, view: NucleiView, found: Evidence) -> bool:
         """Whether anything in a window may be a nucleus; in a small piece the paler stain about it closes the ring."""
@@ -263,11 +262,6 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
         for (members, *_), strength in zip(red_cells, in_numbers(strengths, areas_um2, config.examine), strict=True):
             flags["red_cell_like"][members] = strength
     return replace(fragments, cells=cells[0], cells_low=cells[1], cells_high=cells[2], flags=flags)
-
-
-def _ramps(values: NDArray[Any], ends: Ramp) -> NDArray[np.float64]:
-    """Strengths of many values by one ramp."""
-    return np.clip((values - ends[0]) / (ends[1] - ends[0]), 0.0, 1.0)
 
 
 def _is_wide(windows: Sequence[_Window]) -> bool:

@@ -29,6 +29,7 @@ from micromet_path.model import (
 )
 from micromet_path.pixels import clusters
 from micromet_path.pixels.examine import bridge_strength
+from micromet_path.pixels.examine_params import ramps
 from micromet_path.pixels.fragments import dropped_in_all
 from micromet_path.slides.base import SlideInfo
 
@@ -147,12 +148,8 @@ def _pale(measures: ClusterMeasures, evidence: Evidence, config: Config) -> NDAr
     Or than what is stained as a rule, where nothing else on the slide shows some strength.
     """
     strength_od = config.examine.strength_of(evidence.strength_od)
-    ramps = (
-        (measures.mean_dab_od / strength_od, config.examine.pale_share),
-        (measures.area_um2, config.examine.pale_um2),
-    )
-    strengths = [np.clip((values - start) / (end - start), 0.0, 1.0) for values, (start, end) in ramps]
-    return np.asarray(np.minimum(*strengths))
+    pale = ramps(measures.mean_dab_od / strength_od, config.examine.pale_share)
+    return np.asarray(np.minimum(pale, ramps(measures.area_um2, config.examine.pale_um2)))
 
 
 def judge_pieces(evidence: Evidence, measured: Clusters, config: Config) -> tuple[Piece, ...]:

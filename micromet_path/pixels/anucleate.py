@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing
-from micromet_path.pixels.examine_params import ExamineParams, all_of, ramp
+from micromet_path.pixels.examine_params import ExamineParams, all_of, ramp, ramps
 from micromet_path.pixels.shape import bounding_box, dilated, smoothed
 
 __all__ = ["ANUCLEATE_FLAGS", "Bareness", "anucleate_flags", "in_numbers", "may_be_bare", "with_faint_stain"]
@@ -174,6 +174,6 @@ def in_numbers(
     1.0
     """
     is_alike = strengths >= 0.5
-    alike = np.array([ramp(others, params.red_cell_count) for others in np.count_nonzero(is_alike) - is_alike])
-    sheets = np.array([ramp(area, params.bare_sheet_um2) for area in areas_um2])
+    alike = ramps(np.count_nonzero(is_alike) - is_alike, params.red_cell_count)
+    sheets = ramps(areas_um2, params.bare_sheet_um2)
     return np.asarray(np.minimum(strengths, np.maximum(sheets, alike)))

@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import wraps
 from math import isfinite
-from typing import ParamSpec
+from typing import Any, ParamSpec
+
+import numpy as np
+from numpy.typing import NDArray
 
 from micromet_path.errors import ConfigError
 
-__all__ = ["ExamineParams", "Ramp", "Signs", "all_of", "ramp", "weakest"]
+__all__ = ["ExamineParams", "Ramp", "Signs", "all_of", "ramp", "ramps", "weakest"]
 
 P = ParamSpec("P")
 
@@ -372,6 +375,18 @@ def ramp(value: float, ends: Ramp) -> float:
     """
     start, end = ends
     return min(max((float(value) - start) / (end - start), 0.0), 1.0)
+
+
+def ramps(values: NDArray[Any], ends: Ramp) -> NDArray[np.float64]:
+    """Strength of each of many values, as `ramp` gives it.
+
+    Examples
+    --------
+    >>> ramps(np.array([1.0, 3.0, 5.0]), (2.0, 4.0))
+    array([0. , 0.5, 1. ])
+    """
+    start, end = ends
+    return np.clip((values - start) / (end - start), 0.0, 1.0)
 
 
 def all_of(*strengths: float) -> float:

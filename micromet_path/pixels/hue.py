@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.kernels import kernel
-from micromet_path.pixels.examine_params import ExamineParams, ramp
+from micromet_path.pixels.examine_params import ExamineParams, ramp, ramps
 from micromet_path.pixels.planes import plane_of
 from micromet_path.pixels.stain import StainModel, dye_tables, optical_density
 
@@ -116,10 +116,8 @@ def hue_of(
     brought = _residual_of_haematoxylin(rgb, stained, model, slide.residual)
     chromogen = np.maximum(stain[1], 0.05)
     residual = (stain[2] - brought * np.maximum(stain[0], 0.0)) / chromogen
-    start, end = params.neutral_deg
-    neutral = np.clip((_degrees_from_grey(stain_od) - start) / (end - start), 0.0, 1.0)
-    start, end = params.off_wedge
-    off_wedge = np.clip((np.abs(stain[2]) / np.sqrt((stain_od**2).sum(axis=0) + 1e-12) - start) / (end - start), 0, 1)
+    neutral = ramps(_degrees_from_grey(stain_od), params.neutral_deg)
+    off_wedge = ramps(np.abs(stain[2]) / np.sqrt((stain_od**2).sum(axis=0) + 1e-12), params.off_wedge)
     return Hue(
         # Black saturates all colours alike; chromogen that is dark in blue still lets red through.
         neutral_share=_mean(neutral, total),
