@@ -145,10 +145,11 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     # Where clusters lie is known, what they are is not yet. A single worker takes the pictures first.
     with threads(task.workers, most=1) as pool:
         pictures_to_be = pool.submit(take_pictures, slide, placed, brownest)
-        linked, is_other = link_again(linked, examine_candidates(slide, glass, linked, config, task.workers), spacing)
+        first_tree = linked.tree
+        linked = link_again(linked, examine_candidates(slide, glass, linked, config, task.workers), spacing)
         task.on_step("examine")
         pictures = pictures_to_be.result()
-    if is_other:  # parts of the clusters that they were, and so on their pictures
+    if linked.tree is not first_tree:  # parts of the clusters that they were, and so on their pictures
         _, brownest = _placed(linked, scan, slide, config)
     task.on_step("pictures")
     evidence = _evidence(slide, glass, scan, linked, focus, config)

@@ -45,16 +45,13 @@ class Linked:
     pieces: tuple[Piece, ...]
 
 
-def link_again(linked: Linked, fragments: Fragments, spacing: PixelSpacing) -> tuple[Linked, bool]:
-    """The same after a second look at the fragments, and whether they link in another way.
-
-    Fringes, which the second look alone tells, bridge nothing.
-    """
+def link_again(linked: Linked, fragments: Fragments, spacing: PixelSpacing) -> Linked:
+    """The same after a second look at the fragments; by another tree where it tells fringes, which bridge nothing."""
     fringe, linked = fragments.flags["fringe"] >= DECIDING_STRENGTH, replace(linked, fragments=fragments)
     if not fringe.any():
-        return linked, False
+        return linked
     tree = contiguity_tree(linkable_runs(linked.gathered, fringe), len(fragments), spacing)
-    return replace(linked, tree=tree), True
+    return replace(linked, tree=tree)
 
 
 def link_fragments(gathered: Gathered, glass: Glass, config: Config) -> Linked:

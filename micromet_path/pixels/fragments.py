@@ -263,8 +263,7 @@ def join(blocks: Sequence[BlockScan]) -> JoinedPieces:
     np.maximum.at(max_dab, joined, _stacked([block.max_dab for block in blocks], (0,)))
     hulls = _joined_hulls([(b.stained.hull_px, b.stained.hull_offsets) for b in blocks], joined, n)
     high_hulls = _joined_hulls([(b.high_hull_px, b.high_hull_offsets) for b in blocks], joined, n)
-    first_low = np.repeat(np.array(low_offsets[:-1], np.int64), [len(block.lenient_of) for block in blocks])
-    lenient_of = _stacked([block.lenient_of for block in blocks], (0,)) + first_low
+    lenient_of = _among_all([block.lenient_of for block in blocks], low_offsets)
     low_component = np.full(n, -1, np.int64)
     low_component[joined] = low_joined[lenient_of]
     low_component, low_rows = _renumbered(low_component, low_joined)
@@ -311,14 +310,19 @@ def _stacked(columns: list[NDArray[np.int64]], shape: tuple[int, ...]) -> NDArra
     return np.concatenate([np.empty(shape, np.int64), *columns])
 
 
+def _among_all(numbers: Sequence[NDArray[np.integer]], offsets: Sequence[int]) -> NDArray[np.int64]:
+    """Numbers that each block gave its own, as numbers among those of all blocks."""
+    first_of_block = np.repeat(np.array(offsets[:-1], np.int64), [len(own) for own in numbers])
+    return np.asarray(np.concatenate([np.empty(0, np.int32), *numbers]) + first_of_block)
+
+
 def _united(pieces: Sequence[Pieces], offsets: Sequence[int]) -> NDArray[np.int64]:
     """Representative of every piece after joining over seams."""
     row, start, stop = (
         np.concatenate([np.empty(0, np.int32), *(getattr(p, name) for p in pieces)])
         for name in ("seam_row", "seam_start", "seam_stop")
     )
-    first_of_block = np.repeat(np.array(offsets[:-1], np.int64), [len(p.seam_piece) for p in pieces])
-    piece = np.concatenate([np.empty(0, np.int32), *(p.seam_piece for p in pieces)]) + first_of_block
+    piece = _among_all([p.seam_piece for p in pieces], offsets)
     order = order_by(row, start)
     parent = np.arange(offsets[-1], dtype=np.int64)
     _unite(row[order], start[order], stop[order], piece[order], parent)

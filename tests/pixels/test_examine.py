@@ -256,25 +256,19 @@ def fold(rng):
 
 def stellate(rng):
     """A reticulum cell: processes of 1 to 2 um from a small pale body, weak to moderate."""
-    scene = Scene(rng, 100).tissue(10.0)
-    where = scene.disc(*scene.centre, rng.uniform(1.2, 2.0))
-    where |= processes(scene, rng.integers(4, 6), 0.025, (12, 24), (0.6, 0.9))
-    scene.stain(where, rng.uniform(0.45, 0.7))
-    return scene, grown(where, 1.0)
+    return reticulum_cell(Scene(rng, 100).tissue(10.0), (1.2, 2.0), 0.025, (12, 24), (0.6, 0.9), (0.45, 0.7))
 
 
 def dendritic(rng):
     """A reticulum cell of a sinus: a body, winding processes, rather strong, and few nuclei that it could spare."""
-    scene = Scene(rng, 100).tissue(24.0)
-    where = scene.disc(*scene.centre, rng.uniform(2.5, 3.5))
-    where |= processes(scene, rng.integers(4, 6), 0.06, (16, 28), (0.7, 1.0))
-    scene.stain(where, rng.uniform(1.0, 1.4))
-    return scene, grown(where, 1.0)
+    return reticulum_cell(Scene(rng, 100).tissue(24.0), (2.5, 3.5), 0.06, (16, 28), (0.7, 1.0), (1.0, 1.4))
 
 
-def processes(scene, n, bent, lengths_um, half_widths_um):
-    """Lines from the middle of a scene outwards."""
-    rng, where = scene.rng, np.zeros_like(scene.blue, bool)
+def reticulum_cell(scene, radii_um, bent, lengths_um, half_widths_um, amounts):
+    """A body in the middle of a scene of 100 um, and four or five processes."""
+    rng = scene.rng
+    where = scene.disc(*scene.centre, rng.uniform(*radii_um))
+    n = rng.integers(4, 6)
     turn = rng.uniform(0, 2 * np.pi)
     for k in range(n):
         angle = turn + 2 * np.pi * k / n + rng.normal(0, 0.2)
@@ -286,7 +280,8 @@ def processes(scene, n, bent, lengths_um, half_widths_um):
         inside = (x > 1) & (x < 99) & (y > 1) & (y < 99)
         line[(y[inside] / PITCH_UM).astype(int), (x[inside] / PITCH_UM).astype(int)] = False
         where |= distance_transform_edt(line) * PITCH_UM < rng.uniform(*half_widths_um)
-    return where
+    scene.stain(where, rng.uniform(*amounts))
+    return scene, grown(where, 1.0)
 
 
 def file_of_cells(rng, n=5):
