@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
-from itertools import zip_longest
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import chain
 from math import ceil
 
 import numpy as np
@@ -56,24 +57,27 @@ def measure_windows(
     around = [_around(overview, row, column) for row, column in _cells(overview, tissue, profile)]
     regions, asked = sorted(set(around)), frozenset(around[:_ANYWHERE])  # the others show more brown than nuclei
 
-    def measure(region: Region, register: Register) -> tuple[Register | None, WindowDyes] | None:
-        try:
-            rgb = slide.read(region).rgb
-        except UnreadableSlideError:
-            return None
-        if register.is_undone:
-            rgb = register.applied(rgb)
-        found = register_of(rgb, profile.white.rgb) if region in asked else None
-        return found, WindowDyes.of(rgb, slide.info.spacing.pixel_area_um2, profile, params)
+    # One thread reads what begins in a tile: two would decode it twice, or wait for each other.
+    tiles = slide.tiles
+    beside = defaultdict(list)
+    for region in regions:
+        beside[region.y0 // tiles.tile_height, region.x0 // tiles.tile_width].append(region)
 
-    # Each thread along a row of its own: neighbours share a tile, and would wait for each other's.
-    size = max(1, ceil(len(regions) / max(1, workers)))
-    rows = [regions[first : first + size] for first in range(0, len(regions), size)]
-    in_turn = [region for across in zip_longest(*rows) for region in across if region is not None]
+    def read(together: Sequence[Region]) -> list[tuple[Region, NDArray[np.uint8]]]:
+        found = []
+        for region in together:
+            with suppress(UnreadableSlideError):
+                found.append((region, slide.read(region).rgb))
+        return found
 
     def measured(register: Register) -> list[tuple[Register | None, WindowDyes]]:
-        found = in_threads(partial(measure, register=register), in_turn, workers)
-        return [window for window in found if window is not None]
+        windows = []
+        # Threads decode and no more: the many small steps of measuring would only wait for each other.
+        for region, rgb in chain.from_iterable(in_threads(read, beside.values(), workers)):
+            pixels = register.applied(rgb) if register.is_undone else rgb
+            found = register_of(pixels, profile.white.rgb) if region in asked else None
+            windows.append((found, WindowDyes.of(pixels, slide.info.spacing.pixel_area_um2, profile, params)))
+        return windows
 
     windows = measured(IN_REGISTER)
     register = agreed_register([found for found, _ in windows])

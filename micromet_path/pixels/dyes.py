@@ -149,7 +149,7 @@ class WindowDyes:
 
     @classmethod
     def of(cls, rgb: NDArray[np.uint8], pixel_area_um2: float, profile: StainModel, params: DyeParams) -> WindowDyes:
-        """Measure a window; called from several threads.
+        """Measure a window.
 
         Parameters
         ----------

@@ -204,7 +204,7 @@ def without_foreign(
     if not foreign.any():
         return mask
     labels, cells = labelled(mask, is_eight=True)
-    is_foreign = cells_of_pieces(labels * foreign, len(cells) - 1) > _FOREIGN_SHARE * cells
+    is_foreign = cells_of_pieces(labels, len(cells) - 1, foreign) > _FOREIGN_SHARE * cells
     is_foreign[0] = False
     if not 0 < cells[is_foreign].sum() < params.foreign_share * np.count_nonzero(mask):
         return mask
@@ -316,7 +316,7 @@ def find_pieces(
     return labels, tuple(pieces)
 
 
-def cells_of_pieces(labels: NDArray[np.int32], n: int) -> NDArray[np.int64]:
+def cells_of_pieces(labels: NDArray[np.int32], n: int, where: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
     """Cells of each of the pieces 1 to n, and of none first.
 
     Parameters
@@ -324,10 +324,14 @@ def cells_of_pieces(labels: NDArray[np.int32], n: int) -> NDArray[np.int64]:
     labels : ndarray of shape (M, N), int32
         As `find_pieces` gives them.
     n : int
+    where : ndarray of shape (M, N), bool, optional
+        Cells that count.
     """
     cells = np.zeros(n + 1, np.int64)
     for first in range(0, len(labels), _ROWS):
-        cells += np.bincount(labels[first : first + _ROWS].ravel(), minlength=n + 1)
+        rows = slice(first, first + _ROWS)
+        part = labels[rows].ravel() if where is None else labels[rows][where[rows]]
+        cells += np.bincount(part, minlength=n + 1)
     return cells
 
 
