@@ -61,7 +61,8 @@ def simplify_outlines(outlines: Outlines, groups: NDArray[np.bool_], tolerance_p
         if len(offsets) > 1:
             points = outlines.points_px[offsets[0] : offsets[-1]]
             columns, lines = _by_line(points)
-            kept[offsets[0] : offsets[-1]] = _kept(points, offsets - offsets[0], columns, lines, tolerance_px)
+            top = int(points[:, 1].min())
+            kept[offsets[0] : offsets[-1]] = _kept(points, offsets - offsets[0], columns, lines, top, tolerance_px)
     counts = np.concatenate([[0], np.cumsum(kept)])
     return Outlines(
         outlines.points_px[kept], counts[outlines.point_offsets], outlines.ring_offsets, outlines.polygon_offsets
@@ -97,18 +98,20 @@ def _by_line(points: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.i
     return (key % width + left).astype(np.int32), lines
 
 
-@kernel("i4[:,::1], i8[::1], i4[::1], i8[::1], f8")
-def _kept(points: Any, offsets: Any, columns: Any, lines: Any, tolerance: Any) -> Any:
-    """Which points stay."""
-    top = points[:, 1].min()
-    kept = np.ones(points.shape[0], np.bool_)
+@kernel("i4[:,::1], i8[::1], i4[::1], i8[::1], i8, f8")
+def _kept(points: Any, offsets: Any, columns: Any, lines: Any, top: Any, tolerance: Any) -> Any:
+    """Which points stay; what works on whole arrays takes a second longer to compile."""
+    kept = np.empty(points.shape[0], np.bool_)
     extent = np.empty((_MOST_LINES + 1, 3), np.int64)
     for ring in range(offsets.shape[0] - 1):
-        begin, n = offsets[ring], offsets[ring + 1] - offsets[ring]
-        if n <= _SMALL_RING:
+        begin, end = offsets[ring], offsets[ring + 1]
+        is_small = end - begin <= _SMALL_RING
+        for i in range(begin, end):
+            kept[i] = is_small
+        if is_small:
             continue
-        ring_points = points[begin : begin + n]
-        kept[begin : begin + n] = False
+        ring_points = points[begin:end]
+        n = end - begin
         middle = _farthest(ring_points)
         n_kept, anchor = 0, ZERO
         while anchor < n:
@@ -117,7 +120,8 @@ def _kept(points: Any, offsets: Any, columns: Any, lines: Any, tolerance: Any) -
             limit = middle if anchor < middle else n
             anchor = _next_anchor(ring_points, anchor, limit, columns, lines, top, extent, tolerance)
         if n_kept < 3:
-            kept[begin : begin + n] = True
+            for i in range(begin, end):
+                kept[i] = True
     return kept
 
 
@@ -181,10 +185,9 @@ def _is_free(ring: Any, first: Any, last: Any, columns: Any, lines: Any, top: An
         return False
     _measure(ring, first, last, low, high, extent)
     for line in range(low, high + 1):
-        of_line = columns[lines[line - top] : lines[line - top + 1]]
-        left, right, own = extent[line - low]
-        n = of_line.shape[0]
-        if first_from(of_line, ZERO, n, right + 1) - first_from(of_line, ZERO, n, left) != own:
+        begin, end = lines[line - top], lines[line - top + 1]
+        left = first_from(columns, begin, end, extent[line - low, 0])
+        if first_from(columns, left, end, extent[line - low, 1] + 1) - left != extent[line - low, 2]:
             return False
     return True
 
