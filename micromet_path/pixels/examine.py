@@ -113,8 +113,9 @@ def _blur(found: Evidence, params: ExamineParams) -> Signs:
 
 
 def _ink(found: Evidence, params: ExamineParams) -> float:
-    """A colour that the dyes cannot make; or broad, dark, without structure, and black or another brown."""
-    return max(ramp(found.hue.off_wedge_share, params.off_wedge_share), _uniform(found, params))
+    """A colour that the dyes cannot make; or broad, dark, without structure, and black, another brown or over cells."""
+    off_wedge = ramp(found.hue.off_wedge_share, params.off_wedge_share)
+    return max(off_wedge, _uniform(found, params), _overlaid(found, params))
 
 
 @weakest
@@ -124,6 +125,20 @@ def _uniform(found: Evidence, params: ExamineParams) -> Signs:
     yield ramp(found.density_od, params.ink_od)
     yield ramp(found.around.deep_area_um2, params.broad_um2)
     yield ramp(found.around.contrast, params.ink_contrast)
+
+
+@weakest
+def _overlaid(found: Evidence, params: ExamineParams) -> Signs:
+    """Broad and even over nuclei that show through it and go on beside it as if it were not there: a brown pen.
+
+    Out of focus tumour is as even, and its rims are not sharp.
+    """
+    yield ramp(found.area_um2, params.overlaid_um2)
+    yield ramp(found.rim_width_um, params.bare_rim_um)
+    yield ramp(found.chromogen_od, params.overlaid_od)
+    yield ramp(found.beside.nuclear_share_inside, params.overlaid_nuclei)
+    yield ramp(found.beside.relation, params.overlaid_relation)
+    yield ramp(found.around.contrast, params.overlaid_contrast)
 
 
 @weakest
@@ -231,7 +246,13 @@ def _cap(found: Evidence, params: ExamineParams) -> Signs:
 
 def _haze(found: Evidence, params: ExamineParams) -> float:
     """A deposit without cells and without rims: a broad one, a strip or a dried rim at the border, a patch."""
-    return max(_broad(found, params), _strip(found, params), _dried(found, params), _patch(found, params))
+    return max(
+        _broad(found, params),
+        _strip(found, params),
+        _dried(found, params),
+        _seam(found, params),
+        _patch(found, params),
+    )
 
 
 @weakest
@@ -265,6 +286,21 @@ def _dried(found: Evidence, params: ExamineParams) -> Signs:
     yield 0.0 if found.around.rim_drop is None else ramp(found.around.rim_drop, params.dried_drop)
     yield ramp(found.around.contrast, params.border_contrast)
     yield 0.0 if found.around.glass_gradient is None else ramp(found.around.glass_gradient, params.dried_glass)
+
+
+@weakest
+def _seam(found: Evidence, params: ExamineParams) -> Signs:
+    """A seam that keeps to the glass, darker towards it, with nothing in it much darker than the rest."""
+    yield float(found.is_at_border)
+    yield ramp(found.area_um2, params.haze_area_um2)
+    yield ramp(found.chromogen_high_od, params.dried_od)
+    yield ramp(found.strokes.compactness, params.seam_compactness)
+    yield ramp(found.darkest_cell_od / found.chromogen_high_od, params.seam_darkest)
+    facts = found.around
+    yield 0.0 if facts.depth_um is None else ramp(facts.depth_um, params.seam_depth_um)
+    yield ramp(facts.contrast, params.seam_contrast)
+    yield 0.0 if facts.rim_drop is None else ramp(facts.rim_drop, params.seam_drop)
+    yield 0.0 if facts.glass_gradient is None else ramp(facts.glass_gradient, params.dried_glass)
 
 
 @weakest

@@ -242,6 +242,14 @@ def black_ink(rng):
     return scene, np.ones_like(edge)
 
 
+def brown_pen(rng):
+    """A stroke of a pen as brown as chromogen across tissue, whose nuclei show through it."""
+    scene = Scene(rng, 150).tissue()
+    stroke = np.abs(scene.y - 75 + 2 * scene.noise(20.0)) < rng.uniform(24, 34)
+    scene.stain(gaussian_filter(stroke.astype(float), 2), rng.uniform(0.6, 1.0), texture=0.02, grain_um=5.0)
+    return scene, stroke
+
+
 def fold(rng):
     """A band in which the tissue lies double; brown background becomes stain there."""
     scene = Scene(rng, 110).tissue(rng.uniform(7.5, 9.0), ground=0.12)
@@ -357,6 +365,24 @@ def dried_rim(rng):
     return fading_from_glass(rng, (60, 80), 4, (18, 26), (0.74, 0.80), 0.05)
 
 
+def dried_seam(rng):
+    """A seam that dried over the nuclei of the border: dark at the glass, gone a cell further in."""
+    return fading_from_glass(rng, (60, 80), 6, (8, 11), (0.55, 0.75), 0.15)
+
+
+def file_along_border(rng):
+    """A file of tumour cells below a thin capsule, a cell deep and many long."""
+    scene = Scene(rng, 160)
+    border = rng.uniform(60, 80) + 6 * scene.noise(12.0)
+    scene.tissue(mask=scene.x > border)
+    depth = scene.x - border
+    along = scene.y % 14
+    in_file = (np.abs(depth - 12) < 6) & (along < 13)
+    nucleus = np.hypot(depth - 12, along - 6.5) < 3.5
+    scene.stain((in_file & ~nucleus).astype(float), rng.uniform(0.55, 0.75), texture=0.15, grain_um=4)
+    return scene, in_file & ~nucleus
+
+
 def pale_fold(rng):
     """A fold of tissue whose background only just reaches the threshold when it lies double."""
     scene = Scene(rng, 110).tissue(8.0)
@@ -423,8 +449,10 @@ def test_a_mimic_raises_its_flag(flag, draw):
     [
         ("pigment_hue", dark_nuclei, False),
         ("plasma_like", weak_plasma_cell, False),
+        ("ink", brown_pen, False),
         ("edge_haze", border_strip, True),
         ("edge_haze", dried_rim, True),
+        ("edge_haze", dried_seam, True),
         ("edge_haze", pale_fold, False),
         ("edge_haze", background_patch, False),
     ],
@@ -472,6 +500,13 @@ def test_tumour_raises_no_flag(n_cells, pattern, amount, look):
     view = scene.view(where, **LOOKS[look])
     assert not deciding(view)
     assert not deciding(replace(view, is_at_border=True))
+
+
+@pytest.mark.parametrize("look", MIMIC_LOOKS, ids=str)
+@pytest.mark.parametrize("seed", range(4))
+def test_a_file_of_cells_along_the_border_is_no_seam(seed, look):
+    scene, where = file_along_border(np.random.default_rng(seed))
+    assert strengths(replace(scene.view(where, **look), is_at_border=True))["edge_haze"] < 0.5
 
 
 @pytest.mark.parametrize("look", MIMIC_LOOKS, ids=str)
