@@ -79,6 +79,17 @@ class ResultOptions:
 DEFAULTS = ResultOptions()
 
 
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What the derived files are made from, where they go, and how they are made."""
+
+    folder: Path
+    analysis: Analysis
+    runs: Runs
+    pictures: tuple[Picture, ...]
+    options: ResultOptions
+
+
 def write_result(
     folder: Path, analysis: Analysis, runs: Runs, pictures: tuple[Picture, ...], options: ResultOptions = DEFAULTS
 ) -> None:
@@ -95,7 +106,7 @@ def write_result(
     """
     with threads(options.workers, most=2) as pool:
         source = pool.submit(write_source, folder, analysis, runs, pictures)
-        _derive(pool, folder, analysis, runs, pictures, options)
+        _derive(pool, _Content(folder, analysis, runs, pictures, options))
         source.result()
     write_sums(folder)
 
@@ -139,24 +150,18 @@ def write_derived(
     options : ResultOptions
     """
     with threads(options.workers, most=2) as pool:
-        _derive(pool, folder, analysis, runs, pictures, options)
+        _derive(pool, _Content(folder, analysis, runs, pictures, options))
     write_sums(folder)
 
 
-def _derive(
-    pool: Executor,
-    folder: Path,
-    analysis: Analysis,
-    runs: Runs,
-    pictures: tuple[Picture, ...],
-    options: ResultOptions,
-) -> None:
+def _derive(pool: Executor, content: _Content) -> None:
     """Write everything but the source and the sums: drawing leaves the interpreter free for the text files."""
     from micromet_path.results import qupath, report, shapes, tables
 
-    brownest = _draw_brownest(pool, analysis, pictures)
-    traced = shapes.trace_clusters(analysis.clusters, runs)
-    overview, gallery = _draw(pool, folder, analysis, traced, pictures, options)
+    folder, analysis, options = content.folder, content.analysis, content.options
+    brownest = _draw_brownest(pool, content)
+    traced = shapes.trace_clusters(analysis.clusters, content.runs)
+    overview, gallery = _draw(pool, content, traced)
     qupath.write_geojson(
         folder / "clusters.geojson", analysis, traced, origin=options.origin, vertex_limit=options.vertex_limit
     )
@@ -171,7 +176,7 @@ def _derive(
     (folder / "report.html").write_text(page, encoding="utf-8", newline="\n")
 
 
-def _draw_brownest(pool: Executor, analysis: Analysis, pictures: tuple[Picture, ...]) -> dict[int, Future[str]]:
+def _draw_brownest(pool: Executor, content: _Content) -> dict[int, Future[str]]:
     """Draw the brownest things for the page, each on the closest picture that holds all of it, if any does."""
     from micromet_path.results import draw
     from micromet_path.results.page import data_uri
@@ -180,9 +185,9 @@ def _draw_brownest(pool: Executor, analysis: Analysis, pictures: tuple[Picture, 
         return data_uri(draw.framed(picture, thing.bbox_px0))
 
     shown = {}
-    for thing in analysis.brownest:
+    for thing in content.analysis.brownest:
         box = Region(*thing.bbox_px0)
-        holding = [one for one in pictures if one.name != "overview" and one.region.intersection(box) == box]
+        holding = [one for one in content.pictures if one.name != "overview" and one.region.intersection(box) == box]
         if holding:
             closest = min(holding, key=lambda one: one.region.width * one.region.height)
             shown[thing.rank] = pool.submit(frame, closest, thing)
@@ -190,16 +195,13 @@ def _draw_brownest(pool: Executor, analysis: Analysis, pictures: tuple[Picture, 
 
 
 def _draw(
-    pool: Executor,
-    folder: Path,
-    analysis: Analysis,
-    traced: ClusterShapes,
-    pictures: tuple[Picture, ...],
-    options: ResultOptions,
+    pool: Executor, content: _Content, traced: ClusterShapes
 ) -> tuple[Future[str] | None, dict[int, Future[str]]]:
     """Draw and write overview and gallery, and give what the page shows of them; an earlier gallery goes."""
     from micromet_path.results import draw
     from micromet_path.results.page import data_uri
+
+    folder, analysis, pictures = content.folder, content.analysis, content.pictures
 
     def overview(picture: Picture) -> str:
         image = draw.overview(analysis, traced, picture)
@@ -217,7 +219,7 @@ def _draw(
         old.unlink()
     whole = [pool.submit(overview, picture) for picture in pictures if picture.name == "overview"]
     shown = ((row, _picture_of(analysis, row, pictures)) for row in range(len(analysis.clusters)))
-    largest = islice(shown, options.gallery_size)
+    largest = islice(shown, content.options.gallery_size)
     crops = {row: pool.submit(crop, picture, row) for row, picture in largest if picture is not None}
     return (whole[0] if whole else None), crops
 
