@@ -117,13 +117,15 @@ def draw_audit(chosen: NDArray[np.bool_], params: ScanParams, seed: int) -> NDAr
 
 
 def blocks_of(wanted: NDArray[np.bool_], cells: TileGrid, area_px: int) -> Iterator[Block]:
-    """Upright strips that hold the wanted cells, as bands of their rows."""
+    """Upright strips that hold the wanted cells, as bands of their rows.
+
+    The area is that of the bands: where few cells are wanted a strip is long, since every block has its price.
+    """
     rows_a_block = max(1, round(area_px / cells.tile_width / cells.tile_height))
     for column in np.flatnonzero(wanted.any(axis=0)).tolist():
-        for first in range(0, cells.rows, rows_a_block):
-            rows = first + np.flatnonzero(wanted[first : first + rows_a_block, column])
-            if not len(rows):
-                continue
+        in_column = np.flatnonzero(wanted[:, column])
+        for first in range(0, len(in_column), rows_a_block):
+            rows = in_column[first : first + rows_a_block]
             top, bottom = cells[int(rows[0]), column], cells[int(rows[-1]), column]
             breaks = np.flatnonzero(np.diff(rows) > 1)
             begins, ends = rows[np.append(0, breaks + 1)], rows[np.append(breaks, len(rows) - 1)]

@@ -350,7 +350,7 @@ class ExamineParams:
     ink_od: Ramp = (0.5, 0.8)
     overlaid_um2: Ramp = (3000.0, 6000.0)
     overlaid_od: Ramp = (0.3, 0.5)
-    overlaid_nuclei: Ramp = (0.10, 0.18)
+    overlaid_nuclei: Ramp = (0.13, 0.21)
     overlaid_relation: Ramp = (0.5, 0.8)
     overlaid_contrast: Ramp = (0.14, 0.10)
     pale_share: Ramp = (0.50, 0.36)
