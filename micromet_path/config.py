@@ -149,7 +149,7 @@ class ScanParams:
         before anything is measured.
     """
 
-    block_px: int = 2048
+    block_px: int = 4096
     mode: Literal["auto", "full"] = "auto"
     candidate_spacing_um: float = 1.1
     candidate_share: float = 0.6
@@ -161,8 +161,8 @@ class ScanParams:
     icc: Literal["ignore", "to_srgb"] = "ignore"
 
     def __post_init__(self) -> None:
-        if not 16 <= self.block_px <= 4096:
-            raise ConfigError(f"scan.block_px must lie between 16 and 4096, found {self.block_px}")
+        if not 16 <= self.block_px <= 8192:
+            raise ConfigError(f"scan.block_px must lie between 16 and 8192, found {self.block_px}")
         if not 0 < self.candidate_spacing_um <= 2:
             raise ConfigError(f"scan.candidate_spacing_um must lie in (0, 2], found {self.candidate_spacing_um}")
         for name in ("candidate_share", "candidate_alone", "audit_share"):

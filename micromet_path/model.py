@@ -126,7 +126,6 @@ class BlockScan:
 
     Parameters
     ----------
-    region : Region
     stained : Pieces
         At the configured threshold.
     lenient : Pieces
@@ -145,7 +144,6 @@ class BlockScan:
         Runs of the stained pieces.
     """
 
-    region: Region
     stained: Pieces
     lenient: Pieces
     high_hull_px: NDArray[np.int64]

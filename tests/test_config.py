@@ -97,7 +97,7 @@ def test_wrong_types_are_refused_by_name(settings, message):
         ({"clusters": {"gap_um": 101}}, "clusters.gap_um must lie between 0 and 100, found 101"),
         ({"clusters": {"gap_um": float("nan")}}, "clusters.gap_um"),
         ({"stain": {"threshold_od": 0.3}}, "stain thresholds must rise"),
-        ({"scan": {"block_px": 15}}, "scan.block_px must lie between 16 and 4096, found 15"),
+        ({"scan": {"block_px": 15}}, "scan.block_px must lie between 16 and 8192, found 15"),
         ({"scan": {"block_px": 8193}}, "scan.block_px"),
         ({"classify": {"itc_limit_um": 3000}}, r"\[classify\] needs 0 < itc_limit_um < micro_limit_um"),
         ({"fragments": {"link_minimum_um2": 1}}, "fragments: expected"),

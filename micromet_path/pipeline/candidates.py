@@ -81,7 +81,7 @@ def choose_cells(
         if raster.scanned is not None and not raster.scanned.all():
             chosen[_rows_and_columns(strip, cells)] = True
 
-    for _ in in_threads(mark, squares.strips((params.block_px * factor) ** 2 // 4), workers):
+    for _ in in_threads(mark, squares.strips((params.block_px * factor) ** 2 // 16), workers):
         pass
     return chosen
 

@@ -21,7 +21,7 @@ from micromet_path.pixels.tissue import Overview
 from micromet_path.slides.base import Slide
 from micromet_path.slides.memory import room_for_pixels
 
-__all__ = ["Block", "BlockOutcome", "BlockReader", "Buffers", "read_overview"]
+__all__ = ["Block", "BlockOutcome", "BlockReader", "Buffers", "ScannedPart", "read_overview"]
 
 _BAND_PX = 1 << 18
 """Pixels that are decoded and looked at in one go: what stays in a core's own cache need not come back from memory."""
@@ -86,12 +86,19 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class BlockOutcome:
-    """A scanned and sieved block."""
+class ScannedPart:
+    """A part of a block, scanned and sieved."""
 
-    block: BlockScan
+    scan: BlockScan
     strong_specks: Dropped
     weak_specks: Dropped
+
+
+@dataclass(frozen=True, slots=True)
+class BlockOutcome:
+    """What was found in a block, none where it shows no stain, and the stored tiles that could not be decoded."""
+
+    parts: tuple[ScannedPart, ...]
     unread: tuple[Region, ...]
 
 
@@ -109,7 +116,8 @@ class BlockReader:
         """Read, scan and sieve."""
         unread: list[Region] = []
         scanned = scan_block(self._bands(block, unread), block.region, self._tables)
-        return BlockOutcome(*sieve_block(scanned, self._slide.info.spacing, self._fragments), tuple(unread))
+        parts = [ScannedPart(*sieve_block(part, self._slide.info.spacing, self._fragments)) for part in scanned]
+        return BlockOutcome(tuple(parts), tuple(unread))
 
     def _bands(self, block: Block, unread: list[Region]) -> Iterator[Band]:
         """Some tiles after the other in a reused buffer; those in which nothing is to be analysed are left out."""

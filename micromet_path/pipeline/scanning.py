@@ -16,7 +16,7 @@ from micromet_path.errors import OverstainedSlideError, UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region, TileGrid
 from micromet_path.model import Audit, Dropped, Runs
 from micromet_path.pipeline.candidates import blocks_of, cells_of, choose_cells, draw_audit, spacing_for_candidates
-from micromet_path.pipeline.reading import Block, BlockOutcome, BlockReader
+from micromet_path.pipeline.reading import Block, BlockOutcome, BlockReader, ScannedPart
 from micromet_path.pixels.area import Area
 from micromet_path.pixels.candidates import cells_near
 from micromet_path.pixels.fragments import (
@@ -172,36 +172,36 @@ class _Scan:
         )
         return replace(outcome, mode="candidates", audit=audit)
 
-    def _followed(self, outcomes: Sequence[BlockOutcome], cells: TileGrid) -> NDArray[np.bool_]:
+    def _followed(self, parts: Sequence[ScannedPart], cells: TileGrid) -> NDArray[np.bool_]:
         """Cells that stain at the lower threshold reaches out to, and those near what may link."""
-        seams = [outcome.block.lenient for outcome in outcomes]
+        if not parts:
+            return np.zeros((cells.rows, cells.columns), bool)
+        seams = [part.scan.lenient for part in parts]
         row, start, stop = (
             np.concatenate([getattr(seam, name) for seam in seams]) for name in ("seam_row", "seam_start", "seam_stop")
         )
         spacing, params = self.slide.info.spacing, self.config.fragments
-        boxes = [
-            block.bbox_px0[may_link(block.sums, spacing, params)] for block in (outcome.block for outcome in outcomes)
-        ]
+        boxes = [scan.bbox_px0[may_link(scan.sums, spacing, params)] for scan in (part.scan for part in parts)]
         near_um = max(_NEAR_UM, self.config.clusters.gap_um)
         margin_px = np.ceil(near_um / np.array([spacing.x_um, spacing.y_um])).astype(int)
         neighbours = cells_near(np.stack([start, row, stop, row + 1], axis=1), np.ones(2, int), cells)
         return neighbours | cells_near(np.concatenate(boxes), margin_px, cells)
 
-    def _walk(self, blocks: Sequence[Block], found: _Found) -> list[BlockOutcome]:
+    def _walk(self, blocks: Sequence[Block], found: _Found) -> list[ScannedPart]:
         """Read, scan and keep blocks; what was new."""
-        before = len(found.outcomes)
+        before, n_blocks = len(found.parts), found.n_blocks + len(blocks)
         for outcome in in_threads(self.read_block, blocks, self.workers):
             found.add(outcome)
             if found.n_runs > self.config.scan.most_runs:
                 raise OverstainedSlideError(
                     f"{self.slide.info.name}: more than {self.config.scan.most_runs:,} stained runs of pixels after "
-                    f"{len(found.outcomes):,} of {before + len(blocks):,} blocks: a pattern, or a threshold in the "
+                    f"{found.n_blocks:,} of {n_blocks:,} blocks: a pattern, or a threshold in the "
                     "background; look at the slide, raise [stain] threshold_od, or raise [scan] most_runs where there "
                     "is memory for it (some 150 bytes a run)"
                 )
             if self.progress is not None:
-                self.progress(len(found.outcomes), before + len(blocks))
-        return found.outcomes[before:]
+                self.progress(found.n_blocks, n_blocks)
+        return found.parts[before:]
 
 
 def _missed(
@@ -233,18 +233,22 @@ class _Found:
         self._file = file
         self._sizes: list[int] = []
         self._n_runs = 0
-        self.outcomes: list[BlockOutcome] = []
+        self._unread: list[Region] = []
+        self.parts: list[ScannedPart] = []
+        self.n_blocks = 0
 
     def add(self, outcome: BlockOutcome) -> None:
         """Keep a block."""
-        block = outcome.block
-        if len(block.lenient):
-            self._sizes.append(len(block.row))
-        if len(block.row):
-            np.stack([block.row, block.start, block.stop, block.piece]).tofile(self._file)
-            self._n_runs += len(block.row)
-            outcome = _without_runs(outcome)
-        self.outcomes.append(outcome)
+        self.n_blocks += 1
+        self._unread += outcome.unread
+        for part in outcome.parts:
+            scan = part.scan
+            if len(scan.lenient):
+                self._sizes.append(len(scan.row))
+            if len(scan.row):
+                np.stack([scan.row, scan.start, scan.stop, scan.piece]).tofile(self._file)
+                self._n_runs += len(scan.row)
+            self.parts.append(_without_runs(part))
 
     @property
     def n_runs(self) -> int:
@@ -254,17 +258,17 @@ class _Found:
     @property
     def unread(self) -> tuple[Region, ...]:
         """Tiles that could not be decoded, in the order of their places."""
-        return tuple(sorted(region for outcome in self.outcomes for region in outcome.unread))
+        return tuple(sorted(self._unread))
 
     def joined(self, spacing: PixelSpacing, config: Config) -> ScanOutcome:
         """Everything that is at least as large as a dot, joined over the seams."""
-        joined = join([outcome.block for outcome in self.outcomes if len(outcome.block.lenient)])
+        joined = join([part.scan for part in self.parts if len(part.scan.lenient)])
         pieces, strong_specks, weak_specks = sieve_joined(joined, spacing, config.fragments)
         return ScanOutcome(
             pieces=pieces,
             runs=join_runs(*self._runs(pieces)),
-            strong_specks=dropped_in_all([strong_specks, *(outcome.strong_specks for outcome in self.outcomes)]),
-            weak_specks=dropped_in_all([weak_specks, *(outcome.weak_specks for outcome in self.outcomes)]),
+            strong_specks=dropped_in_all([strong_specks, *(part.strong_specks for part in self.parts)]),
+            weak_specks=dropped_in_all([weak_specks, *(part.weak_specks for part in self.parts)]),
             unread=self.unread,
         )
 
@@ -279,7 +283,7 @@ class _Found:
         return tuple(columns[:, :at])
 
 
-def _without_runs(outcome: BlockOutcome) -> BlockOutcome:
-    """The outcome without the runs, which are on disk."""
+def _without_runs(part: ScannedPart) -> ScannedPart:
+    """The part without its runs, which are on disk."""
     none = np.empty(0, np.int32)
-    return replace(outcome, block=replace(outcome.block, row=none, start=none, stop=none, piece=none))
+    return replace(part, scan=replace(part.scan, row=none, start=none, stop=none, piece=none))

@@ -6,7 +6,7 @@ Components at the lower, the configured and the higher threshold are nested; one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,12 +30,15 @@ _COLOUR = (1 << _COLOUR_BITS) - 1
 _LONGEST = _COLOUR // 255
 """Pixels of which the sums of three colours fit side by side into one number."""
 
+_ENOUGH_RUNS = 100_000
+"""Of a part of a block: some 30 MB until they are pieces, and pieces take far more time than a part's price."""
+
 Band = tuple[int, NDArray[np.uint8]]
 """First row within its block, and pixels of the rows from there on: (M, N, 3)."""
 
 
-def scan_block(bands: Iterable[Band], region: Region, tables: StainTables) -> BlockScan:
-    """Reduce a block of pixels to stained runs, pieces and sums.
+def scan_block(bands: Iterable[Band], region: Region, tables: StainTables) -> Iterator[BlockScan]:
+    """Reduce a block of pixels to stained runs, pieces and sums; in parts, one below the other, where there are many.
 
     Parameters
     ----------
@@ -46,20 +49,28 @@ def scan_block(bands: Iterable[Band], region: Region, tables: StainTables) -> Bl
         Where the block lies on level 0.
     tables : StainTables
 
-    Returns
-    -------
+    Yields
+    ------
     BlockScan
-        Pieces connected inside the block; `fragments.join` joins them across its borders.
+        Pieces connected inside the part, none without a run; `fragments.join` joins them across its borders.
     """
-    read, found = [], []
+    read, found, n_runs = [], [], 0
     for first, rgb in bands:
         read.append((first, first + len(rgb)))
         lows, mids = _find_runs(rgb, tables.dyes[1], tables.blue_line, tables.low, tables.mid)
         if len(lows):  # half of a slide is glass
             sums = _sum_runs(rgb, mids, tables.packed, tables.field_zero, tables.high, tables.strong)
             found.append((first, lows, mids, *sums))
-    if not found:
-        return _nothing(region)
+            n_runs += len(lows)
+        if n_runs >= _ENOUGH_RUNS:
+            yield _reduced(found, read, region)
+            read, found, n_runs = [], [], 0
+    if found:
+        yield _reduced(found, read, region)
+
+
+def _reduced(found: Sequence[Any], read: Sequence[tuple[int, int]], region: Region) -> BlockScan:
+    """Pieces and sums of what was found in some bands."""
     lows, mids, run_sums, extremes = _placed(found, region)
     (low_row, low_start, low_stop), (row, start, stop, low_of_run) = lows, mids
     run_max, high_start, high_stop = extremes
@@ -72,11 +83,11 @@ def scan_block(bands: Iterable[Band], region: Region, tables: StainTables) -> Bl
     high_hull, high_offsets = _row_hulls(
         row[has_high], high_start[has_high], high_stop[has_high], piece[has_high], n_pieces
     )
-    edge_rows = region.y0 + _edge_rows(read)
+    is_edge = np.zeros(region.height, bool)
+    is_edge[_edge_rows(read)] = True
     return BlockScan(
-        region=region,
-        stained=_pieces((row, start, stop), piece, n_pieces, region, edge_rows),
-        lenient=_pieces((low_row, low_start, low_stop), low_piece, n_low, region, edge_rows),
+        stained=_pieces((row, start, stop), piece, n_pieces, region, is_edge),
+        lenient=_pieces((low_row, low_start, low_stop), low_piece, n_low, region, is_edge),
         high_hull_px=high_hull,
         high_hull_offsets=high_offsets,
         lenient_of=lenient_of,
@@ -111,34 +122,11 @@ def _edge_rows(read: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
     return np.concatenate([first[:1], first[1:][apart], last[:-1][apart] - 1, last[-1:] - 1])
 
 
-def _nothing(region: Region) -> BlockScan:
-    """What a block without stain yields."""
-    points, offsets, column = np.empty((0, 2), np.int64), np.zeros(1, np.int64), np.empty(0, np.int32)
-    pieces = Pieces(points, offsets, column, column, column, column)
-    none = np.empty(0, np.int64)
-    return BlockScan(
-        region=region,
-        stained=pieces,
-        lenient=pieces,
-        high_hull_px=points,
-        high_hull_offsets=offsets,
-        lenient_of=none,
-        first_px=points,
-        bbox_px0=np.empty((0, 4), np.int64),
-        sums=np.empty((0, _N_SUMS), np.int64),
-        max_dab=none,
-        row=column,
-        start=column,
-        stop=column,
-        piece=column,
-    )
-
-
-def _pieces(runs: Any, piece: Any, n_pieces: int, region: Region, edge_rows: NDArray[np.int64]) -> Pieces:
+def _pieces(runs: Any, piece: Any, n_pieces: int, region: Region, is_edge: NDArray[np.bool_]) -> Pieces:
     """Hulls and seam runs of labelled runs; what lies beyond a seam is another block's, or was not read."""
     row, start, stop = runs
     hull, offsets = _row_hulls(row, start, stop, piece, n_pieces)
-    seam = np.isin(row, edge_rows) | (start == region.x0) | (stop == region.x1)
+    seam = is_edge.take(row - region.y0) | (start == region.x0) | (stop == region.x1)
     return Pieces(hull, offsets, row[seam], start[seam], stop[seam], piece[seam])
 
 

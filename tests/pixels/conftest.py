@@ -32,9 +32,12 @@ class Picture:
     high: Mask
     strong: Mask
 
-    def scan(self, region: Region, tables: StainTables) -> BlockScan:
-        rows, columns = slice(region.y0, region.y1), slice(region.x0, region.x1)
-        return scan_block([(0, np.ascontiguousarray(self.rgb[rows, columns]))], region, tables)
+    def scan(self, region: Region, tables: StainTables, rows_a_band: int = 1000) -> list[BlockScan]:
+        """The parts of a block, none where it shows no stain."""
+        rgb = self.rgb[region.y0 : region.y1, region.x0 : region.x1]
+        firsts = range(0, region.height, rows_a_band)
+        bands = [(first, np.ascontiguousarray(rgb[first : first + rows_a_band])) for first in firsts]
+        return list(scan_block(bands, region, tables))
 
     @property
     def region(self) -> Region:

@@ -10,6 +10,7 @@ from scipy import ndimage
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.model import Dropped
+from micromet_path.pixels import scan as scanning
 from micromet_path.pixels.fragments import (
     FragmentParams,
     dropped_in_all,
@@ -26,9 +27,9 @@ SPACING = PixelSpacing(0.5, 0.4)
 BY_BLOCK = ("piece_offsets", "joined_of_piece")  # the only columns that may know of blocks
 
 
-def joined(picture, blocks, tables):
+def joined(picture, blocks, tables, rows_a_band=1000):
     """Joined pieces and their runs."""
-    scans = [picture.scan(block, tables) for block in blocks]
+    scans = [part for block in blocks for part in picture.scan(block, tables, rows_a_band)]
     pieces = join(scans)
     return pieces, whole_runs(scans, pieces)
 
@@ -43,7 +44,7 @@ def whole_runs(scans, pieces):
 
 def sieved(picture, blocks, tables, params):
     """The same as the pipeline does it: sieved by block, joined, sieved again; and what was dropped."""
-    parts = [sieve_block(picture.scan(block, tables), SPACING, params) for block in blocks]
+    parts = [sieve_block(part, SPACING, params) for block in blocks for part in picture.scan(block, tables)]
     scans, strong, weak = ([part[column] for part in parts] for column in range(3))
     pieces, more_strong, more_weak = sieve_joined(join(scans), SPACING, params)
     drops = dropped_in_all([*strong, more_strong]), dropped_in_all([*weak, more_weak])
@@ -68,6 +69,25 @@ def test_blocks_change_nothing(seed, tile_px, picture, tables, blocks_of):
 
     assert_same(pieces, whole)
     assert_same(runs, whole_runs_)
+
+
+@pytest.mark.parametrize(("enough_runs", "rows_a_band"), [(1, 1), (1, 5), (30, 4), (200, 20)])
+@pytest.mark.parametrize("seed", range(12), ids="seed{}".format)
+def test_parts_of_a_block_change_nothing(seed, enough_runs, rows_a_band, picture, tables, monkeypatch):
+    drawn = picture(seed, longest=90)
+    whole, whole_runs_ = joined(drawn, [drawn.region], tables)
+
+    monkeypatch.setattr(scanning, "_ENOUGH_RUNS", enough_runs)
+    pieces, runs = joined(drawn, [drawn.region], tables, rows_a_band)
+
+    assert_same(pieces, whole)
+    assert_same(runs, whole_runs_)
+
+
+def test_a_block_of_many_runs_comes_in_parts(picture, tables, monkeypatch):
+    drawn = picture(3)
+    monkeypatch.setattr(scanning, "_ENOUGH_RUNS", 1)
+    assert len(drawn.scan(drawn.region, tables, 1)) == np.count_nonzero(drawn.low.any(axis=1))
 
 
 @pytest.mark.parametrize("seed", range(8), ids="seed{}".format)
@@ -115,7 +135,7 @@ def test_of_small_pigment_the_brownest_stay_and_all_is_counted(tables):
     for number, (row, column) in enumerate(places):
         rgb[np.hypot(rows - row, columns - column) < 2.2] = 20 + number  # 3.7 um2; carbon is black
     rgb[:3, 100:103] = 20  # on the border: it may go on
-    block = scan_block([(0, rgb)], Region(0, 0, 300, 200), tables)
+    (block,) = scan_block([(0, rgb)], Region(0, 0, 300, 200), tables)
     sieved, *drops = sieve_block(block, SPACING, FragmentParams())
 
     assert len(block.sums) == 29
@@ -133,10 +153,11 @@ def test_the_corner_between_four_blocks_joins(order, rising, colour, tables):
         rgb[y, x] = colour(0.0, 0.5)
     blocks = [Region(0, 0, 4, 4), Region(4, 0, 8, 4), Region(0, 4, 4, 8), Region(4, 4, 8, 8)]
     scans = [
-        scan_block([(0, np.ascontiguousarray(rgb[b.y0 : b.y1, b.x0 : b.x1]))], b, tables)
+        scan
         for b in (blocks[i] for i in order)
+        for scan in scan_block([(0, np.ascontiguousarray(rgb[b.y0 : b.y1, b.x0 : b.x1]))], b, tables)
     ]
-    assert [len(scan.stained) for scan in scans].count(1) == 2
+    assert [len(scan.stained) for scan in scans] == [1, 1]
     pieces = join(scans)
     assert len(pieces) == 1
     assert pieces.sums[0, 0] == 2
@@ -144,16 +165,15 @@ def test_the_corner_between_four_blocks_joins(order, rising, colour, tables):
 
 
 def test_nothing_joins_to_nothing(tables):
-    blank = scan_block([(0, np.full((8, 8, 3), 244, np.uint8))], Region(0, 0, 8, 8), tables)
-    for blocks in ([], [blank], [blank, blank]):
-        pieces = join(blocks)
-        assert len(pieces) == 0
-        assert pieces.low_hull_offsets.tolist() == [0]
-        assert sieve_joined(pieces, SPACING, FragmentParams())[1:] == (Dropped(), Dropped())
+    assert not list(scan_block([(0, np.full((8, 8, 3), 244, np.uint8))], Region(0, 0, 8, 8), tables))
+    pieces = join([])
+    assert len(pieces) == 0
+    assert pieces.low_hull_offsets.tolist() == [0]
+    assert sieve_joined(pieces, SPACING, FragmentParams())[1:] == (Dropped(), Dropped())
 
 
 def stain_sums(rgb, tables):
-    block = scan_block([(0, np.ascontiguousarray(rgb))], Region(0, 0, rgb.shape[1], rgb.shape[0]), tables)
+    (block,) = scan_block([(0, np.ascontiguousarray(rgb))], Region(0, 0, rgb.shape[1], rgb.shape[0]), tables)
     assert len(block.stained) == 1
     return block.sums[:, 6:9]
 
