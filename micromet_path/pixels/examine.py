@@ -113,9 +113,8 @@ def _blur(found: Evidence, params: ExamineParams) -> Signs:
 
 
 def _ink(found: Evidence, params: ExamineParams) -> float:
-    """A colour that the dyes cannot make; or broad, dark, without structure, and black, another brown or over cells."""
-    off_wedge = ramp(found.hue.off_wedge_share, params.off_wedge_share)
-    return max(off_wedge, _uniform(found, params), _overlaid(found, params))
+    """A colour that the dyes cannot make; or broad, dark, without structure, and black or another brown."""
+    return max(ramp(found.hue.off_wedge_share, params.off_wedge_share), _uniform(found, params))
 
 
 @weakest
@@ -125,20 +124,6 @@ def _uniform(found: Evidence, params: ExamineParams) -> Signs:
     yield ramp(found.density_od, params.ink_od)
     yield ramp(found.around.deep_area_um2, params.broad_um2)
     yield ramp(found.around.contrast, params.ink_contrast)
-
-
-@weakest
-def _overlaid(found: Evidence, params: ExamineParams) -> Signs:
-    """Broad and even over nuclei that show through it and go on beside it as if it were not there: a brown pen.
-
-    Out of focus tumour is as even, and its rims are not sharp.
-    """
-    yield ramp(found.area_um2, params.overlaid_um2)
-    yield ramp(found.rim_width_um, params.bare_rim_um)
-    yield ramp(found.chromogen_od, params.overlaid_od)
-    yield ramp(found.beside.nuclear_share_inside, params.overlaid_nuclei)
-    yield ramp(found.beside.relation, params.overlaid_relation)
-    yield ramp(found.around.contrast, params.overlaid_contrast)
 
 
 @weakest
@@ -290,10 +275,15 @@ def _dried(found: Evidence, params: ExamineParams) -> Signs:
 
 @weakest
 def _seam(found: Evidence, params: ExamineParams) -> Signs:
-    """A seam that keeps to the glass, darker towards it, with nothing in it much darker than the rest."""
+    """A long seam that keeps to the glass, darker towards it, with nothing in it much darker than the rest.
+
+    A weak file of cells without a capsule looks like it. So it must be of a length at which what is not counted is
+    named with the finding, and forbids a negative.
+    """
     yield float(found.is_at_border)
     yield ramp(found.area_um2, params.haze_area_um2)
     yield ramp(found.chromogen_high_od, params.dried_od)
+    yield ramp(found.strokes.length_um, params.seam_length_um)
     yield ramp(found.strokes.compactness, params.seam_compactness)
     yield ramp(found.darkest_cell_od / found.chromogen_high_od, params.seam_darkest)
     facts = found.around

@@ -169,10 +169,12 @@ class ExamineParams:
     dried_od, dried_drop, dried_glass : Ramp
         The 90th percentile, the loss at rims and the gradient towards glass of what may be stronger, but fades inwards
         as only what dried does: foci at the border lose 0.7 and more, or are no darker on that side.
+    seam_length_um : Ramp
+        Length of a seam along the border.
     seam_compactness, seam_darkest, seam_depth_um, seam_contrast, seam_drop : Ramp
-        Compactness, what of a cell's size is darkest over the 90th percentile, depth below bare glass, contrast and
-        loss at rims, all falling, of a seam along the border. Foci there reach 30 um deep or are compact; thin files of
-        cells have twice its contrast; a cell in it is darker than the rest.
+        Its compactness, what of a cell's size is darkest over the 90th percentile, depth below bare glass, contrast and
+        loss at rims, all falling. Foci at the border reach 30 um deep or are compact; most thin files of cells have
+        twice its contrast or lose more at their rims; a cell in it is darker than the rest.
     haze_without_glass : float
         Strength that haze can reach where no gradient towards glass is seen.
     fringe_share, fringe_left_um2 : Ramp
@@ -231,10 +233,6 @@ class ExamineParams:
         Share of bare glass next to what is neutral and ink for that.
     ink_od : Ramp
         Median density (mean of the three colours) of black or brown-black ink.
-    overlaid_um2, overlaid_od, overlaid_nuclei, overlaid_relation, overlaid_contrast : Ramp
-        Area, median chromogen, share of nuclei in it, their share next to it over that further off, and contrast,
-        falling, of a pen over tissue. Keratin leaves nuclei free, and cells that have it push others aside: where
-        nuclei show in a focus its contrast is 0.16 and more, and next to it there are half as many.
     pale_share : Ramp
         Mean chromogen over that of the cores of what is stained on the slide, falling: plasma and reticulum cells
         have a third of it, most carcinoma cells two thirds and more.
@@ -308,11 +306,12 @@ class ExamineParams:
     dried_od: Ramp = (0.85, 0.65)
     dried_drop: Ramp = (0.72, 0.62)
     dried_glass: Ramp = (0.15, 0.30)
+    seam_length_um: Ramp = (180.0, 200.0)
     seam_compactness: Ramp = (0.25, 0.18)
     seam_darkest: Ramp = (1.6, 1.3)
     seam_depth_um: Ramp = (25.0, 19.0)
-    seam_contrast: Ramp = (0.42, 0.35)
-    seam_drop: Ramp = (0.84, 0.76)
+    seam_contrast: Ramp = (0.44, 0.38)
+    seam_drop: Ramp = (0.78, 0.72)
     haze_without_glass: float = 0.75
     patch_chromogen: Ramp = (4.0, 3.0)
     patch_od: Ramp = (0.40, 0.34)
@@ -348,11 +347,6 @@ class ExamineParams:
     ink_contrast: Ramp = (0.16, 0.08)
     pen_glass: Ramp = (0.5, 0.7)
     ink_od: Ramp = (0.5, 0.8)
-    overlaid_um2: Ramp = (3000.0, 6000.0)
-    overlaid_od: Ramp = (0.3, 0.5)
-    overlaid_nuclei: Ramp = (0.13, 0.21)
-    overlaid_relation: Ramp = (0.5, 0.8)
-    overlaid_contrast: Ramp = (0.14, 0.10)
     pale_share: Ramp = (0.50, 0.36)
     usual_strength_od: float = 0.8
     pale_um2: Ramp = (600.0, 400.0)
