@@ -63,13 +63,13 @@ def scan_block(bands: Iterable[Band], region: Region, tables: StainTables) -> It
             found.append((first, lows, mids, *sums))
             n_runs += len(lows)
         if n_runs >= _ENOUGH_RUNS:
-            yield _reduced(found, read, region)
+            yield _part(found, read, region)
             read, found, n_runs = [], [], 0
     if found:
-        yield _reduced(found, read, region)
+        yield _part(found, read, region)
 
 
-def _reduced(found: Sequence[Any], read: Sequence[tuple[int, int]], region: Region) -> BlockScan:
+def _part(found: Sequence[Any], read: Sequence[tuple[int, int]], region: Region) -> BlockScan:
     """Pieces and sums of what was found in some bands."""
     lows, mids, run_sums, extremes = _placed(found, region)
     (low_row, low_start, low_stop), (row, start, stop, low_of_run) = lows, mids
