@@ -508,6 +508,34 @@ def test_a_seam_is_as_long_as_what_forbids_a_negative(seed):
     assert examine(view, MODEL, longer)["edge_haze"] < 0.5 <= examine(view, MODEL, PARAMS)["edge_haze"]
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"depth_um": 40.0},
+        {"depth_um": None},
+        {"contrast": 0.5},
+        {"rim_drop": 0.85},
+        {"rim_drop": None},
+        {"glass_gradient": 0.1},
+        {"glass_gradient": None},
+    ],
+    ids=str,
+)
+def test_without_one_of_its_signs_a_seam_is_none(facts):
+    scene, where = dried_seam(np.random.default_rng(0))
+    found = Evidence(replace(scene.view(where), is_at_border=True), MODEL, PARAMS)
+    assert flags_of(found, PARAMS)["edge_haze"] >= 0.5
+    found.around = replace(found.around, **facts)
+    assert flags_of(found, PARAMS)["edge_haze"] < 0.5
+
+
+def test_a_seam_with_a_cell_in_it_is_none():
+    scene, where = dried_seam(np.random.default_rng(0))
+    found = Evidence(replace(scene.view(where), is_at_border=True), MODEL, PARAMS)
+    found.darkest_cell_od = 2 * found.chromogen_high_od
+    assert flags_of(found, PARAMS)["edge_haze"] < 0.5
+
+
 @pytest.mark.parametrize("look", MIMIC_LOOKS, ids=str)
 @pytest.mark.parametrize("n", [5, 10, 15])
 @pytest.mark.parametrize("seed", range(3))
