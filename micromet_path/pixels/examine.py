@@ -231,13 +231,7 @@ def _cap(found: Evidence, params: ExamineParams) -> Signs:
 
 def _haze(found: Evidence, params: ExamineParams) -> float:
     """A deposit without cells and without rims: a broad one, a strip or a dried rim at the border, a patch."""
-    return max(
-        _broad(found, params),
-        _strip(found, params),
-        _dried(found, params),
-        _seam(found, params),
-        _patch(found, params),
-    )
+    return max(_broad(found, params), _strip(found, params), _dried(found, params), _patch(found, params))
 
 
 @weakest
@@ -271,26 +265,6 @@ def _dried(found: Evidence, params: ExamineParams) -> Signs:
     yield 0.0 if found.around.rim_drop is None else ramp(found.around.rim_drop, params.dried_drop)
     yield ramp(found.around.contrast, params.border_contrast)
     yield 0.0 if found.around.glass_gradient is None else ramp(found.around.glass_gradient, params.dried_glass)
-
-
-@weakest
-def _seam(found: Evidence, params: ExamineParams) -> Signs:
-    """A long seam that keeps to the glass, darker towards it, with nothing in it much darker than the rest.
-
-    A weak file of cells without a capsule looks like it. So it must be of a length at which what is not counted is
-    named with the finding, and forbids a negative.
-    """
-    yield float(found.is_at_border)
-    yield ramp(found.area_um2, params.haze_area_um2)
-    yield ramp(found.chromogen_high_od, params.dried_od)
-    yield ramp(found.strokes.length_um, params.seam_length_um)
-    yield ramp(found.strokes.compactness, params.seam_compactness)
-    yield ramp(found.darkest_cell_od / found.chromogen_high_od, params.seam_darkest)
-    facts = found.around
-    yield 0.0 if facts.depth_um is None else ramp(facts.depth_um, params.seam_depth_um)
-    yield ramp(facts.contrast, params.seam_contrast)
-    yield 0.0 if facts.rim_drop is None else ramp(facts.rim_drop, params.seam_drop)
-    yield 0.0 if facts.glass_gradient is None else ramp(facts.glass_gradient, params.dried_glass)
 
 
 @weakest

@@ -169,12 +169,6 @@ class ExamineParams:
     dried_od, dried_drop, dried_glass : Ramp
         The 90th percentile, the loss at rims and the gradient towards glass of what may be stronger, but fades inwards
         as only what dried does: foci at the border lose 0.7 and more, or are no darker on that side.
-    seam_length_um : Ramp
-        Length of a seam along the border.
-    seam_compactness, seam_darkest, seam_depth_um, seam_contrast, seam_drop : Ramp
-        Its compactness, what of a cell's size is darkest over the 90th percentile, depth below bare glass, contrast and
-        loss at rims, all falling. Foci at the border reach 30 um deep or are compact; most thin files of cells have
-        twice its contrast or lose more at their rims; a cell in it is darker than the rest.
     haze_without_glass : float
         Strength that haze can reach where no gradient towards glass is seen.
     fringe_share, fringe_left_um2 : Ramp
@@ -306,12 +300,6 @@ class ExamineParams:
     dried_od: Ramp = (0.85, 0.65)
     dried_drop: Ramp = (0.72, 0.62)
     dried_glass: Ramp = (0.15, 0.30)
-    seam_length_um: Ramp = (180.0, 200.0)
-    seam_compactness: Ramp = (0.25, 0.18)
-    seam_darkest: Ramp = (1.6, 1.3)
-    seam_depth_um: Ramp = (25.0, 19.0)
-    seam_contrast: Ramp = (0.44, 0.38)
-    seam_drop: Ramp = (0.78, 0.72)
     haze_without_glass: float = 0.75
     patch_chromogen: Ramp = (4.0, 3.0)
     patch_od: Ramp = (0.40, 0.34)

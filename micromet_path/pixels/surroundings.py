@@ -41,8 +41,6 @@ class Around:
         Minus the correlation of chromogen with the distance from bare glass, in tissue; None without glass.
     glass_share : float
         Share of bare glass in what lies within 6 um of the stain.
-    depth_um : float or None
-        Distance from bare glass within which nine tenths of the stain lie; None without glass.
     tissue_area_um2 : float
         Tissue beside the stain.
     chromogen_around_od, haematoxylin_around_od : float or None
@@ -58,7 +56,6 @@ class Around:
     rim_drop: float | None
     glass_gradient: float | None
     glass_share: float
-    depth_um: float | None
     tissue_area_um2: float
     chromogen_around_od: float | None
     haematoxylin_around_od: float | None
@@ -86,14 +83,12 @@ def around(density: Map, haematoxylin: Map, chromogen: Map, stained: Mask, spaci
     deep = sheet & ~dilated(~sheet, float(np.nextafter(_DEEP_UM, 0)), pitch)
     inside = deep if deep.any() else share > 0
     ratios = _ratios(haematoxylin, chromogen, share, apart, pitch)
-    away_um = _from_glass(density, pitch)
     return Around(
         deep_area_um2=float(np.count_nonzero(deep)) * pitch.pixel_area_um2,
         contrast=_contrast(chromogen, inside, pitch),
         rim_drop=_rim_drop(chromogen, sheet, tissue, pitch),
-        glass_gradient=None if away_um is None else _glass_gradient(chromogen, away_um, pitch),
+        glass_gradient=_glass_gradient(chromogen, density, pitch),
         glass_share=_glass_share(density, share, pitch),
-        depth_um=None if away_um is None else float(np.quantile(away_um[share > 0], 0.9)),
         tissue_area_um2=float(np.count_nonzero(apart)) * pitch.pixel_area_um2,
         chromogen_around_od=ratios[0],
         haematoxylin_around_od=ratios[1],
@@ -119,16 +114,12 @@ def _rim_drop(chromogen: Map, sheet: Mask, tissue: Mask, pitch: PixelSpacing) ->
     return float(np.clip(1 - soft[outer].mean() / max(float(soft[inner].mean()), 0.05), 0.0, 1.0))
 
 
-def _from_glass(density: Map, pitch: PixelSpacing) -> Map | None:
-    """Distance from bare glass, None where there is hardly any."""
+def _glass_gradient(chromogen: Map, density: Map, pitch: PixelSpacing) -> float | None:
+    """Minus the correlation of chromogen with the distance from glass, within 150 um of it."""
     bare = smoothed(density, 3.0, pitch) < _GLASS_OD
     if np.count_nonzero(bare) * pitch.pixel_area_um2 < 500:
         return None
-    return distance_um(~bare, pitch)
-
-
-def _glass_gradient(chromogen: Map, away_um: Map, pitch: PixelSpacing) -> float | None:
-    """Minus the correlation of chromogen with the distance from glass, within 150 um of it."""
+    away_um = distance_um(~bare, pitch)
     seen = (away_um > _APART_UM) & (away_um < 150)
     if np.count_nonzero(seen) * pitch.pixel_area_um2 < 1000:
         return None

@@ -25,8 +25,7 @@ __all__ = ["PyramidSlide", "area_mean", "levels_of_sizes"]
 _PIECE_PX, _PIECE_TILES, _LARGEST_PIECE_PX = 1024, 4, 4096
 """Side of the pieces in which a level is read when it is averaged down: 3 MB each, or four tiles, 50 MB at most.
 
-The edges of pieces lie inside of tiles, so that each costs a row and a column of tiles more. A whole slide is read in
-four at least, so that several threads have something to do.
+The edges of pieces lie inside of tiles, so that each costs a row and a column of tiles more.
 """
 
 _EPSILON = 1e-6
@@ -141,10 +140,7 @@ class PyramidSlide(ABC):
             return piece, area_mean(mask.astype(np.uint8) * np.uint8(255), local, piece.shape) >= 128
 
         scanned: NDArray[np.bool_] | None = None
-        width, height = self._piece_size(step_x, step_y)
-        if region == self._info.region:
-            width, height = min(width, ceil(columns / 2)), min(height, ceil(rows / 2))
-        for piece, covered in in_threads(fill, TileGrid(columns, rows, width, height), workers):
+        for piece, covered in in_threads(fill, TileGrid(columns, rows, *self._piece_size(step_x, step_y)), workers):
             if covered is not None:
                 scanned = np.ones((rows, columns), np.bool_) if scanned is None else scanned
                 scanned[piece.y0 : piece.y1, piece.x0 : piece.x1] = covered

@@ -336,9 +336,9 @@ def weak_plasma_cell(rng):
     return scene, grown(body, 1.0)
 
 
-def fading_from_glass(rng, border_um, wave_um, reach_um, amount, texture, size_um=160):
+def fading_from_glass(rng, border_um, wave_um, reach_um, amount, texture):
     """Tissue beside glass, stained most at its border: the range of each measure is drawn from."""
-    scene = Scene(rng, size_um)
+    scene = Scene(rng, 160)
     border = rng.uniform(*border_um) + wave_um * scene.noise(12.0)
     on_tissue = scene.x > border
     scene.tissue(mask=on_tissue)
@@ -355,24 +355,6 @@ def border_strip(rng):
 def dried_rim(rng):
     """The same where it dried more: as dark as tumour at the glass, and fading inwards all the same."""
     return fading_from_glass(rng, (60, 80), 4, (18, 26), (0.74, 0.80), 0.05)
-
-
-def dried_seam(rng):
-    """A seam that dried over the nuclei of the border: dark at the glass, gone a cell further in."""
-    return fading_from_glass(rng, (60, 80), 6, (7, 9), (0.74, 0.84), 0.15, size_um=240)
-
-
-def file_along_border(rng):
-    """A file of tumour cells below a thin capsule, a cell deep and many long."""
-    scene = Scene(rng, 240)
-    border = rng.uniform(60, 80) + 6 * scene.noise(12.0)
-    scene.tissue(mask=scene.x > border)
-    depth = scene.x - border
-    along = scene.y % 14
-    in_file = (np.abs(depth - 12) < 6) & (along < 13)
-    nucleus = np.hypot(depth - 12, along - 6.5) < 3.5
-    scene.stain((in_file & ~nucleus).astype(float), rng.uniform(0.55, 0.75), texture=0.15, grain_um=4)
-    return scene, in_file & ~nucleus
 
 
 def pale_fold(rng):
@@ -443,7 +425,6 @@ def test_a_mimic_raises_its_flag(flag, draw):
         ("plasma_like", weak_plasma_cell, False),
         ("edge_haze", border_strip, True),
         ("edge_haze", dried_rim, True),
-        ("edge_haze", dried_seam, True),
         ("edge_haze", pale_fold, False),
         ("edge_haze", background_patch, False),
     ],
@@ -491,49 +472,6 @@ def test_tumour_raises_no_flag(n_cells, pattern, amount, look):
     view = scene.view(where, **LOOKS[look])
     assert not deciding(view)
     assert not deciding(replace(view, is_at_border=True))
-
-
-@pytest.mark.parametrize("look", MIMIC_LOOKS, ids=str)
-@pytest.mark.parametrize("seed", range(4))
-def test_a_file_of_cells_along_the_border_is_no_seam(seed, look):
-    scene, where = file_along_border(np.random.default_rng(seed))
-    assert strengths(replace(scene.view(where, **look), is_at_border=True))["edge_haze"] < 0.5
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_a_seam_is_as_long_as_what_forbids_a_negative(seed):
-    scene, where = dried_seam(np.random.default_rng(seed))
-    view = replace(scene.view(where), is_at_border=True)
-    longer = replace(PARAMS, seam_length_um=(400.0, 500.0))
-    assert examine(view, MODEL, longer)["edge_haze"] < 0.5 <= examine(view, MODEL, PARAMS)["edge_haze"]
-
-
-@pytest.mark.parametrize(
-    "facts",
-    [
-        {"depth_um": 40.0},
-        {"depth_um": None},
-        {"contrast": 0.5},
-        {"rim_drop": 0.85},
-        {"rim_drop": None},
-        {"glass_gradient": 0.1},
-        {"glass_gradient": None},
-    ],
-    ids=str,
-)
-def test_without_one_of_its_signs_a_seam_is_none(facts):
-    scene, where = dried_seam(np.random.default_rng(0))
-    found = Evidence(replace(scene.view(where), is_at_border=True), MODEL, PARAMS)
-    assert flags_of(found, PARAMS)["edge_haze"] >= 0.5
-    found.around = replace(found.around, **facts)
-    assert flags_of(found, PARAMS)["edge_haze"] < 0.5
-
-
-def test_a_seam_with_a_cell_in_it_is_none():
-    scene, where = dried_seam(np.random.default_rng(0))
-    found = Evidence(replace(scene.view(where), is_at_border=True), MODEL, PARAMS)
-    found.darkest_cell_od = 2 * found.chromogen_high_od
-    assert flags_of(found, PARAMS)["edge_haze"] < 0.5
 
 
 @pytest.mark.parametrize("look", MIMIC_LOOKS, ids=str)
