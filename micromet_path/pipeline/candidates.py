@@ -81,6 +81,7 @@ def choose_cells(
         if raster.scanned is not None and not raster.scanned.all():
             chosen[_rows_and_columns(strip, cells)] = True
 
+    # Held whole, unlike a block of level 0, which is read in bands: a sixteenth of its pixels.
     for _ in in_threads(mark, squares.strips((params.block_px * factor) ** 2 // 16), workers):
         pass
     return chosen

@@ -164,12 +164,17 @@ def test_the_corner_between_four_blocks_joins(order, rising, colour, tables):
     assert pieces.bbox_px0.tolist() == [[3, 3, 5, 5]]
 
 
-def test_nothing_joins_to_nothing(tables):
-    assert not list(scan_block([(0, np.full((8, 8, 3), 244, np.uint8))], Region(0, 0, 8, 8), tables))
-    pieces = join([])
-    assert len(pieces) == 0
-    assert pieces.low_hull_offsets.tolist() == [0]
-    assert sieve_joined(pieces, SPACING, FragmentParams())[1:] == (Dropped(), Dropped())
+def test_nothing_joins_to_nothing(colour, tables):
+    rgb = np.full((8, 8, 3), 244, np.uint8)
+    assert not list(scan_block([(0, rgb)], Region(0, 0, 8, 8), tables))
+    rgb[4, 4] = colour(0.0, 0.5)
+    (speck,) = scan_block([(0, rgb)], Region(0, 0, 8, 8), tables)
+    blank, *_ = sieve_block(speck, SPACING, FragmentParams())
+    for blocks in ([], [blank], [blank, blank]):
+        pieces = join(blocks)
+        assert len(pieces) == 0
+        assert pieces.low_hull_offsets.tolist() == [0]
+        assert sieve_joined(pieces, SPACING, FragmentParams())[1:] == (Dropped(), Dropped())
 
 
 def stain_sums(rgb, tables):

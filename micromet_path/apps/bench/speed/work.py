@@ -81,7 +81,8 @@ def _read_blocks(slide: Slide, threads: int, config: Config, tell: Tell) -> dict
     def block(region: Region) -> None:
         slide.read(region, out=buffers.of(region.shape))
 
-    for _ in in_threads(block, slide.tiles.strips(config.scan.block_px**2), threads):
+    # A quarter of a scan's block: a scan reads its blocks in bands, and one of these is held whole.
+    for _ in in_threads(block, slide.tiles.strips(config.scan.block_px**2 // 4), threads):
         pass
     tell("decode")
     return {"floor": f"level 0 in blocks of whole tiles through the reader ({slide.info.reader})"}
