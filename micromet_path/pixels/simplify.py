@@ -60,8 +60,7 @@ def simplify_outlines(outlines: Outlines, groups: NDArray[np.bool_], tolerance_p
         offsets = outlines.point_offsets[polygons[0] : polygons[-1] + 1]
         if len(offsets) > 1:
             points = outlines.points_px[offsets[0] : offsets[-1]]
-            columns, lines = _by_line(points)
-            top = int(points[:, 1].min())
+            top, columns, lines = _by_line(points)
             kept[offsets[0] : offsets[-1]] = _kept(points, offsets - offsets[0], columns, lines, top, tolerance_px)
     counts = np.concatenate([[0], np.cumsum(kept)])
     return Outlines(
@@ -89,18 +88,18 @@ def _without_narrow_holes(outlines: Outlines, groups: NDArray[np.bool_], toleran
     )
 
 
-def _by_line(points: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Columns of all points sorted line by line, and where each line begins."""
-    top, left = points[:, 1].min(), points[:, 0].min()
+def _by_line(points: NDArray[np.int32]) -> tuple[int, NDArray[np.int32], NDArray[np.int64]]:
+    """The first line, columns of all points sorted line by line, and where each line begins."""
+    top, left = int(points[:, 1].min()), points[:, 0].min()
     width = np.int64(points[:, 0].max()) - left + 1
     key = np.sort((points[:, 1] - top).astype(np.int64) * width + (points[:, 0] - left))
     lines = np.searchsorted(key, np.arange(key[-1] // width + 2) * width)
-    return (key % width + left).astype(np.int32), lines
+    return top, (key % width + left).astype(np.int32), lines
 
 
 @kernel("i4[:,::1], i8[::1], i4[::1], i8[::1], i8, f8")
 def _kept(points: Any, offsets: Any, columns: Any, lines: Any, top: Any, tolerance: Any) -> Any:
-    """Which points stay; what works on whole arrays takes a second longer to compile."""
+    """Which points stay; in loops, as what works on whole arrays takes longer to compile."""
     kept = np.empty(points.shape[0], np.bool_)
     extent = np.empty((_MOST_LINES + 1, 3), np.int64)
     for ring in range(offsets.shape[0] - 1):
