@@ -188,18 +188,21 @@ class LookParams:
         Side of a window; larger candidates are seen in several.
     most_windows : int
         Of one candidate, spread evenly over it; the rest is taken to be like them.
+    most_confirming : int
+        Further ones, of what would not count for what these show: all of them must show it.
     """
 
     most_candidates: int = 2000
     spacing_um: float = 0.5
     window_um: float = 250.0
     most_windows: int = 1
+    most_confirming: int = 8
 
     def __post_init__(self) -> None:
-        if self.most_candidates < 0 or self.most_windows < 1:
+        if min(self.most_candidates, self.most_confirming) < 0 or self.most_windows < 1:
             raise ConfigError(
-                "look: expected most_candidates of 0 or more and most_windows of 1 or more, found "
-                f"{self.most_candidates} and {self.most_windows}"
+                "look: expected most_candidates and most_confirming of 0 or more and most_windows of 1 or more, found "
+                f"{self.most_candidates}, {self.most_confirming} and {self.most_windows}"
             )
         if not (0 < self.spacing_um <= 1 and 50 <= self.window_um <= 2000):
             raise ConfigError(

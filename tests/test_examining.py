@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.ndimage import gaussian_filter
 
 import micromet_path as mp
 from micromet_path.config import LookParams
@@ -102,7 +103,14 @@ def test_a_large_candidate_is_seen_in_windows_and_taken_to_be_like_them():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"most_candidates": -1}, {"most_windows": 0}, {"spacing_um": 0.0}, {"spacing_um": 1.5}, {"window_um": 1e5}],
+    [
+        {"most_candidates": -1},
+        {"most_windows": 0},
+        {"most_confirming": -1},
+        {"spacing_um": 0.0},
+        {"spacing_um": 1.5},
+        {"window_um": 1e5},
+    ],
 )
 def test_nonsense_is_refused(wrong):
     with pytest.raises(ConfigError, match="look: expected"):
@@ -146,3 +154,32 @@ def test_tumour_in_a_lake_counts_wherever_in_it_the_second_look_falls(x):
     counting, red_cell_like = largest(lake_of_red_cells(x))
     assert counting is not Counting.NOT_COUNTED
     assert red_cell_like < 0.5
+
+
+def band_of_haze(nest_at=None):
+    """A patch of uneven background 0.9 mm long without an edge; a nest of twenty strong cells in it, if anywhere."""
+    canvas = section(height=500, width=2000)
+    canvas.brown = 0.34 * gaussian_filter(canvas.box(160, 220, 1840, 300).astype(float), 18)
+    if nest_at is not None:
+        rows, columns = np.divmod(np.arange(20), 5)
+        for dx, dy in zip(17 * (columns - 2), 17 * (rows - 1.5), strict=True):
+            ring = canvas.disc(nest_at + dx, 260 + dy, 8) & ~canvas.disc(nest_at + dx, 260 + dy, 4)
+            canvas.with_brown(ring, 0.8)
+    return canvas.rgb()
+
+
+def haze_of(rgb):
+    clusters = analyze(rgb).analysis.clusters
+    row = int(np.argmax(clusters.area_um2))
+    return clusters.counting[row], clusters.flags["edge_haze"][row] >= 0.5, clusters.flags["mixed"][row] >= 0.5
+
+
+def test_a_long_patch_of_haze_is_not_counted():
+    assert haze_of(band_of_haze()) == (Counting.NOT_COUNTED, True, False)
+
+
+@pytest.mark.parametrize("x", range(220, 1800, 260))
+def test_a_nest_in_a_long_patch_of_haze_counts_wherever_it_lies_and_its_size_is_in_doubt(x):
+    counting, is_haze, is_mixed = haze_of(band_of_haze(x))
+    assert not is_haze
+    assert counting is (Counting.DOUBTFUL if is_mixed else Counting.COUNTED)

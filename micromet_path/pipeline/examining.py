@@ -7,13 +7,14 @@ is a sum of fragments.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
+from micromet_path.clinical.policy import DECIDING_STRENGTH
 from micromet_path.config import Config, LookParams
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region
@@ -91,6 +92,15 @@ class _Seen:
     is_partial: bool
     fringes: NDArray[np.float64] | None
 
+    def most_of(self, names: Sequence[str]) -> float:
+        """The strongest of some flags."""
+        return max((self.flags.get(name, 0.0) for name in names), default=0.0)
+
+    def confirmed_by(self, other: _Seen, names: Sequence[str]) -> _Seen:
+        """The same with no more of some flags than another part of the candidate has."""
+        least = {name: min(self.flags[name], other.flags.get(name, 0.0)) for name in names if name in self.flags}
+        return replace(self, flags={**self.flags, **least})
+
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
@@ -103,16 +113,27 @@ class _Reader:
 
     def __call__(self, candidate: _Candidate) -> list[_Window]:
         """The windows that show some of a candidate; none where they cannot be read."""
+        cores = _cores(candidate, self.slide.info.spacing, self.look)
         try:
-            return list(self._windows(candidate))
+            return list(self._windows(candidate, _spread(cores, self.look.most_windows)))
         except UnreadableSlideError:
             return []
 
-    def _windows(self, candidate: _Candidate) -> Iterator[_Window]:
+    def others(self, candidate: _Candidate) -> Iterator[_Window]:
+        """Further windows of a candidate that is larger than what was seen of it, as far as they can be read."""
+        cores = _cores(candidate, self.slide.info.spacing, self.look)
+        seen = _spread(cores, self.look.most_windows)
+        for core in _spread([core for core in cores if core not in seen], self.look.most_confirming):
+            try:
+                yield from self._windows(candidate, [core])
+            except UnreadableSlideError:
+                continue
+
+    def _windows(self, candidate: _Candidate, cores: Sequence[Region]) -> Iterator[_Window]:
         native, steps = self.slide.info.spacing, self._steps
         spacing = native.downsampled(*steps)
         margin = (ceil(MARGIN_UM / native.x_um), ceil(MARGIN_UM / native.y_um))
-        for core in _cores(candidate, native, self.look):
+        for core in cores:
             region = _grown(core, margin, steps, self.slide.info.region)
             stained_px0 = painted(candidate.runs.row, candidate.runs.start, candidate.runs.stop, region)
             inside_px = int(np.count_nonzero(stained_px0[_slices(core, region)]))
@@ -231,19 +252,23 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
     strength_od = config.examine.strength_of(glass.dyes.strength_od)
     judge = _Judge(model, config.nuclei, config.examine, strength_od, slide.info.spacing.pixel_area_um2)
     cells = np.stack([fragments.cells, fragments.cells_low, fragments.cells_high])
-    flags = {name: np.zeros(len(fragments)) for name in (*FLAGS, *ANUCLEATE_FLAGS, "fringe")}
+    flags = {name: np.zeros(len(fragments)) for name in (*FLAGS, *ANUCLEATE_FLAGS, "fringe", "mixed")}
     red_cells: list[tuple[NDArray[np.int64], float, float]] = []
+
+    def weigh(candidate: _Candidate, windows: Sequence[_Window]) -> _Seen:
+        seen = judge(candidate, windows)
+        return _confirmed(seen, (judge(candidate, [one]) for one in read.others(candidate)), config)
 
     def look(candidate: _Candidate) -> tuple[_Candidate, list[_Window] | _Seen]:
         windows = read(candidate)
-        return candidate, judge(candidate, windows) if _is_wide(windows) else windows
+        return candidate, weigh(candidate, windows) if _is_wide(windows) else windows
 
     # Threads read ahead and judge what is large; the many small steps that a small candidate takes would only wait
     # for each other in several of them.
     for candidate, found in in_threads(look, _candidates(fragments, linked.tree, runs, config.look), workers):
         if not found:
             continue
-        seen = found if isinstance(found, _Seen) else judge(candidate, found)
+        seen = found if isinstance(found, _Seen) else weigh(candidate, found)
         members = candidate.members
         area = fragments.area_px[members]
         share = area / area.sum()
@@ -262,6 +287,19 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
         for (members, *_), strength in zip(red_cells, in_numbers(strengths, areas_um2, config.examine), strict=True):
             flags["red_cell_like"][members] = strength
     return replace(fragments, cells=cells[0], cells_low=cells[1], cells_high=cells[2], flags=flags)
+
+
+def _confirmed(seen: _Seen, others: Iterable[_Seen], config: Config) -> _Seen:
+    """What would not count for what was seen of it, as far as the rest is like that: a nest may lie at its end."""
+    uncounting = config.classify.not_counted_flags
+    strength = seen.most_of(uncounting)
+    if not seen.is_partial or strength < DECIDING_STRENGTH:
+        return seen
+    for other in others:
+        seen = seen.confirmed_by(other, uncounting)
+        if seen.most_of(uncounting) < DECIDING_STRENGTH:
+            return replace(seen, flags={**seen.flags, "mixed": strength})
+    return seen
 
 
 def _is_wide(windows: Sequence[_Window]) -> bool:
@@ -300,8 +338,8 @@ def _candidates(fragments: Fragments, tree: Tree, runs: Runs, look: LookParams) 
         )
 
 
-def _cores(candidate: _Candidate, native: PixelSpacing, look: LookParams) -> Sequence[Region]:
-    """Windows that tile the candidate's box, evenly thinned to a few that hold stain."""
+def _cores(candidate: _Candidate, native: PixelSpacing, look: LookParams) -> list[Region]:
+    """Windows that tile the candidate's box: those that hold much of its stain."""
     x0, y0, x1, y1 = candidate.bbox_px0
     columns = max(1, ceil((x1 - x0) * native.x_um / look.window_um))
     rows = max(1, ceil((y1 - y0) * native.y_um / look.window_um))
@@ -312,11 +350,16 @@ def _cores(candidate: _Candidate, native: PixelSpacing, look: LookParams) -> Seq
         inside = np.minimum(candidate.runs.stop, xs[column + 1]) - np.maximum(candidate.runs.start, xs[column])
         held[:, column] = np.bincount(band, np.maximum(inside, 0), minlength=rows)
     full = np.flatnonzero(held.ravel() >= 0.3 * held.max())
-    picks = full[np.unique(np.linspace(0, len(full) - 1, min(len(full), look.most_windows)).round().astype(int))]
     return [
         Region(int(xs[one % columns]), int(ys[one // columns]), int(xs[one % columns + 1]), int(ys[one // columns + 1]))
-        for one in picks.tolist()
+        for one in full.tolist()
     ]
+
+
+def _spread(cores: Sequence[Region], most: int) -> list[Region]:
+    """So many of them at most, evenly thinned."""
+    picks = np.unique(np.linspace(0, len(cores) - 1, min(len(cores), most)).round().astype(int))
+    return [cores[one] for one in picks.tolist()]
 
 
 def _grown(core: Region, margin: tuple[int, int], steps: tuple[int, int], bounds: Region) -> Region:
