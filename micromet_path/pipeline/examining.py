@@ -57,6 +57,7 @@ __all__ = ["examine_candidates"]
 
 _GAP_UM = 7.0  # one small lymphocyte, whatever gap a result is cut at
 _WIDE_PX = 80_000  # of windows together, from which on numpy works longer than it takes to be called
+_DENYING_STRENGTH = DECIDING_STRENGTH / 2  # a window between the two is of the same kind, and not sure of it
 _WITH_OWN_CHROMOGEN = ("estimated", "estimated: chromogen")
 
 
@@ -96,9 +97,9 @@ class _Seen:
         """The strongest of some flags."""
         return max((self.flags.get(name, 0.0) for name in names), default=0.0)
 
-    def confirmed_by(self, other: _Seen, names: Sequence[str]) -> _Seen:
-        """The same with no more of some flags than another part of the candidate has."""
-        least = {name: min(self.flags[name], other.flags.get(name, 0.0)) for name in names if name in self.flags}
+    def limited(self, names: Sequence[str], most: float) -> _Seen:
+        """The same with no more than so much of some flags."""
+        least = {name: min(self.flags[name], most) for name in names if name in self.flags}
         return replace(self, flags={**self.flags, **least})
 
 
@@ -290,15 +291,15 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
 
 
 def _confirmed(seen: _Seen, others: Iterable[_Seen], config: Config) -> _Seen:
-    """What would not count for what was seen of it, as far as the rest is like that: a nest may lie at its end."""
+    """What would not count for what was seen of it, unless a further window shows something else: a nest at its end."""
     uncounting = config.classify.not_counted_flags
     strength = seen.most_of(uncounting)
     if not seen.is_partial or strength < DECIDING_STRENGTH:
         return seen
     for other in others:
-        seen = seen.confirmed_by(other, uncounting)
-        if seen.most_of(uncounting) < DECIDING_STRENGTH:
-            return replace(seen, flags={**seen.flags, "mixed": strength})
+        if (elsewhere := other.most_of(uncounting)) < _DENYING_STRENGTH:
+            limited = seen.limited(uncounting, elsewhere)
+            return replace(limited, flags={**limited.flags, "mixed": strength})
     return seen
 
 
