@@ -86,11 +86,11 @@ class _Window:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What was learnt of a candidate."""
+    """What was learnt of a candidate, and the share of its stain in which that was seen."""
 
     cells: CellCount
     flags: dict[str, float]
-    is_partial: bool
+    share: float
     fringes: NDArray[np.float64] | None
 
     def most_of(self, names: Sequence[str]) -> float:
@@ -186,7 +186,7 @@ class _Judge:
         found = [Evidence(window.view, self.model, self.examine) for window in windows]
         tally, seen_px = sum(tallies, NO_NUCLEI), sum(window.px for window in windows)
         weights = [window.px / seen_px for window in windows]
-        factor = int((candidate.runs.stop - candidate.runs.start).sum()) / seen_px
+        share = seen_px / int((candidate.runs.stop - candidate.runs.start).sum())
 
         def mean(measure: Callable[[Evidence], float]) -> float:
             return sum(weight * measure(one) for weight, one in zip(weights, found, strict=True))
@@ -198,7 +198,7 @@ class _Judge:
         has_nucleus = any(map(self._has_nucleus, tallies, views, found))
         if may_be_bare(has_nucleus, bare_share, self.examine):
             bare = Bareness(
-                area_um2=filled_um2 * factor,
+                area_um2=filled_um2 / share,
                 has_nucleus=has_nucleus,
                 bare_share=bare_share,
                 rim_um=mean(lambda one: one.rim_width_um),
@@ -212,8 +212,8 @@ class _Judge:
             )
             for name, strength in anucleate_flags(bare, self.examine).items():
                 flags[name] = max(flags.get(name, 0.0), strength)
-        cells = _extrapolated(cells_of(tally, self.nuclei), factor)
-        return _Seen(cells, flags, is_partial=factor > 1, fringes=self._fringes(windows))
+        cells = _extrapolated(cells_of(tally, self.nuclei), share)
+        return _Seen(cells, flags, share, self._fringes(windows))
 
     def _fringes(self, windows: Sequence[_Window]) -> NDArray[np.float64] | None:
         """How sure each member is a fringe: its stain is gone in register, and what is left is smaller than a cell."""
@@ -280,9 +280,10 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
         if seen.fringes is not None:
             flags["fringe"][members] = seen.fringes
         if (faint := seen.flags.get("red_cell_like", 0.0)) > 0:
+            area_um2 = int(area.sum()) * judge.pixel_um2
             strong_um2 = int(fragments.strong_px[members].sum()) * judge.pixel_um2
-            is_dark_unseen = seen.is_partial and strong_um2 > SMALLEST_CELL_UM2
-            red_cells.append((members, 0.0 if is_dark_unseen else faint, int(area.sum()) * judge.pixel_um2))
+            is_dark_unseen = min(strong_um2, area_um2 * (1 - seen.share)) > SMALLEST_CELL_UM2
+            red_cells.append((members, 0.0 if is_dark_unseen else faint, area_um2))
     if red_cells:
         strengths, areas_um2 = np.array([facts for _, *facts in red_cells]).T
         for (members, *_), strength in zip(red_cells, in_numbers(strengths, areas_um2, config.examine), strict=True):
@@ -294,9 +295,10 @@ def _confirmed(seen: _Seen, others: Iterable[_Seen], config: Config) -> _Seen:
     """What would not count for what was seen of it, unless a further window shows something else: a nest at its end."""
     uncounting = config.classify.not_counted_flags
     strength = seen.most_of(uncounting)
-    if not seen.is_partial or strength < DECIDING_STRENGTH:
+    if seen.share >= 1.0 or strength < DECIDING_STRENGTH:
         return seen
     for other in others:
+        seen = replace(seen, share=seen.share + other.share)
         if (elsewhere := other.most_of(uncounting)) < _DENYING_STRENGTH:
             limited = seen.limited(uncounting, elsewhere)
             return replace(limited, flags={**limited.flags, "mixed": strength})
@@ -392,10 +394,10 @@ def _scaled_slices(core: Region, region: Region, steps: tuple[int, int]) -> tupl
     return rows, columns
 
 
-def _extrapolated(cells: CellCount, factor: float) -> CellCount:
-    """Cells of the whole of a candidate of which a part was seen; less sure, the more is taken from the seen."""
-    if factor <= 1.0:
+def _extrapolated(cells: CellCount, share: float) -> CellCount:
+    """Cells of the whole of a candidate of which a share was seen; less sure, the more is taken from the seen."""
+    if share >= 1.0:
         return cells
-    doubt = 0.15 * (1 - 1 / factor)
-    value = cells.value * factor
-    return replace(cells, value=value, low=cells.low * factor * (1 - doubt), high=cells.high * factor * (1 + doubt))
+    doubt = 0.15 * (1 - share)
+    low, high = cells.low / share * (1 - doubt), cells.high / share * (1 + doubt)
+    return replace(cells, value=cells.value / share, low=low, high=high)

@@ -109,10 +109,11 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
 
     ``no_nuclei`` is a sheet that should show some, or less surely a small piece that shows none; ``deposit`` such a
     piece beside which no nucleus lies either; ``red_cell_like`` is faint throughout, lies in a lumen and shows none,
-    or hardly any where it is broad, though others do nearby; ``ink`` is what marking ink leaves on the border: a layer
-    through which nuclei would show, or a smaller and less bare one that lies on glass for the most part; what is thick
-    there may be a focus below the capsule whose chromogen hides its nuclei. Where it is too dark to show any, it is
-    ink if it is a coat: thin, with no nucleus around it either.
+    or hardly any where it is broad, though others do nearby, or is a lake: too large and too faint for tumour cells of
+    which hardly one shows a nucleus, though it fill its vessel and the slide's own stain be as faint; ``ink`` is what
+    marking ink leaves on the border: a layer through which nuclei would show, or a smaller and less bare one that lies
+    on glass for the most part; what is thick there may be a focus below the capsule whose chromogen hides its nuclei.
+    Where it is too dark to show any, it is ink if it is a coat: thin, with no nucleus around it either.
 
     Examples
     --------
@@ -146,12 +147,19 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
         ramp(bare.area_um2, params.red_cell_um2),
         ramp(bare.glass_share, params.red_cell_glass),
     )
+    lake = all_of(
+        sharp,
+        ramp(bare.bare_share, params.lake_bare),
+        ramp(bare.area_um2, params.lake_um2),
+        ramp(bare.nuclear_share_around, params.red_cell_nuclei),
+        ramp(bare.darkest_od, params.lake_od),
+    )
     layer = all_of(ramp(bare.high_od, params.clear_od), ramp(bare.deep_share, params.layer_deep))
     return {
         "no_nuclei": max(sheet, params.bare_piece * piece),
         "deposit": all_of(piece, alone),
         "ink": all_of(max(sheet, flake), max(layer, coat), float(bare.is_at_border)),
-        "red_cell_like": red_cells,
+        "red_cell_like": max(red_cells, lake),
     }
 
 

@@ -209,6 +209,9 @@ class ExamineParams:
         Share of the view beside it that is nuclei: where these do not show, the lack of them tells nothing.
     red_cell_count : Ramp
         Other candidates on the slide that look like them, for one that is too small to miss its nuclei.
+    lake_um2, lake_bare, lake_od : Ramp
+        Area, share of it without a nucleus, and chromogen that as much as a small cell exceeds, falling, of what is red
+        cells for lack of nuclei alone: 25 to 50 tumour cells, through the stain of which nuclei would show.
     overlay : Ramp
         Haematoxylin in the stain over that of the tissue around. A cell pushes the nuclei of the node aside and
         its cytoplasm has none (0.1 to 0.6); processes between them leave them as they are (1).
@@ -327,6 +330,9 @@ class ExamineParams:
     red_cell_um2: Ramp = (30_000.0, 15_000.0)
     red_cell_nuclei: Ramp = (0.02, 0.06)
     red_cell_count: Ramp = (4.0, 10.0)
+    lake_um2: Ramp = (3000.0, 6000.0)
+    lake_bare: Ramp = (0.85, 0.95)
+    lake_od: Ramp = (0.55, 0.45)
     overlay: Ramp = (0.60, 0.90)
     seeming_blue: float = 0.12
     overlay_around_od: Ramp = (0.10, 0.20)

@@ -86,7 +86,7 @@ def test_what_is_faint_has_no_nucleus_and_lies_in_a_lumen_looks_like_red_cells()
         {"glass_share": 0.0},  # in solid tissue
         {"glass_share": 0.0, "area_um2": 3000.0},
         {"rim_um": 2.6},
-        {"area_um2": 40_000.0},  # a sheet of haze
+        {"area_um2": 40_000.0, "has_nucleus": True, "bare_share": 0.8},  # a sheet of haze
     ],
 )
 def test_whatever_speaks_against_red_cells_does_so_alone(other):
