@@ -57,7 +57,6 @@ __all__ = ["examine_candidates"]
 
 _GAP_UM = 7.0  # one small lymphocyte, whatever gap a result is cut at
 _WIDE_PX = 80_000  # of windows together, from which on numpy works longer than it takes to be called
-_DENYING_STRENGTH = DECIDING_STRENGTH / 2  # a window between the two is of the same kind, and not sure of it
 _WITH_OWN_CHROMOGEN = ("estimated", "estimated: chromogen")
 
 
@@ -299,7 +298,7 @@ def _confirmed(seen: _Seen, others: Iterable[_Seen], config: Config) -> _Seen:
         return seen
     for other in others:
         seen = replace(seen, share=seen.share + other.share)
-        if (elsewhere := other.most_of(uncounting)) < _DENYING_STRENGTH:
+        if (elsewhere := other.most_of(uncounting)) < DECIDING_STRENGTH:
             limited = seen.limited(uncounting, elsewhere)
             return replace(limited, flags={**limited.flags, "mixed": strength})
     return seen
