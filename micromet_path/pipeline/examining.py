@@ -57,6 +57,7 @@ __all__ = ["examine_candidates"]
 
 _GAP_UM = 7.0  # one small lymphocyte, whatever gap a result is cut at
 _WIDE_PX = 80_000  # of windows together, from which on numpy works longer than it takes to be called
+_CELLLESS = ("edge_haze", "red_cell_like")
 _WITH_OWN_CHROMOGEN = ("estimated", "estimated: chromogen")
 
 
@@ -96,10 +97,9 @@ class _Seen:
         """The strongest of some flags."""
         return max((self.flags.get(name, 0.0) for name in names), default=0.0)
 
-    def limited(self, names: Sequence[str], most: float) -> _Seen:
-        """The same with no more than so much of some flags."""
-        least = {name: min(self.flags[name], most) for name in names if name in self.flags}
-        return replace(self, flags={**self.flags, **least})
+    def limited(self, names: Sequence[str], most: float) -> dict[str, float]:
+        """The flags with no more than so much of some."""
+        return {name: min(strength, most) if name in names else strength for name, strength in self.flags.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,17 +291,27 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
 
 
 def _confirmed(seen: _Seen, others: Iterable[_Seen], config: Config) -> _Seen:
-    """What would not count for what was seen of it, unless a further window shows something else: a nest at its end."""
+    """What would not count for what was seen of it, as far as further windows do not show something else.
+
+    What is told by its lack of cells is denied by one window that shows some: a nest may lie at its end. Ink and
+    pigment vary along their length and are denied by half of their stain.
+    """
     uncounting = config.classify.not_counted_flags
     strength = seen.most_of(uncounting)
     if seen.share >= 1.0 or strength < DECIDING_STRENGTH:
         return seen
+    lacks_cells = seen.most_of([name for name in _CELLLESS if name in uncounting]) >= strength
+    share = alike = seen.share
+    least = strength
     for other in others:
-        seen = replace(seen, share=seen.share + other.share)
-        if (elsewhere := other.most_of(uncounting)) < DECIDING_STRENGTH:
-            limited = seen.limited(uncounting, elsewhere)
-            return replace(limited, flags={**limited.flags, "mixed": strength})
-    return seen
+        elsewhere = other.most_of(uncounting)
+        share, least = share + other.share, min(least, elsewhere)
+        alike += other.share if elsewhere >= DECIDING_STRENGTH else 0.0
+        if lacks_cells and least < DECIDING_STRENGTH:
+            break
+    is_denied = least < DECIDING_STRENGTH and (lacks_cells or alike < share / 2)
+    flags = {**seen.limited(uncounting, least), "mixed": strength} if is_denied else seen.flags
+    return replace(seen, share=share, flags=flags)
 
 
 def _is_wide(windows: Sequence[_Window]) -> bool:
