@@ -171,6 +171,21 @@ def test_what_could_not_show_tumour_is_never_negative(shared: Path, name: str, c
     assert {piece.category for piece in result.pieces} <= {None, Category.NOT_ASSESSABLE}
 
 
+@pytest.mark.parametrize("name", ["pen_green", "pen_black"])
+def test_no_stroke_of_a_real_pen_counts_nor_marking_ink_on_the_border(shared: Path, name: str) -> None:
+    result = mp.analyze(shared / "images" / f"{name}.png", spacing=mp.PixelSpacing(2.0, 2.0))
+    assert result.finding.category is Category.NOT_ASSESSABLE
+    sizes_um, counted = result.clusters.max_diameter_um, result.clusters.is_counted
+    assert sizes_um[~counted].max() > 900, "ink that is as brown as chromogen, or black"
+    assert sizes_um[counted].max(initial=0.0) < 30, "a few pixels of tissue"
+
+
+def test_edges_and_dirt_of_a_real_coverslip_are_flagged(shared: Path) -> None:
+    clusters = mp.analyze(shared / "images" / "coverslip_edge.png", spacing=mp.PixelSpacing(2.0, 2.0)).clusters
+    assert len(clusters)
+    assert all(max(clusters.flags_of(row).values(), default=0.0) >= 0.5 for row in range(len(clusters)))
+
+
 # -- files cut short -----------------------------------------------------------------------------
 
 
