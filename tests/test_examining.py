@@ -13,6 +13,7 @@ from micromet_path.errors import ConfigError
 from micromet_path.model import Counting
 from micromet_path.pipeline import examining
 from micromet_path.pipeline.judging import recut
+from micromet_path.pixels.nuclei import CellCount
 from tests.test_pipeline import HALF, HELD, analyze, assert_same, crowded, section
 
 BY_AREA = replace(HELD, look=LookParams(most_candidates=0))
@@ -183,3 +184,34 @@ def test_a_nest_in_a_long_patch_of_haze_counts_wherever_it_lies_and_its_size_is_
     counting, is_haze, is_mixed = haze_of(band_of_haze(x))
     assert not is_haze
     assert counting is (Counting.DOUBTFUL if is_mixed else Counting.COUNTED)
+
+
+def seen(share, **flags):
+    return examining._Seen(CellCount(1.0, 1.0, 1.0, 1, 0.0), flags, share, None)
+
+
+CONFIRMING = [
+    # what the first window shows, what the others show, whether it is left out
+    (("edge_haze", 0.9), [("edge_haze", 0.6), ("ink", 0.7)], True),  # of one kind or another
+    (("edge_haze", 0.9), [("edge_haze", 0.8), ("edge_haze", 0.4)], False),
+    (("red_cell_like", 0.9), [("red_cell_like", 0.8), ("no_nuclei", 1.0)], False),
+    (("ink", 0.9), [("ink", 0.8), ("no_nuclei", 1.0)], True),  # two thirds of it
+    (("ink", 0.9), [("plasma_like", 1.0), ("no_nuclei", 1.0)], False),
+    (("no_nuclei", 0.9), [("no_nuclei", 0.9), ("no_nuclei", 0.9)], False),  # counts anyway
+]
+
+
+@pytest.mark.parametrize(("first", "others", "is_left_out"), CONFIRMING)
+def test_what_is_larger_than_a_window_is_left_out_if_the_others_agree(first, others, is_left_out):
+    found = examining._confirmed(seen(0.3, **dict([first])), (seen(0.3, **dict([one])) for one in others), HELD)
+    assert (found.most_of(HELD.classify.not_counted_flags) >= 0.5) == is_left_out
+    assert ("mixed" in found.flags) == (not is_left_out and first[0] in HELD.classify.not_counted_flags)
+
+
+def test_nothing_more_is_read_of_what_counts_or_was_seen_whole():
+    def never():
+        raise AssertionError("asked for another window")
+        yield
+
+    for whole in (seen(1.0, edge_haze=1.0), seen(0.3, edge_haze=0.4)):
+        assert examining._confirmed(whole, never(), HELD) is whole

@@ -93,6 +93,30 @@ def test_whatever_speaks_against_red_cells_does_so_alone(other):
     assert flags(**{**FAINT, **other})["red_cell_like"] == 0.0
 
 
+LAKE = {"area_um2": 6000.0, "darkest_od": 0.4, "strength_od": 0.4}
+"""A vessel packed with red cells on a slide whose own stain is as faint."""
+
+
+def test_a_faint_lake_without_any_nucleus_is_red_cells_though_it_fills_its_vessel():
+    assert flags(**LAKE)["red_cell_like"] == 1.0
+    assert flags(**{**LAKE, "area_um2": 40_000.0})["red_cell_like"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"has_nucleus": True, "bare_share": 0.85},
+        {"area_um2": 3000.0},
+        {"darkest_od": 0.55},
+        {"nuclear_share_around": 0.02},
+        {"rim_um": 2.5},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_whatever_speaks_against_a_lake_does_so_alone(other):
+    assert flags(**{**LAKE, **other})["red_cell_like"] == 0.0
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_small_pieces_look_like_red_cells_only_in_numbers(seed):
     rng = np.random.default_rng(seed)
