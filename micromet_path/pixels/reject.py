@@ -19,8 +19,15 @@ SEGMENT_PX = 128
 def may_stain(line: Any, slope: Any, offset: Any) -> Any:
     """Whether any pixel of a stretch of a row lies on the stained side of the straight bound.
 
-    In 16-bit whole numbers without a branch, so that it runs at ten pixels a nanosecond.
+    In whole numbers of 8 and 16 bits without a branch. Glass, in which no colour is dark enough for the bound of the
+    brightest red, is told before red and blue are parted, in half of the time.
     """
+    least = np.uint8(255)
+    for k in range(line.shape[0]):
+        value = line[k]
+        least = value if value < least else least  # min() would widen them
+    if least * BOUND_UNIT > 255 * slope + offset:
+        return False
     most = np.int16(-32768)
     for column in range(line.shape[0] // 3):
         red, blue = np.int16(line[3 * column]), np.int16(line[3 * column + 2])
