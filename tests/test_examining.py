@@ -1,6 +1,7 @@
 """The second look: what it adds belongs to fragments, whatever the gap, the order and the number of threads."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -157,10 +158,11 @@ def test_tumour_in_a_lake_counts_wherever_in_it_the_second_look_falls(x):
     assert red_cell_like < 0.5
 
 
-def band_of_haze(nest_at=None):
+def band_of_haze(nest_at=None, width_px=80):
     """A patch of uneven background 0.9 mm long without an edge; a nest of twenty strong cells in it, if anywhere."""
-    canvas = section(height=500, width=2000)
-    canvas.brown = 0.34 * gaussian_filter(canvas.box(160, 220, 1840, 300).astype(float), 18)
+    canvas = section(height=640, width=2000)
+    band = canvas.box(160, 260 - width_px / 2, 1840, 260 + width_px / 2)
+    canvas.brown = 0.34 * gaussian_filter(band.astype(float), 18)
     if nest_at is not None:
         rows, columns = np.divmod(np.arange(20), 5)
         for dx, dy in zip(17 * (columns - 2), 17 * (rows - 1.5), strict=True):
@@ -175,19 +177,31 @@ def haze_of(rgb):
     return clusters.counting[row], clusters.flags["edge_haze"][row] >= 0.5, clusters.flags["mixed"][row] >= 0.5
 
 
-def test_a_long_patch_of_haze_is_not_counted():
-    assert haze_of(band_of_haze()) == (Counting.NOT_COUNTED, True, False)
+@pytest.mark.parametrize("width_px", [80, 160, 240])
+def test_a_long_patch_of_haze_is_not_counted(width_px):
+    assert haze_of(band_of_haze(width_px=width_px)) == (Counting.NOT_COUNTED, True, False)
 
 
+@pytest.mark.parametrize("width_px", [80, 160, 240])
 @pytest.mark.parametrize("x", range(220, 1800, 260))
-def test_a_nest_in_a_long_patch_of_haze_counts_wherever_it_lies_and_its_size_is_in_doubt(x):
-    counting, is_haze, is_mixed = haze_of(band_of_haze(x))
+def test_a_nest_in_a_long_patch_of_haze_counts_wherever_it_lies_and_its_size_is_in_doubt(x, width_px):
+    counting, is_haze, is_mixed = haze_of(band_of_haze(x, width_px))
     assert not is_haze
-    assert counting is (Counting.DOUBTFUL if is_mixed else Counting.COUNTED)
+    assert is_mixed == (x > 580)  # beyond the first window
+    assert counting is Counting.DOUBTFUL or (counting is Counting.COUNTED and not is_mixed)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_threads_change_nothing_of_what_takes_several_windows(workers):
+    for rgb in (band_of_haze(740), lake_of_red_cells(500)):
+        assert_same(analyze(rgb, workers=workers).analysis.fragments, analyze(rgb).analysis.fragments)
 
 
 def seen(share, **flags):
-    return examining._Seen(CellCount(1.0, 1.0, 1.0, 1, 0.0), flags, share, None)
+    return examining._Seen(CellCount(1.0, 1.0, 1.0, 1, 0.0), flags, share, None, examining._Context())
+
+
+UNCOUNTING = HELD.classify.not_counted_flags
 
 
 CONFIRMING = [
@@ -203,15 +217,40 @@ CONFIRMING = [
 
 @pytest.mark.parametrize(("first", "others", "is_left_out"), CONFIRMING)
 def test_what_is_larger_than_a_window_is_left_out_if_the_others_agree(first, others, is_left_out):
-    found = examining._confirmed(seen(0.3, **dict([first])), (seen(0.3, **dict([one])) for one in others), HELD)
-    assert (found.most_of(HELD.classify.not_counted_flags) >= 0.5) == is_left_out
-    assert ("mixed" in found.flags) == (not is_left_out and first[0] in HELD.classify.not_counted_flags)
+    looks = [partial(seen, 0.3, **dict([one])) for one in others]
+    found = examining._confirmed(seen(0.3, **dict([first])), looks, UNCOUNTING)
+    assert (found.most_of(UNCOUNTING) >= 0.5) == is_left_out
+    assert ("mixed" in found.flags) == (not is_left_out and first[0] in UNCOUNTING)
 
 
-def test_nothing_more_is_read_of_what_counts_or_was_seen_whole():
-    def never():
-        raise AssertionError("asked for another window")
-        yield
+def test_a_window_that_cannot_be_read_says_nothing():
+    found = examining._confirmed(seen(0.3, edge_haze=0.9), [lambda: None], UNCOUNTING)
+    assert found.flags == {"edge_haze": 0.9}
 
-    for whole in (seen(1.0, edge_haze=1.0), seen(0.3, edge_haze=0.4)):
-        assert examining._confirmed(whole, never(), HELD) is whole
+
+def test_no_more_is_read_than_can_decide():
+    asked = []
+
+    def look(**flags):
+        asked.append(flags)
+        return seen(0.1, **flags)
+
+    others = [partial(look, ink=1.0)] * 8
+    assert examining._confirmed(seen(0.1, ink=1.0), others, UNCOUNTING).share == pytest.approx(0.5)
+    assert len(asked) == 4  # five of nine agree
+    asked.clear()
+    examining._confirmed(seen(0.1, edge_haze=0.4), others, UNCOUNTING)
+    assert not asked  # it counts anyway
+
+
+def test_further_windows_show_what_a_tail_holds():
+    # The tail holds a tenth of what a window of the band does.
+    rows, columns = np.divmod(np.arange(20), 5)
+    canvas = section(height=500, width=2400)
+    band = canvas.box(160, 200, 1300, 320) | canvas.box(160, 248, 2240, 272)
+    canvas.brown = 0.34 * gaussian_filter(band.astype(float), 10)
+    for dx, dy in zip(17 * (columns - 2), 17 * (rows - 1.5), strict=True):
+        canvas.with_brown(canvas.disc(2150 + dx, 260 + dy, 8) & ~canvas.disc(2150 + dx, 260 + dy, 4), 0.8)
+    counting, is_haze, _ = haze_of(canvas.rgb())
+    assert counting is not Counting.NOT_COUNTED
+    assert not is_haze

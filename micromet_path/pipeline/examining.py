@@ -7,8 +7,9 @@ is a sum of fragments.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil
 
 import numpy as np
@@ -58,6 +59,7 @@ __all__ = ["examine_candidates"]
 _GAP_UM = 7.0  # one small lymphocyte, whatever gap a result is cut at
 _WIDE_PX = 80_000  # of windows together, from which on numpy works longer than it takes to be called
 _CELLLESS = ("edge_haze", "red_cell_like")
+_TELLING_UM2 = 500.0  # of stain in a window: as much as haze must be, or less could speak against it
 _WITH_OWN_CHROMOGEN = ("estimated", "estimated: chromogen")
 
 
@@ -69,6 +71,11 @@ class _Candidate:
     runs: Runs
     bbox_px0: tuple[int, int, int, int]
     is_at_margin: bool
+
+    @property
+    def area_px(self) -> int:
+        """Stained pixels."""
+        return int((self.runs.stop - self.runs.start).sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,17 @@ class _Window:
 
 
 @dataclass(frozen=True, slots=True)
+class _Context:
+    """What lies around a candidate: a window in the middle of a large one shows nothing of it.
+
+    Share of the tissue that is nuclei, and of bare glass in what lies next to it; 0 where nothing asked for them.
+    """
+
+    nuclear_share: float = 0.0
+    glass_share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class _Seen:
     """What was learnt of a candidate, and the share of its stain in which that was seen."""
 
@@ -92,6 +110,7 @@ class _Seen:
     flags: dict[str, float]
     share: float
     fringes: NDArray[np.float64] | None
+    context: _Context
 
     def most_of(self, names: Sequence[str]) -> float:
         """The strongest of some flags."""
@@ -113,21 +132,18 @@ class _Reader:
 
     def __call__(self, candidate: _Candidate) -> list[_Window]:
         """The windows that show some of a candidate; none where they cannot be read."""
-        cores = _cores(candidate, self.slide.info.spacing, self.look)
+        return self.at(candidate, _first_and_further(candidate, self.slide.info.spacing, self.look)[0])
+
+    def further(self, candidate: _Candidate) -> list[Region]:
+        """Where else to look at a candidate that is larger than what was seen of it."""
+        return _first_and_further(candidate, self.slide.info.spacing, self.look)[1]
+
+    def at(self, candidate: _Candidate, cores: Sequence[Region]) -> list[_Window]:
+        """The windows in some places; none where they cannot be read."""
         try:
-            return list(self._windows(candidate, _spread(cores, self.look.most_windows)))
+            return list(self._windows(candidate, cores))
         except UnreadableSlideError:
             return []
-
-    def others(self, candidate: _Candidate) -> Iterator[_Window]:
-        """Further windows of a candidate that is larger than what was seen of it, as far as they can be read."""
-        cores = _cores(candidate, self.slide.info.spacing, self.look)
-        seen = _spread(cores, self.look.most_windows)
-        for core in _spread([core for core in cores if core not in seen], self.look.most_confirming):
-            try:
-                yield from self._windows(candidate, [core])
-            except UnreadableSlideError:
-                continue
 
     def _windows(self, candidate: _Candidate, cores: Sequence[Region]) -> Iterator[_Window]:
         native, steps = self.slide.info.spacing, self._steps
@@ -175,8 +191,11 @@ class _Judge:
     strength_od: float
     pixel_um2: float
 
-    def __call__(self, candidate: _Candidate, windows: Sequence[_Window]) -> _Seen:
-        """What the windows of a candidate, of which there is at least one, show together."""
+    def __call__(self, candidate: _Candidate, windows: Sequence[_Window], context: _Context = _Context()) -> _Seen:
+        """What the windows of a candidate, of which there is at least one, show together.
+
+        What lies around it is what they show of that or, where it is more, what others have shown.
+        """
         views = [view_of(one.view.rgb, self.model, one.view.spacing, self.nuclei) for one in windows]
         tallies = [
             tally_nuclei(view, window.view.stained, self.nuclei, window.core)
@@ -185,7 +204,7 @@ class _Judge:
         found = [Evidence(window.view, self.model, self.examine) for window in windows]
         tally, seen_px = sum(tallies, NO_NUCLEI), sum(window.px for window in windows)
         weights = [window.px / seen_px for window in windows]
-        share = seen_px / int((candidate.runs.stop - candidate.runs.start).sum())
+        share = seen_px / candidate.area_px
 
         def mean(measure: Callable[[Evidence], float]) -> float:
             return sum(weight * measure(one) for weight, one in zip(weights, found, strict=True))
@@ -196,23 +215,28 @@ class _Judge:
         bare_share = 1 - tally.shown_um2 / filled_um2
         has_nucleus = any(map(self._has_nucleus, tallies, views, found))
         if may_be_bare(has_nucleus, bare_share, self.examine):
+            context = _Context(
+                max(context.nuclear_share, mean(lambda one: one.beside.nuclear_share_around)),
+                max(context.glass_share, mean(lambda one: one.around.glass_share)),
+            )
             bare = Bareness(
                 area_um2=filled_um2 / share,
                 has_nucleus=has_nucleus,
                 bare_share=bare_share,
                 rim_um=mean(lambda one: one.rim_width_um),
-                nuclear_share_around=mean(lambda one: one.beside.nuclear_share_around),
+                nuclear_share_around=context.nuclear_share,
+                nuclei_beside=mean(lambda one: one.beside.relation),
                 high_od=mean(lambda one: one.chromogen_high_od),
                 darkest_od=max(one.darkest_cell_od for one in found),
                 strength_od=self.strength_od,
                 is_at_border=candidate.is_at_margin,
-                glass_share=mean(lambda one: one.around.glass_share),
+                glass_share=context.glass_share,
                 deep_share=mean(lambda one: min(1.0, one.around.deep_area_um2 / one.area_um2)),
             )
             for name, strength in anucleate_flags(bare, self.examine).items():
                 flags[name] = max(flags.get(name, 0.0), strength)
         cells = _extrapolated(cells_of(tally, self.nuclei), share)
-        return _Seen(cells, flags, share, self._fringes(windows))
+        return _Seen(cells, flags, share, self._fringes(windows), context)
 
     def _fringes(self, windows: Sequence[_Window]) -> NDArray[np.float64] | None:
         """How sure each member is a fringe: its stain is gone in register, and what is left is smaller than a cell."""
@@ -257,11 +281,19 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
 
     def weigh(candidate: _Candidate, windows: Sequence[_Window]) -> _Seen:
         seen = judge(candidate, windows)
-        return _confirmed(seen, (judge(candidate, [one]) for one in read.others(candidate)), config)
+        if seen.share >= 1.0:
+            return seen
+
+        def look_at(core: Region) -> _Seen | None:
+            found = read.at(candidate, [core])
+            return judge(candidate, found, seen.context) if found else None
+
+        others = [partial(look_at, core) for core in read.further(candidate)]
+        return _confirmed(seen, others, config.classify.not_counted_flags)
 
     def look(candidate: _Candidate) -> tuple[_Candidate, list[_Window] | _Seen]:
         windows = read(candidate)
-        return candidate, weigh(candidate, windows) if _is_wide(windows) else windows
+        return candidate, weigh(candidate, windows) if _is_wide(candidate, windows) else windows
 
     # Threads read ahead and judge what is large; the many small steps that a small candidate takes would only wait
     # for each other in several of them.
@@ -290,32 +322,45 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
     return replace(fragments, cells=cells[0], cells_low=cells[1], cells_high=cells[2], flags=flags)
 
 
-def _confirmed(seen: _Seen, others: Iterable[_Seen], config: Config) -> _Seen:
+def _confirmed(seen: _Seen, others: Sequence[Callable[[], _Seen | None]], uncounting: Sequence[str]) -> _Seen:
     """What would not count for what was seen of it, as far as further windows do not show something else.
 
     What is told by its lack of cells is denied by one window that shows some: a nest may lie at its end. Ink and
-    pigment vary along their length and are denied by half of their stain.
+    pigment vary along their length, and are denied by half of the windows.
+
+    Parameters
+    ----------
+    seen : _Seen
+    others : sequence of callable
+        Each looks at one further window; None where it cannot be read.
+    uncounting : sequence of str
+        Flags that keep what has them out of the finding.
     """
-    uncounting = config.classify.not_counted_flags
     strength = seen.most_of(uncounting)
-    if seen.share >= 1.0 or strength < DECIDING_STRENGTH:
+    if strength < DECIDING_STRENGTH:
         return seen
     lacks_cells = seen.most_of([name for name in _CELLLESS if name in uncounting]) >= strength
-    share = alike = seen.share
-    least = strength
-    for other in others:
-        elsewhere = other.most_of(uncounting)
-        share, least = share + other.share, min(least, elsewhere)
-        alike += other.share if elsewhere >= DECIDING_STRENGTH else 0.0
-        if lacks_cells and least < DECIDING_STRENGTH:
-            break
-    is_denied = least < DECIDING_STRENGTH and (lacks_cells or alike < share / 2)
-    flags = {**seen.limited(uncounting, least), "mixed": strength} if is_denied else seen.flags
-    return replace(seen, share=share, flags=flags)
+    least_denying = 1 if lacks_cells else ceil((1 + len(others)) / 2)
+    share = seen.share
+    denying: list[float] = []
+    for position, look in enumerate(others):
+        if len(denying) + len(others) - position < least_denying:
+            break  # whatever the rest shows
+        other = look()
+        if other is None:
+            continue
+        share += other.share
+        if (elsewhere := other.most_of(uncounting)) < DECIDING_STRENGTH:
+            denying.append(elsewhere)
+        if len(denying) >= least_denying:
+            return replace(seen, share=share, flags={**seen.limited(uncounting, min(denying)), "mixed": strength})
+    return replace(seen, share=share)
 
 
-def _is_wide(windows: Sequence[_Window]) -> bool:
-    return sum(window.view.stained.size for window in windows) >= _WIDE_PX
+def _is_wide(candidate: _Candidate, windows: Sequence[_Window]) -> bool:
+    """Whether it takes long: its windows are large, or are not all of it."""
+    is_part = sum(window.px for window in windows) < candidate.area_px
+    return is_part or sum(window.view.stained.size for window in windows) >= _WIDE_PX
 
 
 def _candidates(fragments: Fragments, tree: Tree, runs: Runs, look: LookParams) -> Iterator[_Candidate]:
@@ -350,8 +395,10 @@ def _candidates(fragments: Fragments, tree: Tree, runs: Runs, look: LookParams) 
         )
 
 
-def _cores(candidate: _Candidate, native: PixelSpacing, look: LookParams) -> list[Region]:
-    """Windows that tile the candidate's box: those that hold much of its stain."""
+def _first_and_further(
+    candidate: _Candidate, native: PixelSpacing, look: LookParams
+) -> tuple[list[Region], list[Region]]:
+    """Windows of those that tile the candidate's box: first where much of its stain is, then wherever is enough."""
     x0, y0, x1, y1 = candidate.bbox_px0
     columns = max(1, ceil((x1 - x0) * native.x_um / look.window_um))
     rows = max(1, ceil((y1 - y0) * native.y_um / look.window_um))
@@ -361,17 +408,22 @@ def _cores(candidate: _Candidate, native: PixelSpacing, look: LookParams) -> lis
     for column in range(columns):  # a run may reach through several windows
         inside = np.minimum(candidate.runs.stop, xs[column + 1]) - np.maximum(candidate.runs.start, xs[column])
         held[:, column] = np.bincount(band, np.maximum(inside, 0), minlength=rows)
-    full = np.flatnonzero(held.ravel() >= 0.3 * held.max())
-    return [
-        Region(int(xs[one % columns]), int(ys[one // columns]), int(xs[one % columns + 1]), int(ys[one // columns + 1]))
-        for one in full.tolist()
-    ]
+    first = _spread(np.flatnonzero(held.ravel() >= 0.3 * held.max()), look.most_windows)
+    tells = held.ravel() * native.pixel_area_um2 >= _TELLING_UM2
+    tells[first] = False
+    further = _spread(np.flatnonzero(tells), look.most_confirming)
+
+    def region(one: int) -> Region:
+        row, column = divmod(one, columns)
+        return Region(int(xs[column]), int(ys[row]), int(xs[column + 1]), int(ys[row + 1]))
+
+    return [region(one) for one in first], [region(one) for one in further]
 
 
-def _spread(cores: Sequence[Region], most: int) -> list[Region]:
+def _spread(places: NDArray[np.intp], most: int) -> list[int]:
     """So many of them at most, evenly thinned."""
-    picks = np.unique(np.linspace(0, len(cores) - 1, min(len(cores), most)).round().astype(int))
-    return [cores[one] for one in picks.tolist()]
+    picks = np.unique(np.linspace(0, len(places) - 1, min(len(places), most)).round().astype(int))
+    return [int(place) for place in places[picks]]
 
 
 def _grown(core: Region, margin: tuple[int, int], steps: tuple[int, int], bounds: Region) -> Region:

@@ -3,8 +3,8 @@
 A keratin-positive scrap without a nucleus is no tumour cell to a pathologist, yet a section may miss the nucleus of
 a cell, and keratin may be dots beside it. So the lack of one makes a small piece doubtful; it is a deposit only where
 no nucleus lies around it either. It looks like red cells where it is so faint that a nucleus would show, far fainter
-than the chromogen of the slide, and lies in a lumen. These come in numbers: a few small pieces of such looks may be
-anything.
+than the chromogen of the slide, and lies in a lumen, or is a lake of its own. Red cells come in numbers: a few small
+pieces of such looks may be anything.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ class Bareness:
         Whether it lies on the border of the tissue.
     glass_share : float
         Share of bare glass in what lies next to it.
+    nuclei_beside : float
+        Nuclear share next to it over that further away.
     deep_share : float
         Share of it that lies further than a large cell inside.
     """
@@ -68,6 +70,7 @@ class Bareness:
     strength_od: float = 1.0
     is_at_border: bool = False
     glass_share: float = 0.0
+    nuclei_beside: float = 1.0
     deep_share: float = 1.0
 
 
@@ -101,7 +104,8 @@ def may_be_bare(has_nucleus: bool, bare_share: float, params: ExamineParams) -> 
         As in `Bareness`.
     params : ExamineParams
     """
-    return not has_nucleus or bare_share > min(params.bare_share[0], params.flake_bare[0], params.coat_bare[0])
+    sheets = (params.bare_share, params.flake_bare, params.coat_bare, params.lake_bare)
+    return not has_nucleus or bare_share > min(start for start, _ in sheets)
 
 
 def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
@@ -110,7 +114,8 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
     ``no_nuclei`` is a sheet that should show some, or less surely a small piece that shows none; ``deposit`` such a
     piece beside which no nucleus lies either; ``red_cell_like`` is faint throughout, lies in a lumen and shows none,
     or hardly any where it is broad, though others do nearby, or is a lake: too large and too faint for tumour cells of
-    which hardly one shows a nucleus, though it fill its vessel and the slide's own stain be as faint; ``ink`` is what
+    which none shows a nucleus, with none at its wall, though it fill its vessel and the slide's own stain be as faint;
+    ``ink`` is what
     marking ink leaves on the border: a layer through which nuclei would show, or a smaller and less bare one that lies
     on glass for the most part; what is thick there may be a focus below the capsule whose chromogen hides its nuclei.
     Where it is too dark to show any, it is ink if it is a coat: thin, with no nucleus around it either.
@@ -153,6 +158,7 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
         ramp(bare.area_um2, params.lake_um2),
         ramp(bare.nuclear_share_around, params.red_cell_nuclei),
         ramp(bare.darkest_od, params.lake_od),
+        ramp(bare.nuclei_beside, params.lake_nuclei),
     )
     layer = all_of(ramp(bare.high_od, params.clear_od), ramp(bare.deep_share, params.layer_deep))
     return {

@@ -229,9 +229,11 @@ def _cap(found: Evidence, params: ExamineParams) -> Signs:
     yield ramp(found.strokes.compactness, params.plasma_cap)
 
 
-def _haze(found: Evidence, params: ExamineParams) -> float:
+@weakest
+def _haze(found: Evidence, params: ExamineParams) -> Signs:
     """A deposit without cells and without rims: a broad one, a strip or a dried rim at the border, a patch."""
-    return max(_broad(found, params), _strip(found, params), _dried(found, params), _patch(found, params))
+    yield max(_broad(found, params), _strip(found, params), _dried(found, params), _patch(found, params))
+    yield ramp(found.darkest_cell_od / found.chromogen_high_od, params.haze_darkest)
 
 
 @weakest

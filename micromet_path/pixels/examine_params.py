@@ -169,6 +169,9 @@ class ExamineParams:
     dried_od, dried_drop, dried_glass : Ramp
         The 90th percentile, the loss at rims and the gradient towards glass of what may be stronger, but fades inwards
         as only what dried does: foci at the border lose 0.7 and more, or are no darker on that side.
+    haze_darkest : Ramp
+        What of a cell's size is darkest over the 90th percentile, falling, of all kinds of haze: up to 1.5, where the
+        grain of a broad one is darkest; cells in it stand out by more.
     haze_without_glass : float
         Strength that haze can reach where no gradient towards glass is seen.
     fringe_share, fringe_left_um2 : Ramp
@@ -209,9 +212,10 @@ class ExamineParams:
         Share of the view beside it that is nuclei: where these do not show, the lack of them tells nothing.
     red_cell_count : Ramp
         Other candidates on the slide that look like them, for one that is too small to miss its nuclei.
-    lake_um2, lake_bare, lake_od : Ramp
-        Area, share of it without a nucleus, and chromogen that as much as a small cell exceeds, falling, of what is red
-        cells for lack of nuclei alone: 25 to 50 tumour cells, through the stain of which nuclei would show.
+    lake_um2, lake_bare, lake_od, lake_nuclei : Ramp
+        Area, share of it without a nucleus, chromogen that as much as a small cell exceeds, falling, and nuclear share
+        next to it over that further off, falling, of what is red cells for lack of nuclei alone: as much as 25 to 50
+        tumour cells, through the stain of which nuclei would show, and beside which others lie as dense as anywhere.
     overlay : Ramp
         Haematoxylin in the stain over that of the tissue around. A cell pushes the nuclei of the node aside and
         its cytoplasm has none (0.1 to 0.6); processes between them leave them as they are (1).
@@ -303,6 +307,7 @@ class ExamineParams:
     dried_od: Ramp = (0.85, 0.65)
     dried_drop: Ramp = (0.72, 0.62)
     dried_glass: Ramp = (0.15, 0.30)
+    haze_darkest: Ramp = (2.0, 1.6)
     haze_without_glass: float = 0.75
     patch_chromogen: Ramp = (4.0, 3.0)
     patch_od: Ramp = (0.40, 0.34)
@@ -331,8 +336,9 @@ class ExamineParams:
     red_cell_nuclei: Ramp = (0.02, 0.06)
     red_cell_count: Ramp = (4.0, 10.0)
     lake_um2: Ramp = (3000.0, 6000.0)
-    lake_bare: Ramp = (0.85, 0.95)
-    lake_od: Ramp = (0.55, 0.45)
+    lake_bare: Ramp = (0.90, 0.97)
+    lake_od: Ramp = (0.45, 0.35)
+    lake_nuclei: Ramp = (0.50, 0.25)
     overlay: Ramp = (0.60, 0.90)
     seeming_blue: float = 0.12
     overlay_around_od: Ramp = (0.10, 0.20)

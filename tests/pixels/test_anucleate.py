@@ -9,6 +9,7 @@ from micromet_path.pixels.anucleate import (
     Bareness,
     anucleate_flags,
     in_numbers,
+    may_be_bare,
     with_faint_stain,
 )
 from micromet_path.pixels.evidence import Evidence
@@ -93,7 +94,7 @@ def test_whatever_speaks_against_red_cells_does_so_alone(other):
     assert flags(**{**FAINT, **other})["red_cell_like"] == 0.0
 
 
-LAKE = {"area_um2": 6000.0, "darkest_od": 0.4, "strength_od": 0.4}
+LAKE = {"area_um2": 6000.0, "darkest_od": 0.35, "strength_od": 0.35, "nuclei_beside": 0.1}
 """A vessel packed with red cells on a slide whose own stain is as faint."""
 
 
@@ -105,9 +106,10 @@ def test_a_faint_lake_without_any_nucleus_is_red_cells_though_it_fills_its_vesse
 @pytest.mark.parametrize(
     "other",
     [
-        {"has_nucleus": True, "bare_share": 0.85},
+        {"has_nucleus": True, "bare_share": 0.9},
         {"area_um2": 3000.0},
-        {"darkest_od": 0.55},
+        {"darkest_od": 0.45},
+        {"nuclei_beside": 0.5},
         {"nuclear_share_around": 0.02},
         {"rim_um": 2.5},
     ],
@@ -115,6 +117,14 @@ def test_a_faint_lake_without_any_nucleus_is_red_cells_though_it_fills_its_vesse
 )
 def test_whatever_speaks_against_a_lake_does_so_alone(other):
     assert flags(**{**LAKE, **other})["red_cell_like"] == 0.0
+
+
+def test_a_lake_may_be_bare_whatever_its_settings():
+    lenient = ExamineParams(lake_bare=(0.2, 0.3))
+    lake = bare(**LAKE, has_nucleus=True, bare_share=0.35)
+    assert anucleate_flags(lake, lenient)["red_cell_like"] == 1.0
+    assert may_be_bare(True, 0.35, lenient)
+    assert not may_be_bare(True, 0.35, PARAMS)
 
 
 @pytest.mark.parametrize("seed", range(20))
