@@ -95,11 +95,18 @@ class _Window:
 class _Context:
     """What lies around a candidate: a window in the middle of a large one shows nothing of it.
 
-    Share of the tissue that is nuclei, and of bare glass in what lies next to it; 0 where nothing asked for them.
+    Where most of the tissue is nuclei: their share, and that next to the candidate over it; share of bare glass in what
+    lies next to it. As where there is nothing, where nothing asked for them.
     """
 
     nuclear_share: float = 0.0
+    nuclei_beside: float = 1.0
     glass_share: float = 0.0
+
+    def and_of(self, nuclear_share: float, nuclei_beside: float, glass_share: float) -> _Context:
+        """With what further windows show."""
+        nuclei = max((nuclear_share, nuclei_beside), (self.nuclear_share, self.nuclei_beside))
+        return _Context(*nuclei, max(self.glass_share, glass_share))
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +222,10 @@ class _Judge:
         bare_share = 1 - tally.shown_um2 / filled_um2
         has_nucleus = any(map(self._has_nucleus, tallies, views, found))
         if may_be_bare(has_nucleus, bare_share, self.examine):
-            context = _Context(
-                max(context.nuclear_share, mean(lambda one: one.beside.nuclear_share_around)),
-                max(context.glass_share, mean(lambda one: one.around.glass_share)),
+            context = context.and_of(
+                mean(lambda one: one.beside.nuclear_share_around),
+                mean(lambda one: one.beside.relation),
+                mean(lambda one: one.around.glass_share),
             )
             bare = Bareness(
                 area_um2=filled_um2 / share,
@@ -225,7 +233,7 @@ class _Judge:
                 bare_share=bare_share,
                 rim_um=mean(lambda one: one.rim_width_um),
                 nuclear_share_around=context.nuclear_share,
-                nuclei_beside=mean(lambda one: one.beside.relation),
+                nuclei_beside=context.nuclei_beside,
                 high_od=mean(lambda one: one.chromogen_high_od),
                 darkest_od=max(one.darkest_cell_od for one in found),
                 strength_od=self.strength_od,
