@@ -14,6 +14,7 @@ from micromet_path.errors import ConfigError
 from micromet_path.model import Counting
 from micromet_path.pipeline import examining
 from micromet_path.pipeline.judging import recut
+from micromet_path.pipeline.weighing import Context, Seen, confirmed
 from micromet_path.pixels.nuclei import CellCount
 from tests.test_pipeline import HALF, HELD, analyze, assert_same, crowded, section
 
@@ -207,7 +208,7 @@ def test_threads_change_nothing_of_what_takes_several_windows(workers):
 
 
 def seen(share, **flags):
-    return examining._Seen(CellCount(1.0, 1.0, 1.0, 1, 0.0), flags, share, None, examining._Context())
+    return Seen(CellCount(1.0, 1.0, 1.0, 1, 0.0), flags, share, None, Context())
 
 
 UNCOUNTING = HELD.classify.not_counted_flags
@@ -227,13 +228,13 @@ CONFIRMING = [
 @pytest.mark.parametrize(("first", "others", "is_left_out"), CONFIRMING)
 def test_what_is_larger_than_a_window_is_left_out_if_the_others_agree(first, others, is_left_out):
     looks = [partial(seen, 0.3, **dict([one])) for one in others]
-    found = examining._confirmed(seen(0.3, **dict([first])), looks, UNCOUNTING)
+    found = confirmed(seen(0.3, **dict([first])), looks, UNCOUNTING)
     assert (found.most_of(UNCOUNTING) >= 0.5) == is_left_out
     assert ("mixed" in found.flags) == (not is_left_out and first[0] in UNCOUNTING)
 
 
 def test_a_window_that_cannot_be_read_says_nothing():
-    found = examining._confirmed(seen(0.3, edge_haze=0.9), [lambda: None], UNCOUNTING)
+    found = confirmed(seen(0.3, edge_haze=0.9), [lambda: None], UNCOUNTING)
     assert found.flags == {"edge_haze": 0.9}
 
 
@@ -245,10 +246,10 @@ def test_no_more_is_read_than_can_decide():
         return seen(0.1, **flags)
 
     others = [partial(look, ink=1.0)] * 8
-    assert examining._confirmed(seen(0.1, ink=1.0), others, UNCOUNTING).share == pytest.approx(0.5)
+    assert confirmed(seen(0.1, ink=1.0), others, UNCOUNTING).share == pytest.approx(0.5)
     assert len(asked) == 4  # five of nine agree
     asked.clear()
-    examining._confirmed(seen(0.1, edge_haze=0.4), others, UNCOUNTING)
+    confirmed(seen(0.1, edge_haze=0.4), others, UNCOUNTING)
     assert not asked  # it counts anyway
 
 
