@@ -301,27 +301,6 @@ def test_twelve_dots_are_one_pattern():
     assert outcome.analysis.scan.below_area.n == 0
 
 
-def soft_dots(od, soft_px):
-    """Twelve dots as optics show them."""
-    canvas = section()
-    dots(canvas, 12, od)
-    canvas.brown = gaussian_filter(canvas.brown, soft_px)
-    return analyze(canvas.rgb())
-
-
-def test_dots_of_moderate_stain_are_a_pattern_though_most_of_a_dot_is_its_soft_rim():
-    outcome = soft_dots(0.75, 1.5)
-    fragments = outcome.analysis.fragments
-    mean_od = fragments.sum_stain[:, 1] / fragments.od_scale / fragments.area_px
-    assert len(fragments) == 12
-    assert mean_od.max() < 0.42
-    assert flags_and_counting(outcome) == ({"dot_pattern"}, Counting.DOUBTFUL)
-
-
-def test_faint_specks_are_no_pattern():
-    assert len(soft_dots(0.38, 0.8).analysis.clusters) == 0
-
-
 def test_dots_that_link_up_in_chains_are_one_pattern():
     canvas = section()
     for k in range(24):  # pairs 5 um apart, so that each chain alone is as large as a cell

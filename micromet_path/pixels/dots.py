@@ -38,8 +38,7 @@ class DotParams:
         Largest piece of a chain of dots: two of 6 um that touch. Where dots lie closer than `gap_um` the chain is
         larger than a cell, and is still no cell.
     strong_od : float
-        Mean density of a dot: perinuclear dots are dense, specks at the edge of weak stain are not. Most of a dot of
-        3 um is its soft rim, so that one of 0.6 in the middle has little more than half of it.
+        Mean density of a dot: perinuclear dots are dense, specks at the edge of weak stain are not.
     """
 
     minimum_count: int = 10
@@ -48,7 +47,7 @@ class DotParams:
     gap_um: float = 7.0
     crumb_um: float = 25.0
     largest_um2: float = 60.0
-    strong_od: float = 0.34
+    strong_od: float = 0.45
 
     def __post_init__(self) -> None:
         if not (self.minimum_count >= 2 and 0 < self.link_um <= self.window_um):
