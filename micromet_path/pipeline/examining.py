@@ -71,7 +71,7 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
 
     def look(candidate: Candidate) -> tuple[Candidate, list[Window] | Seen]:
         windows = read(candidate)
-        return candidate, weigh(candidate, windows) if _is_wide(candidate, windows) else windows
+        return candidate, weigh(candidate, windows) if windows and _is_wide(candidate, windows) else windows
 
     # Threads read ahead and judge what is large; the many small steps that a small candidate takes would only wait
     # for each other in several of them.
