@@ -539,14 +539,20 @@ def test_a_page_of_analysed_slides(micromet: Callable[..., Ran], results: Path, 
 
 
 def test_many_cases_are_staged_at_a_rate(micromet: Callable[..., Ran], tmp_path: Path) -> None:
-    """100 000 cases in a minute are 600 us each; processor time, and twice that, as other tests run beside."""
+    """A case takes as long as reading and writing its answer as JSON five times: 100 000 in a minute or two.
+
+    Processor time, and a ratio, as machines differ and other tests run beside.
+    """
     table = write_table(tmp_path / "cases.csv", 2000)
     micromet(MICRO, "--json")  # imports
     started = time.process_time()
     ran = micromet(table, "--json")
-    seconds = time.process_time() - started
+    staged = time.process_time()
     assert (ran.status, ran.out.count("\n")) == (0, 2000)
-    assert seconds / 2000 < 1.2e-3
+    for line in ran.out.splitlines():
+        json.dumps(json.loads(line))
+    answers = time.process_time()
+    assert staged - started < 10 * (answers - staged)
     for line in ran.out.splitlines()[::50]:
         json_lines(line)
 
