@@ -189,7 +189,8 @@ class LookParams:
     most_windows : int
         Of one candidate, spread evenly over it; the rest is taken to be like them.
     most_confirming : int
-        Further ones, of what would not count for what these show: all of them must show it.
+        Further ones, of what would not count for what these show: all of them must agree on haze and red cells, half
+        on the rest.
     """
 
     most_candidates: int = 2000

@@ -1,7 +1,6 @@
 """The second look: what it adds belongs to fragments, whatever the gap, the order and the number of threads."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -168,17 +167,20 @@ def test_tumour_in_a_lake_counts_wherever_in_it_the_second_look_falls(x):
     assert red_cell_like < 0.5
 
 
+def with_nest(canvas, x):
+    """Twenty strong cells, each a ring about its nucleus."""
+    rows, columns = np.divmod(np.arange(20), 5)
+    for dx, dy in zip(17 * (columns - 2), 17 * (rows - 1.5), strict=True):
+        canvas.with_brown(canvas.disc(x + dx, 260 + dy, 8) & ~canvas.disc(x + dx, 260 + dy, 4), 0.8)
+    return canvas
+
+
 def band_of_haze(nest_at=None, width_px=80):
     """A patch of uneven background 0.9 mm long without an edge; a nest of twenty strong cells in it, if anywhere."""
     canvas = section(height=640, width=2000)
     band = canvas.box(160, 260 - width_px / 2, 1840, 260 + width_px / 2)
     canvas.brown = 0.34 * gaussian_filter(band.astype(float), 18)
-    if nest_at is not None:
-        rows, columns = np.divmod(np.arange(20), 5)
-        for dx, dy in zip(17 * (columns - 2), 17 * (rows - 1.5), strict=True):
-            ring = canvas.disc(nest_at + dx, 260 + dy, 8) & ~canvas.disc(nest_at + dx, 260 + dy, 4)
-            canvas.with_brown(ring, 0.8)
-    return canvas.rgb()
+    return (canvas if nest_at is None else with_nest(canvas, nest_at)).rgb()
 
 
 def haze_of(rgb):
@@ -227,40 +229,39 @@ CONFIRMING = [
 
 @pytest.mark.parametrize(("first", "others", "is_left_out"), CONFIRMING)
 def test_what_is_larger_than_a_window_is_left_out_if_the_others_agree(first, others, is_left_out):
-    looks = [partial(seen, 0.3, **dict([one])) for one in others]
-    found = confirmed(seen(0.3, **dict([first])), looks, UNCOUNTING)
+    windows = [seen(0.3, **dict([one])) for one in others]
+    found = confirmed(seen(0.3, **dict([first])), lambda: windows, lambda window: window, UNCOUNTING)
     assert (found.most_of(UNCOUNTING) >= 0.5) == is_left_out
     assert ("mixed" in found.flags) == (not is_left_out and first[0] in UNCOUNTING)
 
 
 def test_a_window_that_cannot_be_read_says_nothing():
-    found = confirmed(seen(0.3, edge_haze=0.9), [lambda: None], UNCOUNTING)
+    found = confirmed(seen(0.3, edge_haze=0.9), lambda: [0], lambda _: None, UNCOUNTING)
     assert found.flags == {"edge_haze": 0.9}
 
 
 def test_no_more_is_read_than_can_decide():
     asked = []
 
-    def look(**flags):
-        asked.append(flags)
-        return seen(0.1, **flags)
+    def look_at(place):
+        asked.append(place)
+        return seen(0.1, ink=1.0)
 
-    others = [partial(look, ink=1.0)] * 8
-    assert confirmed(seen(0.1, ink=1.0), others, UNCOUNTING).share == pytest.approx(0.5)
+    def further():
+        return range(8)
+
+    assert confirmed(seen(0.1, ink=1.0), further, look_at, UNCOUNTING).share == pytest.approx(0.5)
     assert len(asked) == 4  # five of nine agree
     asked.clear()
-    confirmed(seen(0.1, edge_haze=0.4), others, UNCOUNTING)
+    confirmed(seen(0.1, edge_haze=0.4), further, look_at, UNCOUNTING)
     assert not asked  # it counts anyway
 
 
 def test_further_windows_show_what_a_tail_holds():
     # The tail holds a tenth of what a window of the band does.
-    rows, columns = np.divmod(np.arange(20), 5)
     canvas = section(height=500, width=2400)
     band = canvas.box(160, 200, 1300, 320) | canvas.box(160, 248, 2240, 272)
     canvas.brown = 0.34 * gaussian_filter(band.astype(float), 10)
-    for dx, dy in zip(17 * (columns - 2), 17 * (rows - 1.5), strict=True):
-        canvas.with_brown(canvas.disc(2150 + dx, 260 + dy, 8) & ~canvas.disc(2150 + dx, 260 + dy, 4), 0.8)
-    counting, is_haze, _ = haze_of(canvas.rgb())
+    counting, is_haze, _ = haze_of(with_nest(canvas, 2150).rgb())
     assert counting is not Counting.NOT_COUNTED
     assert not is_haze

@@ -59,15 +59,12 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
 
     def weigh(candidate: Candidate, windows: Sequence[Window]) -> Seen:
         seen = judge(candidate, windows)
-        if seen.share >= 1.0:
-            return seen
 
         def look_at(core: Region) -> Seen | None:
             found = read.at(candidate, [core])
             return judge(candidate, found, seen.context) if found else None
 
-        others = [partial(look_at, core) for core in read.further(candidate)]
-        return confirmed(seen, others, config.classify.not_counted_flags)
+        return confirmed(seen, partial(read.further, candidate), look_at, config.classify.not_counted_flags)
 
     def look(candidate: Candidate) -> tuple[Candidate, list[Window] | Seen]:
         windows = read(candidate)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ from micromet_path.pixels.nuclei import (
 from micromet_path.pixels.stain import StainModel
 
 __all__ = ["Context", "Judge", "Seen", "confirmed"]
+
+P = TypeVar("P")
 
 _CELLLESS = ("edge_haze", "red_cell_like")
 
@@ -174,7 +177,9 @@ class Judge:
         return tally_nuclei(view, wider, self.nuclei).possible > 0
 
 
-def confirmed(seen: Seen, others: Sequence[Callable[[], Seen | None]], uncounting: Sequence[str]) -> Seen:
+def confirmed(
+    seen: Seen, further: Callable[[], Sequence[P]], look_at: Callable[[P], Seen | None], uncounting: Sequence[str]
+) -> Seen:
     """What would not count for what was seen of it, as far as further windows do not show something else.
 
     What is told by its lack of cells is denied by one window that shows some: a nest may lie at its end. Ink and
@@ -183,22 +188,25 @@ def confirmed(seen: Seen, others: Sequence[Callable[[], Seen | None]], uncountin
     Parameters
     ----------
     seen : Seen
-    others : sequence of callable
-        Each looks at one further window; None where it cannot be read.
+    further : callable
+        Gives the places of further windows; asked only where they matter.
+    look_at : callable
+        Looks at one of them; None where it cannot be read.
     uncounting : sequence of str
         Flags that keep what has them out of the finding.
     """
     strength = seen.most_of(uncounting)
-    if strength < DECIDING_STRENGTH:
+    if seen.share >= 1.0 or strength < DECIDING_STRENGTH:
         return seen
     lacks_cells = seen.most_of([name for name in _CELLLESS if name in uncounting]) >= strength
-    least_denying = 1 if lacks_cells else ceil((1 + len(others)) / 2)
+    places = further()
+    least_denying = 1 if lacks_cells else ceil((1 + len(places)) / 2)
     share = seen.share
     denying: list[float] = []
-    for position, look in enumerate(others):
-        if len(denying) + len(others) - position < least_denying:
+    for position, place in enumerate(places):
+        if len(denying) + len(places) - position < least_denying:
             break  # whatever the rest shows
-        other = look()
+        other = look_at(place)
         if other is None:
             continue
         share += other.share
