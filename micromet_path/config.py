@@ -27,6 +27,7 @@ from micromet_path.pixels.examine_params import ExamineParams
 from micromet_path.pixels.focus import FocusParams
 from micromet_path.pixels.fragments import FragmentParams
 from micromet_path.pixels.nuclei import NucleiParams
+from micromet_path.pixels.rims import RimParams
 from micromet_path.pixels.stain import StainParams
 from micromet_path.pixels.tissue import TissueParams
 
@@ -224,6 +225,7 @@ class Config:
     dots: DotParams = field(default_factory=DotParams)
     clusters: ClusterParams = field(default_factory=ClusterParams)
     focus: FocusParams = field(default_factory=FocusParams)
+    rims: RimParams = field(default_factory=RimParams)
     look: LookParams = field(default_factory=LookParams)
     nuclei: NucleiParams = field(default_factory=NucleiParams)
     examine: ExamineParams = field(default_factory=ExamineParams)

@@ -46,7 +46,7 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
     workers : int
         Threads.
     """
-    model, fragments, runs = glass.model, linked.fragments, linked.gathered.runs
+    model, fragments = glass.model, linked.fragments
     # Vectors estimated from the slide are its hue. Where they are the profile's, its fragments may tell; a slide
     # that shows pigment alone must not make it the measure of chromogen.
     hue = OWN_HUE if model.source in _WITH_OWN_CHROMOGEN else slide_hue(fragments.sum_stain, fragments.od_scale)
@@ -55,6 +55,7 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
     judge = Judge(model, config.nuclei, config.examine, strength_od, slide.info.spacing.pixel_area_um2)
     cells = np.stack([fragments.cells, fragments.cells_low, fragments.cells_high])
     flags = {name: np.zeros(len(fragments)) for name in (*FLAGS, *ANUCLEATE_FLAGS, "fringe", "mixed")}
+    flags["edge_haze"][linked.gathered.rim] = 1.0
     red_cells: list[tuple[NDArray[np.int64], float, float]] = []
 
     def weigh(candidate: Candidate, windows: Sequence[Window]) -> Seen:
@@ -72,7 +73,7 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
 
     # Threads read ahead and judge what is large; the many small steps that a small candidate takes would only wait
     # for each other in several of them.
-    for candidate, found in in_threads(look, largest_candidates(fragments, linked.tree, runs, config.look), workers):
+    for candidate, found in in_threads(look, largest_candidates(linked, config.look), workers):
         if not found:
             continue
         seen = found if isinstance(found, Seen) else weigh(candidate, found)

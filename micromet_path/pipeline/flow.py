@@ -5,7 +5,7 @@
     overview -> white point, stain model, tissue
              -> candidate cells, by a lower level
              -> [block: stained runs with their sums]*      in threads, in any order
-             -> fragments -> dot patterns, contiguity tree; meanwhile focus, on a sample of places
+             -> fragments, dried rims cut off -> dot patterns, contiguity tree; meanwhile focus, on a sample of places
              -> pieces of tissue, places and borders of the fragments
              -> a second look at the candidates: nuclei, flags; meanwhile pictures for the report
              -> clusters at the configured gap and at the others -> finding
@@ -49,6 +49,7 @@ from micromet_path.pipeline.judging import Evidence, judge_clusters, judge_piece
 from micromet_path.pipeline.linking import Linked, link_again, link_fragments
 from micromet_path.pipeline.pictures import describe_brownest, find_brownest, take_pictures
 from micromet_path.pipeline.scanning import Progress, ScanOutcome, scan_slide
+from micromet_path.pipeline.trimming import trim_rims
 from micromet_path.pixels import clusters, stain
 from micromet_path.pixels.area import Area
 from micromet_path.pixels.focus_map import Focus
@@ -135,6 +136,7 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     with threads(task.workers, most=1) as pool:  # the one asks the slide, the other what was found on it
         focus_to_be = pool.submit(measure_focus, slide, glass, config.focus, task.workers, seed)
         gathered = gather_fragments(scan, spacing, config)
+        scan, gathered = trim_rims(slide, glass, tables, (scan, gathered), config, task.area, task.workers)
         scan = scan.without_runs()
         task.on_step("gather")
         linked = link_fragments(gathered, glass, config)

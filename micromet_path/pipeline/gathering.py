@@ -42,12 +42,15 @@ class Gathered:
     runs : Runs
     piece_of_fragment : ndarray of shape (F,), int64
         Joined piece that each fragment was.
+    rim : ndarray of shape (F,), bool
+        Which fragments are dried rims.
     below_area, no_strong_pixel : Dropped
     """
 
     fragments: Fragments
     runs: Runs
     piece_of_fragment: NDArray[np.int64]
+    rim: NDArray[np.bool_]
     below_area: Dropped
     no_strong_pixel: Dropped
 
@@ -58,9 +61,11 @@ def gather_fragments(scan: ScanOutcome, spacing: PixelSpacing, config: Config) -
     area_um2 = pieces.sums[:, 0].astype(np.float64) * spacing.pixel_area_um2
     is_strong = pieces.sums[:, 9] > 0
     is_pigment = is_pigment_like(pieces.sums[:, 6:9], params)
+    is_rim = np.zeros(len(pieces), bool) if scan.rim is None else scan.rim
     takes_part = may_link(pieces.sums, spacing, params)
-    is_dot = is_strong & ~takes_part & (area_um2 >= params.dot_minimum_um2) & ~is_pigment
-    is_dot |= _alone(scan, takes_part & ~is_pigment, area_um2, spacing, config)
+    may_be_dot = ~is_pigment & ~is_rim
+    is_dot = is_strong & ~takes_part & (area_um2 >= params.dot_minimum_um2) & may_be_dot
+    is_dot |= _alone(scan, takes_part & may_be_dot, area_um2, spacing, config)
     is_dot &= pieces.sums[:, 7] >= config.dots.strong_od * OD_SCALE * pieces.sums[:, 0]
     is_dot[is_dot] = ~_beside_cells(scan, is_dot, takes_part & ~is_dot & ~is_pigment, spacing, config)
     dot_group = np.full(len(pieces), -1, np.int64)
@@ -74,15 +79,16 @@ def gather_fragments(scan: ScanOutcome, spacing: PixelSpacing, config: Config) -
         fragments=_fragments(scan, runs, kept, dot_group, is_pigment, spacing, config.nuclei),
         runs=runs,
         piece_of_fragment=np.flatnonzero(kept),
+        rim=is_rim[kept],
         below_area=dropped_in_all([scan.strong_specks, dropped(diameter_um[strong])]),
         no_strong_pixel=dropped_in_all([scan.weak_specks, dropped(diameter_um[~strong])]),
     )
 
 
 def linkable_runs(gathered: Gathered, apart: NDArray[np.bool_] | None = None) -> Runs:
-    """Runs of the fragments that may link: pigment, gathered dots and what else is known to lie apart never bridge."""
+    """Runs of the fragments that may link: pigment, gathered dots, rims and what else lies apart never bridge."""
     fragments = gathered.fragments
-    may_bridge = ~fragments.pigment_like & (fragments.dot_group < 0)
+    may_bridge = ~fragments.pigment_like & (fragments.dot_group < 0) & ~gathered.rim
     return runs_of(gathered.runs, may_bridge if apart is None else may_bridge & ~apart)
 
 

@@ -13,7 +13,7 @@ from micromet_path.config import Config
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region, TileGrid
 from micromet_path.model import BlockScan, Dropped
-from micromet_path.pixels.area import Area
+from micromet_path.pixels.area import Extent
 from micromet_path.pixels.fragments import sieve_block
 from micromet_path.pixels.scan import Band, scan_block
 from micromet_path.pixels.stain import StainTables
@@ -105,7 +105,7 @@ class BlockOutcome:
 class BlockReader:
     """Reads, scans and sieves one block; called from several threads."""
 
-    def __init__(self, slide: Slide, tables: StainTables, config: Config, area: Area) -> None:
+    def __init__(self, slide: Slide, tables: StainTables, config: Config, area: Extent) -> None:
         self._slide = slide
         self._tables = tables
         self._fragments = config.fragments

@@ -17,7 +17,7 @@ from micromet_path.geometry import PixelSpacing, Region, TileGrid
 from micromet_path.model import Audit, Dropped, Runs
 from micromet_path.pipeline.candidates import blocks_of, cells_of, choose_cells, draw_audit, spacing_for_candidates
 from micromet_path.pipeline.reading import Block, BlockOutcome, BlockReader, ScannedPart
-from micromet_path.pixels.area import Area
+from micromet_path.pixels.area import Extent
 from micromet_path.pixels.candidates import cells_near
 from micromet_path.pixels.fragments import (
     JoinedPieces,
@@ -61,6 +61,8 @@ class ScanOutcome:
         Whether every tile was decoded, or those that a lower level chose.
     audit : Audit or None
         What a sample of the tiles that were passed over held; None where no lower level was asked.
+    rim : ndarray of shape (N,), bool, or None
+        Which pieces are dried rims, once they are told and cut from what they touch.
     """
 
     pieces: JoinedPieces
@@ -70,6 +72,7 @@ class ScanOutcome:
     unread: tuple[Region, ...]
     mode: str = "full"
     audit: Audit | None = None
+    rim: NDArray[np.bool_] | None = None
 
     def without_runs(self) -> ScanOutcome:
         """The outcome without the largest part of it, once the runs are those of fragments."""
@@ -81,7 +84,7 @@ def scan_slide(
     slide: Slide,
     tables: StainTables,
     config: Config,
-    area: Area,
+    area: Extent,
     workers: int = 1,
     progress: Progress | None = None,
     blocks: Sequence[Region] | None = None,
@@ -94,7 +97,7 @@ def scan_slide(
     slide : Slide
     tables : StainTables
     config : Config
-    area : Area
+    area : Extent
         Outside of it pixels are taken for glass.
     workers : int
         Threads; each decodes and scans blocks of its own.

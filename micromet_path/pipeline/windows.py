@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from micromet_path.config import LookParams
 from micromet_path.errors import UnreadableSlideError
 from micromet_path.geometry import PixelSpacing, Region
-from micromet_path.model import Fragments, Runs, Tree
+from micromet_path.model import Runs
 from micromet_path.pipeline.glass import Glass
+from micromet_path.pipeline.linking import Linked
 from micromet_path.pixels.evidence import View
 from micromet_path.pixels.hue import SlideHue
 from micromet_path.pixels.link import cut
@@ -152,19 +153,11 @@ class WindowReader:
         return x, y
 
 
-def largest_candidates(fragments: Fragments, tree: Tree, runs: Runs, look: LookParams) -> Iterator[Candidate]:
-    """The largest candidates, each with its runs, by falling area; what is gathered as dots is none.
-
-    Parameters
-    ----------
-    fragments : Fragments
-    tree : Tree
-    runs : Runs
-        Of all fragments, in their order.
-    look : LookParams
-    """
-    component = cut(tree, len(fragments), _GAP_UM)
-    component = np.where(fragments.dot_group >= 0, -1, component)
+def largest_candidates(linked: Linked, look: LookParams) -> Iterator[Candidate]:
+    """The largest candidates, each with its runs, by falling area; gathered dots and rims, known already, are none."""
+    fragments, runs = linked.fragments, linked.gathered.runs
+    component = cut(linked.tree, len(fragments), _GAP_UM)
+    component = np.where((fragments.dot_group >= 0) | linked.gathered.rim, -1, component)
     roots, inverse = np.unique(component, return_inverse=True)
     area = np.bincount(inverse, fragments.area_px, minlength=len(roots))
     area[roots < 0] = 0

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.geometry import Region
 
-__all__ = ["Area", "Polygon"]
+__all__ = ["Area", "Extent", "Polygon"]
 
 Ring = tuple[tuple[float, float], ...]
 Polygon = tuple[Ring, ...]
 """Outer ring first, then holes; points are (x, y) in level-0 pixels."""
+
+
+class Extent(Protocol):
+    """What of a slide is looked at; `Area` is one that polygons give."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is left out."""
+        ...
+
+    def mask(self, region: Region, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
+        """Which cells of a grid over a region belong to it; None for all of them."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ __all__ = [
     "is_pigment_like",
     "join",
     "may_link",
+    "merged",
+    "picked",
     "ragged_rows",
     "sieve_block",
     "sieve_joined",
@@ -184,31 +186,73 @@ def sieve_joined(
     points, offsets = ragged_rows(pieces.hull_px, pieces.hull_offsets, ~keep)
     diameter_um = hull.ragged_diameters(points, offsets, spacing.x_um, spacing.y_um)
     is_strong = pieces.sums[~keep, 9] > 0
+    return picked(pieces, keep), dropped(diameter_um[is_strong]), dropped(diameter_um[~is_strong])
+
+
+def picked(pieces: JoinedPieces, keep: NDArray[np.bool_]) -> JoinedPieces:
+    """The pieces that are kept, numbered anew in their order; runs of the others belong to piece -1."""
     hull_px, hull_offsets = ragged_rows(pieces.hull_px, pieces.hull_offsets, keep)
     high_hull_px, high_hull_offsets = ragged_rows(pieces.high_hull_px, pieces.high_hull_offsets, keep)
     n_low = len(pieces.low_hull_offsets) - 1
     low_component, low_rows = _renumbered(pieces.low_component[keep], np.arange(n_low))
     n_kept_low = int(low_component.max(initial=-1)) + 1
     low_hulls = _joined_hulls([(pieces.low_hull_px, pieces.low_hull_offsets)], low_rows, n_kept_low)
-    number = np.where(keep, np.cumsum(keep) - 1, -1)
+    number = np.append(np.where(keep, np.cumsum(keep) - 1, -1), -1)  # the last for what was left out before
+    return replace(
+        pieces,
+        first_px=pieces.first_px[keep],
+        bbox_px0=pieces.bbox_px0[keep],
+        sums=pieces.sums[keep],
+        max_dab=pieces.max_dab[keep],
+        hull_px=hull_px,
+        hull_offsets=hull_offsets,
+        high_hull_px=high_hull_px,
+        high_hull_offsets=high_hull_offsets,
+        low_component=low_component,
+        low_hull_px=low_hulls[0],
+        low_hull_offsets=low_hulls[1],
+        joined_of_piece=number[pieces.joined_of_piece],
+    )
+
+
+def merged(tables: Sequence[JoinedPieces]) -> tuple[JoinedPieces, NDArray[np.int64]]:
+    """Pieces of several tables, no two of which hold the same pixel, as one table in the order of first pixels.
+
+    Returns
+    -------
+    pieces : JoinedPieces
+        It tells nothing of blocks.
+    number : ndarray of int64
+        Of each piece of the tables, one table after the other, in the new one.
+    """
+    first_px = _stacked([table.first_px for table in tables], (0, 2))
+    order = np.lexsort((first_px[:, 0], first_px[:, 1]))
+    number = np.empty(len(order), np.int64)
+    number[order] = np.arange(len(order))
+    low = _among_all([t.low_component for t in tables], _offsets([len(t.low_hull_offsets) - 1 for t in tables]))
+    low_component, low_rows = _renumbered(low[order], np.arange(sum(len(t.low_hull_offsets) - 1 for t in tables)))
+    hulls = _joined_hulls([(t.hull_px, t.hull_offsets) for t in tables], number, len(order))
+    high_hulls = _joined_hulls([(t.high_hull_px, t.high_hull_offsets) for t in tables], number, len(order))
+    low_hulls = _joined_hulls(
+        [(t.low_hull_px, t.low_hull_offsets) for t in tables], low_rows, int(low_component.max(initial=-1)) + 1
+    )
     return (
-        replace(
-            pieces,
-            first_px=pieces.first_px[keep],
-            bbox_px0=pieces.bbox_px0[keep],
-            sums=pieces.sums[keep],
-            max_dab=pieces.max_dab[keep],
-            hull_px=hull_px,
-            hull_offsets=hull_offsets,
-            high_hull_px=high_hull_px,
-            high_hull_offsets=high_hull_offsets,
+        JoinedPieces(
+            first_px=first_px[order],
+            bbox_px0=_stacked([table.bbox_px0 for table in tables], (0, 4))[order],
+            sums=_stacked([table.sums for table in tables], (0, 10))[order],
+            max_dab=_stacked([table.max_dab for table in tables], (0,))[order],
+            hull_px=hulls[0],
+            hull_offsets=hulls[1],
+            high_hull_px=high_hulls[0],
+            high_hull_offsets=high_hulls[1],
             low_component=low_component,
             low_hull_px=low_hulls[0],
             low_hull_offsets=low_hulls[1],
-            joined_of_piece=number[pieces.joined_of_piece],
+            piece_offsets=(),
+            joined_of_piece=np.empty(0, np.int64),
         ),
-        dropped(diameter_um[is_strong]),
-        dropped(diameter_um[~is_strong]),
+        number,
     )
 
 

@@ -1,0 +1,262 @@
+"""Dried rims are told and cut from what they touch, so that a nest beside one has its own size, and a rim none.
+
+The parts of a fragment are scanned again, each with the other taken for glass: their sums and hulls are as exact as
+those of any fragment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micromet_path.clinical.policy import DECIDING_STRENGTH
+from micromet_path.config import Config
+from micromet_path.errors import UnreadableSlideError
+from micromet_path.geometry import PixelSpacing, Region, TileGrid
+from micromet_path.model import Runs
+from micromet_path.pipeline.candidates import cells_of
+from micromet_path.pipeline.gathering import Gathered, gather_fragments
+from micromet_path.pipeline.glass import Glass
+from micromet_path.pipeline.scanning import ScanOutcome, scan_slide
+from micromet_path.pixels.area import Extent
+from micromet_path.pixels.candidates import cells_near
+from micromet_path.pixels.fragments import merged, picked
+from micromet_path.pixels.rims import CELL_PX, PICTURE_UM, REACH_UM, RimParams, rim_cells, rim_strength, sum_cells
+from micromet_path.pixels.runs import join_runs, runs_of, runs_renumbered
+from micromet_path.pixels.stain import StainTables
+from micromet_path.slides.base import Slide
+from micromet_path.threads import in_threads
+
+__all__ = ["trim_rims"]
+
+_WINDOW = 256  # cells along a side: some 1 mm
+_STRIP = 32  # cells that are read at once
+_LEAST_PART_UM2 = 60.0  # a small tumour cell: less than that is no part of its own
+_CROWD_UM = 64.0  # within which fragments together make what is looked at
+_LEAST_NUCLEAR_OD, _NUCLEAR_SHARE = 0.15, 0.5  # of the darker nuclei of the slide
+
+
+def trim_rims(
+    slide: Slide,
+    glass: Glass,
+    tables: StainTables,
+    found: tuple[ScanOutcome, Gathered],
+    config: Config,
+    area: Extent,
+    workers: int,
+) -> tuple[ScanOutcome, Gathered]:
+    """What was found, with dried rims told and cut from what they touch; as it was where there is none.
+
+    Parameters
+    ----------
+    slide : Slide
+    glass : Glass
+    tables : StainTables
+    found : ScanOutcome, Gathered
+        With all runs.
+    config : Config
+    area : Extent
+    workers : int
+    """
+    scan, gathered = found
+    rims = _find_rims(slide, glass, gathered, config, workers)
+    if rims is None:
+        return found
+    pieces, spacing = scan.pieces, slide.info.spacing
+    in_rim_um2 = _held(scan.runs, len(pieces), rims) * spacing.pixel_area_um2
+    area_um2 = pieces.sums[:, 0] * spacing.pixel_area_um2
+    is_cut = np.minimum(in_rim_um2, area_um2 - in_rim_um2) >= _LEAST_PART_UM2
+    is_rim = ~is_cut & (2 * in_rim_um2 >= area_um2)
+    if is_cut.any():
+        regions = list(_around(slide, runs_of(scan.runs, is_cut)))
+        sides = [_Side(rims, is_inside, area) for is_inside in (True, False)]
+        parts = [scan_slide(slide, tables, config, side, workers, blocks=regions) for side in sides]
+        scan = _with_parts(scan, parts, (is_cut, is_rim), slide.info.spacing)
+    else:
+        scan = replace(scan, rim=is_rim)
+    return scan, gather_fragments(scan, spacing, config)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rims:
+    """Where rims are: masks of cells, window by window."""
+
+    windows: TileGrid
+    cell_px0: tuple[int, int]
+    masks: dict[tuple[int, int], NDArray[np.bool_]]
+
+    def covers(self, region: Region) -> NDArray[np.bool_]:
+        """Pixels of a region that lie in a rim."""
+        covered = np.zeros(region.shape, bool)
+        x, y = self.cell_px0
+        for (row, column), mask in self.masks.items():
+            window = self.windows[row, column]
+            left, right = max(window.x0, region.x0), min(window.x1, region.x1)
+            top, bottom = max(window.y0, region.y0), min(window.y1, region.y1)
+            if left < right and top < bottom:
+                rows, columns = ((np.arange(top, bottom) - window.y0) // y, (np.arange(left, right) - window.x0) // x)
+                part = np.s_[top - region.y0 : bottom - region.y0, left - region.x0 : right - region.x0]
+                covered[part] = mask[rows[:, None], columns]
+        return covered
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """The inside of rims, or what is outside of them."""
+
+    rims: _Rims
+    is_inside: bool
+    area: Extent
+    is_whole: bool = False
+
+    def mask(self, region: Region, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """Pixels of a region on this side."""
+        covered, asked = self.rims.covers(region), self.area.mask(region, shape)
+        side = covered if self.is_inside else ~covered
+        return side if asked is None else side & asked
+
+
+def _find_rims(slide: Slide, glass: Glass, gathered: Gathered, config: Config, workers: int) -> _Rims | None:
+    """Look for rims wherever something brown may be one; None where there is none, or no nuclei to tell them by."""
+    if glass.dyes.counterstain_od is None:
+        return None
+    native = slide.info.spacing
+    steps = tuple(max(1, int(PICTURE_UM / um + 0.01)) for um in (native.x_um, native.y_um))
+    cell_px0 = CELL_PX * steps[0], CELL_PX * steps[1]
+    windows = TileGrid(slide.info.width_px0, slide.info.height_px0, _WINDOW * cell_px0[0], _WINDOW * cell_px0[1])
+    wanted = np.argwhere(_worth_a_look(gathered, windows, native, config.rims)).tolist()
+    look = partial(_look, slide, glass, config.rims, windows, (steps[0], steps[1]))
+    masks = {place: mask for place, mask in in_threads(look, map(tuple, wanted), workers) if mask.any()}
+    return _Rims(windows, cell_px0, masks) if masks else None
+
+
+def _worth_a_look(gathered: Gathered, windows: TileGrid, native: PixelSpacing, params: RimParams) -> NDArray[np.bool_]:
+    """Windows that hold much of what is bluer than most tumour."""
+    fragments = gathered.fragments
+    chromogen = fragments.sum_stain[:, 1]
+    is_blue = fragments.sum_stain[:, 0] >= params.least_blue * chromogen
+    chosen = np.flatnonzero(is_blue & (fragments.dot_group < 0) & ~fragments.pigment_like)
+    centre_um = native.to_um(fragments.sum_xy_px[chosen] / fragments.area_px[chosen, None])
+    _, crowd = np.unique((centre_um // _CROWD_UM).astype(np.int64), axis=0, return_inverse=True)
+    held_um2 = np.bincount(crowd, fragments.area_px[chosen] * native.pixel_area_um2)
+    chosen = chosen[held_um2[crowd] >= params.least_um2]
+    runs = runs_of(gathered.runs, np.isin(np.arange(len(fragments)), chosen))
+    return cells_near(_boxes(runs), np.zeros(2, int), windows)
+
+
+def _boxes(runs: Runs) -> NDArray[np.int64]:
+    """Half-open boxes of runs."""
+    return np.stack([runs.start, runs.row, runs.stop, runs.row + 1], axis=1).astype(np.int64)
+
+
+def _look(
+    slide: Slide, glass: Glass, params: RimParams, windows: TileGrid, steps: tuple[int, int], place: tuple[int, int]
+) -> tuple[tuple[int, int], NDArray[np.bool_]]:
+    """Cells of a window that lie in rims; none where it cannot be read."""
+    window, native = windows[place], slide.info.spacing
+    side_px = [CELL_PX * step for step in steps]
+    margins = [ceil(REACH_UM / um / side) * side for um, side in zip((native.x_um, native.y_um), side_px, strict=True)]
+    x0, y0 = max(0, window.x0 - margins[0]), max(0, window.y0 - margins[1])
+    columns = (min(window.x1 + margins[0], slide.info.width_px0) - x0) // side_px[0]
+    rows = (min(window.y1 + margins[1], slide.info.height_px0) - y0) // side_px[1]
+    inside = np.zeros((_WINDOW, _WINDOW), bool)
+    if not (rows and columns):
+        return place, inside
+    region = Region(x0, y0, x0 + columns * side_px[0], y0 + rows * side_px[1])
+    pitch = native.downsampled(*side_px)
+    try:
+        sums = np.concatenate(list(_summed(slide, glass, region, steps)), axis=1)
+    except UnreadableSlideError:
+        return place, inside
+    cells = rim_cells(rim_strength(sums, pitch, params), DECIDING_STRENGTH, pitch)
+    core = cells[(window.y0 - y0) // side_px[1] :, (window.x0 - x0) // side_px[0] :][:_WINDOW, :_WINDOW]
+    inside[: core.shape[0], : core.shape[1]] = core
+    return place, inside
+
+
+def _summed(slide: Slide, glass: Glass, region: Region, steps: tuple[int, int]) -> Iterator[NDArray[np.float64]]:
+    """Sums of the cells of a region, some rows of them after the other, each read with a cell above and below."""
+    assert glass.dyes.counterstain_od is not None  # asked before any window is
+    nuclear_od = max(_LEAST_NUCLEAR_OD, _NUCLEAR_SHARE * glass.dyes.counterstain_od)
+    spacing, height = slide.info.spacing.downsampled(*steps), CELL_PX * steps[1]
+    for top in range(region.y0, region.y1, _STRIP * height):
+        bottom = min(top + _STRIP * height, region.y1)
+        first, last = max(region.y0, top - height), min(region.y1, bottom + height)
+        rgb = slide.read(Region(region.x0, first, region.x1, last), spacing).rgb
+        sums = sum_cells(rgb, glass.model, glass.stain_params.threshold_od, nuclear_od, spacing)
+        yield sums[:, (top - first) // height : (bottom - first) // height]
+
+
+def _held(runs: Runs, n: int, rims: _Rims) -> NDArray[np.int64]:
+    """Pixels of each piece that lie in rims."""
+    held = np.zeros(n, np.int64)
+    order = np.argsort(runs.row, kind="stable")
+    row = runs.row[order]
+    x, y = rims.cell_px0
+    for (window_row, window_column), mask in rims.masks.items():
+        window = rims.windows[window_row, window_column]
+        band = order[np.searchsorted(row, window.y0) : np.searchsorted(row, window.y1)]
+        band = band[(runs.start[band] < window.x1) & (runs.stop[band] > window.x0)]
+        line = (runs.row[band] - window.y0) // y
+        whole = np.zeros((len(mask), mask.shape[1] + 1), np.int64)
+        np.cumsum(mask * x, axis=1, out=whole[:, 1:])
+        first, last = ((at[band].clip(window.x0, window.x1) - window.x0) for at in (runs.start, runs.stop))
+        edged = np.pad(mask, ((0, 0), (0, 1)))
+        inside = [whole[line, at // x] + edged[line, at // x] * (at % x) for at in (first, last)]
+        np.add.at(held, runs.fragment[band], inside[1] - inside[0])
+    return held
+
+
+def _around(slide: Slide, runs: Runs) -> Iterator[Region]:
+    """Cells of level 0 that hold runs or lie near them."""
+    cells, native = cells_of(slide), slide.info.spacing
+    margin_px = np.ceil(8.0 / np.array([native.x_um, native.y_um])).astype(int)
+    for row, column in np.argwhere(cells_near(_boxes(runs), margin_px, cells)).tolist():
+        yield cells[row, column]
+
+
+def _with_parts(
+    scan: ScanOutcome,
+    parts: list[ScanOutcome],
+    kinds: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    spacing: PixelSpacing,
+) -> ScanOutcome:
+    """The scan with some pieces replaced by their parts; less than a cell that is left outside stays with a rim."""
+    is_cut, is_rim = kinds
+    cut_runs = runs_of(scan.runs, is_cut)
+    tables, runs, rim = [picked(scan.pieces, ~is_cut)], [_numbered(scan.runs, ~is_cut)], [is_rim[~is_cut]]
+    for part, is_inside in zip(parts, (True, False), strict=True):
+        own = _starts_in(part.pieces.first_px, cut_runs)
+        tables.append(picked(part.pieces, own))
+        runs.append(_numbered(part.runs, own))
+        is_small = tables[-1].sums[:, 0] * spacing.pixel_area_um2 < _LEAST_PART_UM2
+        rim.append(np.ones(len(is_small), bool) if is_inside else is_small)
+    pieces, number = merged(tables)
+    offsets = np.cumsum([0, *(len(table) for table in tables)])
+    row, start, stop = (np.concatenate([getattr(one, name) for one in runs]) for name in ("row", "start", "stop"))
+    owner = np.concatenate([number[one.fragment + first] for one, first in zip(runs, offsets, strict=False)])
+    new_rim = np.zeros(len(pieces), bool)
+    new_rim[number] = np.concatenate(rim)
+    return replace(scan, pieces=pieces, runs=join_runs(row, start, stop, owner.astype(np.int32)), rim=new_rim)
+
+
+def _numbered(runs: Runs, kept: NDArray[np.bool_]) -> Runs:
+    """Runs of kept pieces, which are numbered anew."""
+    return runs_renumbered(runs, np.where(kept, np.cumsum(kept) - 1, -1))
+
+
+def _starts_in(first_px: NDArray[np.int64], runs: Runs) -> NDArray[np.bool_]:
+    """Which first pixels lie in runs."""
+    width = int(max(runs.stop.max(initial=0), first_px[:, 0].max(initial=0))) + 1
+    key = runs.row.astype(np.int64) * width + runs.start
+    order = np.argsort(key)
+    at = first_px[:, 1] * width + first_px[:, 0]
+    nearest = order[np.searchsorted(key[order], at, side="right") - 1]
+    return np.asarray(
+        (runs.row[nearest] == first_px[:, 1]) & (runs.stop[nearest] > first_px[:, 0]) & (at >= key[nearest])
+    )

@@ -1,0 +1,210 @@
+"""Dried rims: brown that lies over tissue near bare glass and fades away from it, with no cells of its own.
+
+Where a section dries, or reagent is held back under its border, chromogen is laid down over whatever is there: along
+the border, around holes and tears. Two things tell it from tumour that reaches the glass, place by place. The brown
+falls with the distance from glass, in the tissue as a whole. And it either leaves the nuclei of the tissue as dense as
+they are beside it, where tumour brings its own and pushes the others aside; or it is smooth, where a sheet of cells
+shows their outlines and nuclei.
+
+A picture is reduced to cells of some 4 um first; all that is asked of a place is asked of the cells around it, so that
+no window in which it is looked at changes the answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micromet_path.errors import ConfigError
+from micromet_path.geometry import PixelSpacing
+from micromet_path.pixels.examine_params import Ramp, ramps
+from micromet_path.pixels.planes import chromogen_of, density_of, haematoxylin_of
+from micromet_path.pixels.shape import closed, distance_um, opened, smoothed
+from micromet_path.pixels.stain import StainModel
+
+__all__ = ["CELL_PX", "PICTURE_UM", "REACH_UM", "CellSums", "RimParams", "rim_cells", "rim_strength", "sum_cells"]
+
+Mask = NDArray[np.bool_]
+Map = NDArray[np.float64]
+CellSums = NDArray[np.float64]
+"""(8, M, N): means over each cell, see `sum_cells`."""
+
+PICTURE_UM = 1.0
+"""Spacing of the picture that is reduced: nuclei show at it."""
+
+CELL_PX = 4
+"""Pixels of that picture along the side of a cell."""
+
+_DEEPEST_UM = 120.0  # a rim is rarely wider; what lies deeper is not told by its distance from glass
+_PLACE_UM = 24.0  # around a place: a nest of a few cells fills it
+_FALL_UM = 40.0  # around a place in which the fall is sought: rims are 10 to 80 um wide
+_GRAIN_UM = 6.0  # within this brown varies by cells, not by depth
+REACH_UM = _DEEPEST_UM + 3 * _FALL_UM + 30.0
+"""How far what is said of a place depends on what lies around it."""
+
+_GLASS_OD = 0.05  # as in `surroundings`: the palest stroma has 0.07
+_GLASS_SOFT_UM = 3.0
+_GLASS_RADIUS_UM = 8.0  # a crack or an open capillary is no glass from which a section dries
+_EDGE_UM = 4.0  # the light of the border itself
+_SHEET = 0.25  # of a cell that is stained
+_HELD = 0.01  # stained share around a place below which nothing is said of it
+_SPECKLE_UM = 20.0  # what is left within a rim, narrower than this, is one with it
+_THIN_UM = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class RimParams:
+    """When brown near glass is a dried rim; ramps as in `examine_params`, section ``[rims]`` of the configuration.
+
+    Parameters
+    ----------
+    towards_glass : Ramp
+        Minus the correlation of chromogen with distance from glass, in all tissue around. Tumour at the border has from
+        -0.6 to 0.3, since it ends at the glass and not in it; single small nests there reach 0.6.
+    overlay_nuclei : Ramp
+        Nuclear share of what is stained over that of the tissue beside it. Keratin leaves out the nucleus: 0.02 to 0.2.
+    overlay_blue : Ramp
+        Mean haematoxylin of what is stained over that beside it, likewise.
+    nuclei_beside : Ramp
+        Nuclear share of the tissue beside, for both to mean anything.
+    smooth : Ramp
+        Variation of chromogen at the scale of cells over its mean, falling, of what has no nuclei to tell by.
+    smooth_towards_glass : Ramp
+        As ``towards_glass``, for the same.
+    least_um2 : float
+        Stain of a cluster from which it is looked at.
+    least_blue : float
+        Haematoxylin over chromogen of such a cluster: most tumour has less, and is not looked at.
+    """
+
+    towards_glass: Ramp = (0.3, 0.5)
+    overlay_nuclei: Ramp = (0.14, 0.26)
+    overlay_blue: Ramp = (0.32, 0.44)
+    nuclei_beside: Ramp = (0.08, 0.16)
+    smooth: Ramp = (0.30, 0.20)
+    smooth_towards_glass: Ramp = (0.5, 0.7)
+    least_um2: float = 300.0
+    least_blue: float = 0.2
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, tuple):
+                if value[0] == value[1] or not all(np.isfinite(value)):
+                    raise ConfigError(f"rims.{entry.name} must be two finite numbers that differ, found {value}")
+            elif not (np.isfinite(value) and value >= 0):
+                raise ConfigError(f"rims.{entry.name} must be a finite number of 0 or more, found {value}")
+
+
+def sum_cells(
+    rgb: NDArray[np.uint8], model: StainModel, threshold_od: float, nuclear_od: float, spacing: PixelSpacing
+) -> CellSums:
+    """Reduce a picture to cells of `CELL_PX` pixels.
+
+    Parameters
+    ----------
+    rgb : ndarray of shape (M, N, 3), dtype uint8
+        Whole cells, at about `PICTURE_UM`.
+    model : StainModel
+    threshold_od : float
+        Chromogen from which a pixel is stained.
+    nuclear_od : float
+        Haematoxylin from which it is nuclear.
+    spacing : PixelSpacing
+
+    Returns
+    -------
+    ndarray of shape (8, M / CELL_PX, N / CELL_PX)
+        Means over each cell of: stained, nuclear and stained, nuclear, haematoxylin of what is stained, haematoxylin,
+        chromogen, its square, density.
+    """
+    chromogen, haematoxylin = chromogen_of(rgb, model), haematoxylin_of(rgb, model)
+    stained = chromogen >= threshold_od
+    nuclear = smoothed(haematoxylin, 0.7, spacing) >= nuclear_od
+    soft = smoothed(chromogen, 1.0, spacing)
+    planes = (
+        stained,
+        nuclear & stained,
+        nuclear,
+        haematoxylin * stained,
+        haematoxylin,
+        soft,
+        soft * soft,
+        density_of(rgb, model) / 3,
+    )
+    rows, columns = (size // CELL_PX for size in stained.shape)
+    return np.stack([plane.reshape(rows, CELL_PX, columns, CELL_PX).mean(axis=(1, 3)) for plane in planes])
+
+
+def rim_strength(sums: CellSums, pitch: PixelSpacing, params: RimParams) -> Map:
+    """How sure each cell lies in a dried rim, 0 to 1; 0 where nothing around is stained.
+
+    Parameters
+    ----------
+    sums : ndarray of shape (8, M, N)
+        Of `sum_cells`.
+    pitch : PixelSpacing
+        Of the cells.
+    params : RimParams
+    """
+    density = sums[7]
+    bare = opened(smoothed(density, _GLASS_SOFT_UM, pitch) < _GLASS_OD, _GLASS_RADIUS_UM, pitch)
+    if not bare.any():
+        return np.zeros(density.shape)
+    away_um = np.minimum(distance_um(~bare, pitch), _DEEPEST_UM)
+    towards_glass = -_correlation(sums[5], away_um, (density >= _GLASS_OD) & (away_um > _EDGE_UM), pitch)
+    falls = ramps(towards_glass, params.towards_glass)
+    smooth = np.minimum(ramps(_contrast(sums, pitch), params.smooth), ramps(towards_glass, params.smooth_towards_glass))
+    strength = np.minimum(falls, np.maximum(_overlay(sums, pitch, params), smooth))
+    strength[(away_um >= _DEEPEST_UM) | (smoothed(sums[0], _PLACE_UM, pitch) < _HELD)] = 0.0
+    return np.asarray(strength)
+
+
+def rim_cells(strength: Map, deciding: float, pitch: PixelSpacing) -> Mask:
+    """Cells of rims: those of a deciding strength, with what is narrow between them, without what is narrow itself."""
+    return opened(closed(strength >= deciding, _SPECKLE_UM, pitch), _THIN_UM, pitch)
+
+
+def _correlation(values: Map, away_um: Map, where: Mask, pitch: PixelSpacing) -> Map:
+    """Of values with distance from glass, around each place; only what is less deep than can be told counts."""
+    weight = (where & (away_um < _DEEPEST_UM)).astype(float)
+    total = smoothed(weight, _FALL_UM, pitch) + 1e-6
+
+    def mean(plane: Map) -> Map:
+        return smoothed(weight * plane, _FALL_UM, pitch) / total
+
+    value, away = mean(values), mean(away_um)
+    spread = (mean(values * values) - value**2).clip(1e-6) * (mean(away_um * away_um) - away**2).clip(0.1)
+    return np.asarray((mean(values * away_um) - value * away) / np.sqrt(spread))
+
+
+def _overlay(sums: CellSums, pitch: PixelSpacing, params: RimParams) -> Map:
+    """How sure what is stained holds the nuclei of the tissue beside it."""
+    stained, nuclear_stained, nuclear, blue_stained, blue, _, _, density = sums
+    tissue = density >= _GLASS_OD
+
+    def around(plane: Map) -> Map:
+        return smoothed(plane, _PLACE_UM, pitch)
+
+    held, free = around(stained) + 1e-6, around(np.where(tissue, 1 - stained, 0.0)) + 1e-6
+    nuclei_beside = around(np.where(tissue, nuclear - nuclear_stained, 0.0)) / free
+    blue_beside = around(np.where(tissue, blue - blue_stained, 0.0)) / free
+    signs = (
+        ramps(around(nuclear_stained) / held / nuclei_beside.clip(0.02), params.overlay_nuclei),
+        ramps(around(blue_stained) / held / blue_beside.clip(0.05), params.overlay_blue),
+        ramps(nuclei_beside, params.nuclei_beside),
+    )
+    return np.asarray(np.minimum.reduce(signs))
+
+
+def _contrast(sums: CellSums, pitch: PixelSpacing) -> Map:
+    """Variation of chromogen at the scale of cells over its mean, in the sheet around each place."""
+    chromogen, squared, sheet = sums[5], sums[6], (sums[0] >= _SHEET).astype(float)
+    near = smoothed(sheet, _GRAIN_UM, pitch) + 1e-6
+    mean = smoothed(sheet * chromogen, _GRAIN_UM, pitch) / near
+    variance = (smoothed(sheet * squared, _GRAIN_UM, pitch) / near - mean**2).clip(0.0)
+    total = smoothed(sheet, _PLACE_UM, pitch) + 1e-6
+    level = smoothed(sheet * chromogen, _PLACE_UM, pitch) / total
+    return np.asarray(np.sqrt(smoothed(sheet * variance, _PLACE_UM, pitch) / total) / level.clip(0.05))
