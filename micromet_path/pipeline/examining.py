@@ -56,6 +56,7 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
     cells = np.stack([fragments.cells, fragments.cells_low, fragments.cells_high])
     flags = {name: np.zeros(len(fragments)) for name in (*FLAGS, *ANUCLEATE_FLAGS, "fringe", "mixed")}
     flags["edge_haze"][linked.gathered.rim] = 1.0
+    flags["mixed"][linked.gathered.trimmed] = 1.0
     red_cells: list[tuple[NDArray[np.int64], float, float]] = []
 
     def weigh(candidate: Candidate, windows: Sequence[Window]) -> Seen:

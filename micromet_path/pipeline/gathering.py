@@ -42,8 +42,8 @@ class Gathered:
     runs : Runs
     piece_of_fragment : ndarray of shape (F,), int64
         Joined piece that each fragment was.
-    rim : ndarray of shape (F,), bool
-        Which fragments are dried rims.
+    rim, trimmed : ndarray of shape (F,), bool
+        Which fragments are dried rims, and from which one was cut off.
     below_area, no_strong_pixel : Dropped
     """
 
@@ -51,6 +51,7 @@ class Gathered:
     runs: Runs
     piece_of_fragment: NDArray[np.int64]
     rim: NDArray[np.bool_]
+    trimmed: NDArray[np.bool_]
     below_area: Dropped
     no_strong_pixel: Dropped
 
@@ -61,7 +62,7 @@ def gather_fragments(scan: ScanOutcome, spacing: PixelSpacing, config: Config) -
     area_um2 = pieces.sums[:, 0].astype(np.float64) * spacing.pixel_area_um2
     is_strong = pieces.sums[:, 9] > 0
     is_pigment = is_pigment_like(pieces.sums[:, 6:9], params)
-    is_rim = np.zeros(len(pieces), bool) if scan.rim is None else scan.rim
+    is_rim, is_trimmed = (np.zeros(len(pieces), bool) if one is None else one for one in (scan.rim, scan.trimmed))
     takes_part = may_link(pieces.sums, spacing, params)
     may_be_dot = ~is_pigment & ~is_rim
     is_dot = is_strong & ~takes_part & (area_um2 >= params.dot_minimum_um2) & may_be_dot
@@ -80,6 +81,7 @@ def gather_fragments(scan: ScanOutcome, spacing: PixelSpacing, config: Config) -
         runs=runs,
         piece_of_fragment=np.flatnonzero(kept),
         rim=is_rim[kept],
+        trimmed=is_trimmed[kept],
         below_area=dropped_in_all([scan.strong_specks, dropped(diameter_um[strong])]),
         no_strong_pixel=dropped_in_all([scan.weak_specks, dropped(diameter_um[~strong])]),
     )

@@ -61,8 +61,8 @@ class ScanOutcome:
         Whether every tile was decoded, or those that a lower level chose.
     audit : Audit or None
         What a sample of the tiles that were passed over held; None where no lower level was asked.
-    rim : ndarray of shape (N,), bool, or None
-        Which pieces are dried rims, once they are told and cut from what they touch.
+    rim, trimmed : ndarray of shape (N,), bool, or None
+        Which pieces are dried rims, and from which one was cut off, once rims are told.
     """
 
     pieces: JoinedPieces
@@ -73,6 +73,7 @@ class ScanOutcome:
     mode: str = "full"
     audit: Audit | None = None
     rim: NDArray[np.bool_] | None = None
+    trimmed: NDArray[np.bool_] | None = None
 
     def without_runs(self) -> ScanOutcome:
         """The outcome without the largest part of it, once the runs are those of fragments."""

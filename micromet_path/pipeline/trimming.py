@@ -6,9 +6,8 @@ those of any fragment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from math import ceil
 
 import numpy as np
@@ -25,7 +24,7 @@ from micromet_path.pipeline.glass import Glass
 from micromet_path.pipeline.scanning import ScanOutcome, scan_slide
 from micromet_path.pixels.area import Extent
 from micromet_path.pixels.candidates import cells_near
-from micromet_path.pixels.fragments import merged, picked
+from micromet_path.pixels.fragments import JoinedPieces, merged, picked
 from micromet_path.pixels.rims import CELL_PX, PICTURE_UM, REACH_UM, RimParams, rim_cells, rim_strength, sum_cells
 from micromet_path.pixels.runs import join_runs, runs_of, runs_renumbered
 from micromet_path.pixels.stain import StainTables
@@ -126,27 +125,33 @@ def _find_rims(slide: Slide, glass: Glass, gathered: Gathered, config: Config, w
     if glass.dyes.counterstain_od is None:
         return None
     native = slide.info.spacing
-    steps = tuple(max(1, int(PICTURE_UM / um + 0.01)) for um in (native.x_um, native.y_um))
-    cell_px0 = CELL_PX * steps[0], CELL_PX * steps[1]
+    x, y = (max(1, int(PICTURE_UM / um + 0.01)) for um in (native.x_um, native.y_um))
+    cell_px0 = CELL_PX * x, CELL_PX * y
     windows = TileGrid(slide.info.width_px0, slide.info.height_px0, _WINDOW * cell_px0[0], _WINDOW * cell_px0[1])
-    wanted = np.argwhere(_worth_a_look(gathered, windows, native, config.rims)).tolist()
-    look = partial(_look, slide, glass, config.rims, windows, (steps[0], steps[1]))
-    masks = {place: mask for place, mask in in_threads(look, map(tuple, wanted), workers) if mask.any()}
+    boxes = _boxes(_worth_a_look(gathered, native, config.rims))
+    wanted = np.argwhere(cells_near(boxes, np.zeros(2, int), windows)).tolist()
+    look = _Looker(slide, glass, config.rims, windows, (x, y), boxes)
+    masks = {
+        place: mask
+        for place, mask in in_threads(look, [(row, column) for row, column in wanted], workers)
+        if mask.any()
+    }
     return _Rims(windows, cell_px0, masks) if masks else None
 
 
-def _worth_a_look(gathered: Gathered, windows: TileGrid, native: PixelSpacing, params: RimParams) -> NDArray[np.bool_]:
-    """Windows that hold much of what is bluer than most tumour."""
+def _worth_a_look(gathered: Gathered, native: PixelSpacing, params: RimParams) -> Runs:
+    """Runs of what may be a rim: much of it together that is bluer than most tumour, or long and narrow."""
     fragments = gathered.fragments
-    chromogen = fragments.sum_stain[:, 1]
-    is_blue = fragments.sum_stain[:, 0] >= params.least_blue * chromogen
-    chosen = np.flatnonzero(is_blue & (fragments.dot_group < 0) & ~fragments.pigment_like)
-    centre_um = native.to_um(fragments.sum_xy_px[chosen] / fragments.area_px[chosen, None])
+    area_um2 = fragments.area_px * native.pixel_area_um2
+    boxes = fragments.bbox_px0
+    length_um = np.hypot(*native.to_um(boxes[:, 2:] - boxes[:, :2]).T)
+    is_long = (length_um >= params.long_um) & (area_um2 <= params.narrow_um * length_um)
+    is_blue = fragments.sum_stain[:, 0] >= params.least_blue * fragments.sum_stain[:, 1]
+    chosen = (is_blue | is_long) & (fragments.dot_group < 0) & ~fragments.pigment_like
+    centre_um = native.to_um(fragments.sum_xy_px / fragments.area_px[:, None])
     _, crowd = np.unique((centre_um // _CROWD_UM).astype(np.int64), axis=0, return_inverse=True)
-    held_um2 = np.bincount(crowd, fragments.area_px[chosen] * native.pixel_area_um2)
-    chosen = chosen[held_um2[crowd] >= params.least_um2]
-    runs = runs_of(gathered.runs, np.isin(np.arange(len(fragments)), chosen))
-    return cells_near(_boxes(runs), np.zeros(2, int), windows)
+    chosen &= np.bincount(crowd, np.where(chosen, area_um2, 0.0))[crowd] >= params.least_um2
+    return runs_of(gathered.runs, chosen)
 
 
 def _boxes(runs: Runs) -> NDArray[np.int64]:
@@ -154,42 +159,67 @@ def _boxes(runs: Runs) -> NDArray[np.int64]:
     return np.stack([runs.start, runs.row, runs.stop, runs.row + 1], axis=1).astype(np.int64)
 
 
-def _look(
-    slide: Slide, glass: Glass, params: RimParams, windows: TileGrid, steps: tuple[int, int], place: tuple[int, int]
-) -> tuple[tuple[int, int], NDArray[np.bool_]]:
-    """Cells of a window that lie in rims; none where it cannot be read."""
-    window, native = windows[place], slide.info.spacing
-    side_px = [CELL_PX * step for step in steps]
-    margins = [ceil(REACH_UM / um / side) * side for um, side in zip((native.x_um, native.y_um), side_px, strict=True)]
-    x0, y0 = max(0, window.x0 - margins[0]), max(0, window.y0 - margins[1])
-    columns = (min(window.x1 + margins[0], slide.info.width_px0) - x0) // side_px[0]
-    rows = (min(window.y1 + margins[1], slide.info.height_px0) - y0) // side_px[1]
-    inside = np.zeros((_WINDOW, _WINDOW), bool)
-    if not (rows and columns):
-        return place, inside
-    region = Region(x0, y0, x0 + columns * side_px[0], y0 + rows * side_px[1])
-    pitch = native.downsampled(*side_px)
-    try:
-        sums = np.concatenate(list(_summed(slide, glass, region, steps)), axis=1)
-    except UnreadableSlideError:
-        return place, inside
-    cells = rim_cells(rim_strength(sums, pitch, params), DECIDING_STRENGTH, pitch)
-    core = cells[(window.y0 - y0) // side_px[1] :, (window.x0 - x0) // side_px[0] :][:_WINDOW, :_WINDOW]
-    inside[: core.shape[0], : core.shape[1]] = core
-    return place, inside
+@dataclass(frozen=True, slots=True)
+class _Looker:
+    """Looks for rims in one window; called from several threads."""
 
+    slide: Slide
+    glass: Glass
+    params: RimParams
+    windows: TileGrid
+    steps: tuple[int, int]
+    boxes: NDArray[np.int64]
 
-def _summed(slide: Slide, glass: Glass, region: Region, steps: tuple[int, int]) -> Iterator[NDArray[np.float64]]:
-    """Sums of the cells of a region, some rows of them after the other, each read with a cell above and below."""
-    assert glass.dyes.counterstain_od is not None  # asked before any window is
-    nuclear_od = max(_LEAST_NUCLEAR_OD, _NUCLEAR_SHARE * glass.dyes.counterstain_od)
-    spacing, height = slide.info.spacing.downsampled(*steps), CELL_PX * steps[1]
-    for top in range(region.y0, region.y1, _STRIP * height):
-        bottom = min(top + _STRIP * height, region.y1)
-        first, last = max(region.y0, top - height), min(region.y1, bottom + height)
-        rgb = slide.read(Region(region.x0, first, region.x1, last), spacing).rgb
-        sums = sum_cells(rgb, glass.model, glass.stain_params.threshold_od, nuclear_od, spacing)
-        yield sums[:, (top - first) // height : (bottom - first) // height]
+    @property
+    def cell_px0(self) -> tuple[int, int]:
+        """Pixels of level 0 along x and y that make a cell."""
+        return CELL_PX * self.steps[0], CELL_PX * self.steps[1]
+
+    def __call__(self, place: tuple[int, int]) -> tuple[tuple[int, int], NDArray[np.bool_]]:
+        """Cells of a window that lie in rims, where there is stain; none where it cannot be read."""
+        window, native = self.windows[place], self.slide.info.spacing
+        x, y = self.cell_px0
+        inside = np.zeros((_WINDOW, _WINDOW), bool)
+        left, top, right, bottom = self._stained(window)
+        margin_x, margin_y = ceil(REACH_UM / native.x_um / x), ceil(REACH_UM / native.y_um / y)
+        region = Region(
+            max(0, left - margin_x) * x,
+            max(0, top - margin_y) * y,
+            min(right + margin_x, self.slide.info.width_px0 // x) * x,
+            min(bottom + margin_y, self.slide.info.height_px0 // y) * y,
+        )
+        pitch = native.downsampled(x, y)
+        try:
+            sums = np.concatenate(list(self._summed(region)), axis=1)
+        except UnreadableSlideError:
+            return place, inside
+        cells = rim_cells(rim_strength(sums, pitch, self.params), DECIDING_STRENGTH, pitch)
+        core = cells[top - region.y0 // y : bottom - region.y0 // y, left - region.x0 // x : right - region.x0 // x]
+        first_row, first_column = top - window.y0 // y, left - window.x0 // x
+        inside[first_row : first_row + core.shape[0], first_column : first_column + core.shape[1]] = core
+        return place, inside
+
+    def _stained(self, window: Region) -> tuple[int, int, int, int]:
+        """Box of the cells of a window that hold what is to be looked at: left, top, right, bottom."""
+        boxes, (x, y) = self.boxes, self.cell_px0
+        touches = (boxes[:, 0] < window.x1) & (boxes[:, 2] > window.x0) & (boxes[:, 1] < window.y1)
+        own = boxes[touches & (boxes[:, 3] > window.y0)]
+        first = np.maximum(own[:, :2].min(axis=0), (window.x0, window.y0))
+        last = np.minimum(own[:, 2:].max(axis=0), (window.x1, window.y1)) - 1
+        return int(first[0]) // x, int(first[1]) // y, int(last[0]) // x + 1, int(last[1]) // y + 1
+
+    def _summed(self, region: Region) -> Iterator[NDArray[np.float64]]:
+        """Sums of the cells of a region, some rows of them after the other, each read with a cell above and below."""
+        model, stain, counterstain_od = self.glass.model, self.glass.stain_params, self.glass.dyes.counterstain_od
+        assert counterstain_od is not None  # asked before any window is
+        nuclear_od = max(_LEAST_NUCLEAR_OD, _NUCLEAR_SHARE * counterstain_od)
+        spacing, height = self.slide.info.spacing.downsampled(*self.steps), self.cell_px0[1]
+        for top in range(region.y0, region.y1, _STRIP * height):
+            bottom = min(top + _STRIP * height, region.y1)
+            first, last = max(region.y0, top - height), min(region.y1, bottom + height)
+            rgb = self.slide.read(Region(region.x0, first, region.x1, last), spacing).rgb
+            sums = sum_cells(rgb, model, stain.threshold_od, nuclear_od, spacing)
+            yield sums[:, (top - first) // height : (bottom - first) // height]
 
 
 def _held(runs: Runs, n: int, rims: _Rims) -> NDArray[np.int64]:
@@ -222,32 +252,31 @@ def _around(slide: Slide, runs: Runs) -> Iterator[Region]:
 
 def _with_parts(
     scan: ScanOutcome,
-    parts: list[ScanOutcome],
+    parts: Sequence[ScanOutcome],  # inside of rims, and outside
     kinds: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     spacing: PixelSpacing,
 ) -> ScanOutcome:
     """The scan with some pieces replaced by their parts; less than a cell that is left outside stays with a rim."""
     is_cut, is_rim = kinds
     cut_runs = runs_of(scan.runs, is_cut)
-    tables, runs, rim = [picked(scan.pieces, ~is_cut)], [_numbered(scan.runs, ~is_cut)], [is_rim[~is_cut]]
-    for part, is_inside in zip(parts, (True, False), strict=True):
-        own = _starts_in(part.pieces.first_px, cut_runs)
-        tables.append(picked(part.pieces, own))
-        runs.append(_numbered(part.runs, own))
-        is_small = tables[-1].sums[:, 0] * spacing.pixel_area_um2 < _LEAST_PART_UM2
-        rim.append(np.ones(len(is_small), bool) if is_inside else is_small)
+    kept = [_part(scan, ~is_cut), *(_part(part, _starts_in(part.pieces.first_px, cut_runs)) for part in parts)]
+    tables, runs = [pieces for pieces, _ in kept], [own for _, own in kept]
+    is_small = tables[2].sums[:, 0] * spacing.pixel_area_um2 < _LEAST_PART_UM2
     pieces, number = merged(tables)
     offsets = np.cumsum([0, *(len(table) for table in tables)])
     row, start, stop = (np.concatenate([getattr(one, name) for one in runs]) for name in ("row", "start", "stop"))
     owner = np.concatenate([number[one.fragment + first] for one, first in zip(runs, offsets, strict=False)])
-    new_rim = np.zeros(len(pieces), bool)
-    new_rim[number] = np.concatenate(rim)
-    return replace(scan, pieces=pieces, runs=join_runs(row, start, stop, owner.astype(np.int32)), rim=new_rim)
+    rim, trimmed = np.zeros(len(pieces), bool), np.zeros(len(pieces), bool)
+    rim[number] = np.concatenate([is_rim[~is_cut], np.ones(len(tables[1]), bool), is_small])
+    trimmed[number[offsets[2] :]] = ~is_small
+    return replace(
+        scan, pieces=pieces, runs=join_runs(row, start, stop, owner.astype(np.int32)), rim=rim, trimmed=trimmed
+    )
 
 
-def _numbered(runs: Runs, kept: NDArray[np.bool_]) -> Runs:
-    """Runs of kept pieces, which are numbered anew."""
-    return runs_renumbered(runs, np.where(kept, np.cumsum(kept) - 1, -1))
+def _part(scan: ScanOutcome, kept: NDArray[np.bool_]) -> tuple[JoinedPieces, Runs]:
+    """Kept pieces and their runs, numbered anew."""
+    return picked(scan.pieces, kept), runs_renumbered(scan.runs, np.where(kept, np.cumsum(kept) - 1, -1))
 
 
 def _starts_in(first_px: NDArray[np.int64], runs: Runs) -> NDArray[np.bool_]:

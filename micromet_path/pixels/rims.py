@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
 from micromet_path.pixels.examine_params import Ramp, ramps
+from micromet_path.pixels.label import labelled
 from micromet_path.pixels.planes import chromogen_of, density_of, haematoxylin_of
 from micromet_path.pixels.shape import closed, distance_um, opened, smoothed
 from micromet_path.pixels.stain import StainModel
@@ -38,7 +39,7 @@ CELL_PX = 4
 """Pixels of that picture along the side of a cell."""
 
 _DEEPEST_UM = 120.0  # a rim is rarely wider; what lies deeper is not told by its distance from glass
-_PLACE_UM = 24.0  # around a place: a nest of a few cells fills it
+_PLACE_UM = 16.0  # around a place: some twenty lymphocytes, or a nest of a few cells
 _FALL_UM = 40.0  # around a place in which the fall is sought: rims are 10 to 80 um wide
 _GRAIN_UM = 6.0  # within this brown varies by cells, not by depth
 REACH_UM = _DEEPEST_UM + 3 * _FALL_UM + 30.0
@@ -52,6 +53,7 @@ _SHEET = 0.25  # of a cell that is stained
 _HELD = 0.01  # stained share around a place below which nothing is said of it
 _SPECKLE_UM = 20.0  # what is left within a rim, narrower than this, is one with it
 _THIN_UM = 6.0
+_GOES_ON = 0.6  # of the deciding strength
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +76,24 @@ class RimParams:
     smooth_towards_glass : Ramp
         As ``towards_glass``, for the same.
     least_um2 : float
-        Stain of a cluster from which it is looked at.
+        Stain close together from which it is looked at.
     least_blue : float
-        Haematoxylin over chromogen of such a cluster: most tumour has less, and is not looked at.
+        Haematoxylin over chromogen of a fragment that is looked at: most tumour has less.
+    long_um, narrow_um : float
+        Whatever its colour, one is looked at that is as long, and on the whole as narrow or narrower: its area over its
+        length.
     """
 
     towards_glass: Ramp = (0.3, 0.5)
     overlay_nuclei: Ramp = (0.14, 0.26)
     overlay_blue: Ramp = (0.32, 0.44)
     nuclei_beside: Ramp = (0.08, 0.16)
-    smooth: Ramp = (0.30, 0.20)
+    smooth: Ramp = (0.40, 0.28)
     smooth_towards_glass: Ramp = (0.5, 0.7)
     least_um2: float = 300.0
     least_blue: float = 0.2
+    long_um: float = 300.0
+    narrow_um: float = 150.0
 
     def __post_init__(self) -> None:
         for entry in fields(self):
@@ -156,15 +163,23 @@ def rim_strength(sums: CellSums, pitch: PixelSpacing, params: RimParams) -> Map:
     away_um = np.minimum(distance_um(~bare, pitch), _DEEPEST_UM)
     towards_glass = -_correlation(sums[5], away_um, (density >= _GLASS_OD) & (away_um > _EDGE_UM), pitch)
     falls = ramps(towards_glass, params.towards_glass)
-    smooth = np.minimum(ramps(_contrast(sums, pitch), params.smooth), ramps(towards_glass, params.smooth_towards_glass))
+    smooth = np.minimum(
+        ramps(_contrast(sums, away_um, pitch), params.smooth), ramps(towards_glass, params.smooth_towards_glass)
+    )
     strength = np.minimum(falls, np.maximum(_overlay(sums, pitch, params), smooth))
     strength[(away_um >= _DEEPEST_UM) | (smoothed(sums[0], _PLACE_UM, pitch) < _HELD)] = 0.0
     return np.asarray(strength)
 
 
 def rim_cells(strength: Map, deciding: float, pitch: PixelSpacing) -> Mask:
-    """Cells of rims: those of a deciding strength, with what is narrow between them, without what is narrow itself."""
-    return opened(closed(strength >= deciding, _SPECKLE_UM, pitch), _THIN_UM, pitch)
+    """Cells of rims: those of a deciding strength, and weaker ones as far as they go on from there.
+
+    What is narrow between them belongs to them, and what is narrow itself is none.
+    """
+    seeds = opened(strength >= deciding, _THIN_UM, pitch)
+    labels, _ = labelled(strength >= _GOES_ON * deciding, is_eight=True)
+    grown = np.isin(labels, np.unique(labels[seeds])) & (labels > 0)
+    return opened(closed(grown, _SPECKLE_UM, pitch), _THIN_UM, pitch)
 
 
 def _correlation(values: Map, away_um: Map, where: Mask, pitch: PixelSpacing) -> Map:
@@ -199,12 +214,17 @@ def _overlay(sums: CellSums, pitch: PixelSpacing, params: RimParams) -> Map:
     return np.asarray(np.minimum.reduce(signs))
 
 
-def _contrast(sums: CellSums, pitch: PixelSpacing) -> Map:
-    """Variation of chromogen at the scale of cells over its mean, in the sheet around each place."""
+def _contrast(sums: CellSums, away_um: Map, pitch: PixelSpacing) -> Map:
+    """Variation of chromogen at the scale of cells over its mean, in the sheet around, but for what depth explains."""
     chromogen, squared, sheet = sums[5], sums[6], (sums[0] >= _SHEET).astype(float)
     near = smoothed(sheet, _GRAIN_UM, pitch) + 1e-6
-    mean = smoothed(sheet * chromogen, _GRAIN_UM, pitch) / near
-    variance = (smoothed(sheet * squared, _GRAIN_UM, pitch) / near - mean**2).clip(0.0)
+
+    def mean(plane: Map) -> Map:
+        return smoothed(sheet * plane, _GRAIN_UM, pitch) / near
+
+    level, depth = mean(chromogen), mean(away_um)
+    by_depth = (mean(chromogen * away_um) - level * depth) ** 2 / (mean(away_um * away_um) - depth**2).clip(0.3)
+    variance = (mean(squared) - level**2 - by_depth).clip(0.0)
     total = smoothed(sheet, _PLACE_UM, pitch) + 1e-6
-    level = smoothed(sheet * chromogen, _PLACE_UM, pitch) / total
-    return np.asarray(np.sqrt(smoothed(sheet * variance, _PLACE_UM, pitch) / total) / level.clip(0.05))
+    around = smoothed(sheet * chromogen, _PLACE_UM, pitch) / total
+    return np.asarray(np.sqrt(smoothed(sheet * variance, _PLACE_UM, pitch) / total) / around.clip(0.05))
