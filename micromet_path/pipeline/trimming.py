@@ -35,6 +35,7 @@ __all__ = ["trim_rims"]
 
 _WINDOW = 256  # cells along a side: some 1 mm
 _STRIP = 32  # cells that are read at once
+_CLOSE = 4  # cells from the stain, in which paler stain is one with it
 _LEAST_PART_UM2 = 60.0  # a small tumour cell: less than that is no part of its own
 _CROWD_UM = 64.0  # within which fragments together make what is looked at
 _LEAST_NUCLEAR_OD, _NUCLEAR_SHARE = 0.15, 0.5  # of the darker nuclei of the slide
@@ -129,8 +130,8 @@ def _find_rims(slide: Slide, glass: Glass, gathered: Gathered, config: Config, w
     cell_px0 = CELL_PX * x, CELL_PX * y
     windows = TileGrid(slide.info.width_px0, slide.info.height_px0, _WINDOW * cell_px0[0], _WINDOW * cell_px0[1])
     boxes = _boxes(_worth_a_look(gathered, native, config.rims))
-    wanted = np.argwhere(cells_near(boxes, np.zeros(2, int), windows)).tolist()
-    look = _Looker(slide, glass, config.rims, windows, (x, y), boxes)
+    look = _Looker(slide, glass, config.rims, windows, (x, y), boxes[np.argsort(boxes[:, 1], kind="stable")])
+    wanted = np.argwhere(cells_near(boxes, np.array(look.margin_px0), windows)).tolist()
     masks = {
         place: mask
         for place, mask in in_threads(look, [(row, column) for row, column in wanted], workers)
@@ -161,7 +162,19 @@ def _boxes(runs: Runs) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True)
 class _Looker:
-    """Looks for rims in one window; called from several threads."""
+    """Looks for rims in one window; called from several threads.
+
+    Parameters
+    ----------
+    slide : Slide
+    glass : Glass
+    params : RimParams
+    windows : TileGrid
+    steps : (int, int)
+        Pixels of level 0 along x and y that make one of the picture.
+    boxes : ndarray of shape (N, 4), int64
+        Runs of what is to be looked at, from top to bottom.
+    """
 
     slide: Slide
     glass: Glass
@@ -176,11 +189,13 @@ class _Looker:
         return CELL_PX * self.steps[0], CELL_PX * self.steps[1]
 
     def __call__(self, place: tuple[int, int]) -> tuple[tuple[int, int], NDArray[np.bool_]]:
-        """Cells of a window that lie in rims, where there is stain; none where it cannot be read."""
+        """Cells of a window that lie in rims, in the stain and close to it; none where it cannot be read."""
         window, native = self.windows[place], self.slide.info.spacing
         x, y = self.cell_px0
-        inside = np.zeros((_WINDOW, _WINDOW), bool)
-        left, top, right, bottom = self._stained(window)
+        inside = self._close_to_stain(window)
+        rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+        left, right = window.x0 // x + int(columns[0]), window.x0 // x + int(columns[-1]) + 1
+        top, bottom = window.y0 // y + int(rows[0]), window.y0 // y + int(rows[-1]) + 1
         margin_x, margin_y = ceil(REACH_UM / native.x_um / x), ceil(REACH_UM / native.y_um / y)
         region = Region(
             max(0, left - margin_x) * x,
@@ -192,21 +207,29 @@ class _Looker:
         try:
             sums = np.concatenate(list(self._summed(region)), axis=1)
         except UnreadableSlideError:
-            return place, inside
-        cells = rim_cells(rim_strength(sums, pitch, self.params), DECIDING_STRENGTH, pitch)
-        core = cells[top - region.y0 // y : bottom - region.y0 // y, left - region.x0 // x : right - region.x0 // x]
-        first_row, first_column = top - window.y0 // y, left - window.x0 // x
-        inside[first_row : first_row + core.shape[0], first_column : first_column + core.shape[1]] = core
+            return place, np.zeros_like(inside)
+        cells = np.zeros((bottom - top, right - left), bool)
+        rims = rim_cells(rim_strength(sums, pitch, self.params), DECIDING_STRENGTH, pitch)
+        core = rims[top - region.y0 // y : bottom - region.y0 // y, left - region.x0 // x : right - region.x0 // x]
+        cells[: core.shape[0], : core.shape[1]] = core  # what is left of a cell at the slide's border is none
+        inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] &= cells
         return place, inside
 
-    def _stained(self, window: Region) -> tuple[int, int, int, int]:
-        """Box of the cells of a window that hold what is to be looked at: left, top, right, bottom."""
-        boxes, (x, y) = self.boxes, self.cell_px0
-        touches = (boxes[:, 0] < window.x1) & (boxes[:, 2] > window.x0) & (boxes[:, 1] < window.y1)
-        own = boxes[touches & (boxes[:, 3] > window.y0)]
-        first = np.maximum(own[:, :2].min(axis=0), (window.x0, window.y0))
-        last = np.minimum(own[:, 2:].max(axis=0), (window.x1, window.y1)) - 1
-        return int(first[0]) // x, int(first[1]) // y, int(last[0]) // x + 1, int(last[1]) // y + 1
+    def _close_to_stain(self, window: Region) -> NDArray[np.bool_]:
+        """Cells of a window that hold what is to be looked at, or lie near it."""
+        x, y = self.margin_px0
+        band = self.boxes[
+            np.searchsorted(self.boxes[:, 1], window.y0 - y) : np.searchsorted(self.boxes[:, 1], window.y1 + y)
+        ]
+        own = band[(band[:, 0] < window.x1 + x) & (band[:, 2] > window.x0 - x)]
+        corner = (window.x0, window.y0, window.x0, window.y0)
+        cells = TileGrid(window.width, window.height, *self.cell_px0)
+        return cells_near(own - corner, np.array([x, y]), cells)
+
+    @property
+    def margin_px0(self) -> tuple[int, int]:
+        """Pixels of level 0 along x and y around stain in which what is paler may belong to it."""
+        return _CLOSE * self.cell_px0[0], _CLOSE * self.cell_px0[1]
 
     def _summed(self, region: Region) -> Iterator[NDArray[np.float64]]:
         """Sums of the cells of a region, some rows of them after the other, each read with a cell above and below."""

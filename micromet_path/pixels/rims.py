@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
 from micromet_path.pixels.examine_params import Ramp, ramps
-from micromet_path.pixels.label import labelled
 from micromet_path.pixels.planes import chromogen_of, density_of, haematoxylin_of
-from micromet_path.pixels.shape import closed, distance_um, opened, smoothed
+from micromet_path.pixels.shape import closed, dilated, distance_um, opened, smoothed
 from micromet_path.pixels.stain import StainModel
 
 __all__ = ["CELL_PX", "PICTURE_UM", "REACH_UM", "CellSums", "RimParams", "rim_cells", "rim_strength", "sum_cells"]
@@ -42,7 +41,7 @@ _DEEPEST_UM = 120.0  # a rim is rarely wider; what lies deeper is not told by it
 _PLACE_UM = 16.0  # around a place: some twenty lymphocytes, or a nest of a few cells
 _FALL_UM = 40.0  # around a place in which the fall is sought: rims are 10 to 80 um wide
 _GRAIN_UM = 6.0  # within this brown varies by cells, not by depth
-REACH_UM = _DEEPEST_UM + 3 * _FALL_UM + 30.0
+REACH_UM = _DEEPEST_UM + 3 * _FALL_UM + 100.0
 """How far what is said of a place depends on what lies around it."""
 
 _GLASS_OD = 0.05  # as in `surroundings`: the palest stroma has 0.07
@@ -53,7 +52,7 @@ _SHEET = 0.25  # of a cell that is stained
 _HELD = 0.01  # stained share around a place below which nothing is said of it
 _SPECKLE_UM = 20.0  # what is left within a rim, narrower than this, is one with it
 _THIN_UM = 6.0
-_GOES_ON = 0.6  # of the deciding strength
+_GOES_ON, _GOES_ON_UM = 0.6, 40.0  # of the deciding strength, so far from where that is reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +171,12 @@ def rim_strength(sums: CellSums, pitch: PixelSpacing, params: RimParams) -> Map:
 
 
 def rim_cells(strength: Map, deciding: float, pitch: PixelSpacing) -> Mask:
-    """Cells of rims: those of a deciding strength, and weaker ones as far as they go on from there.
+    """Cells of rims: those of a deciding strength, and somewhat weaker ones near them.
 
     What is narrow between them belongs to them, and what is narrow itself is none.
     """
     seeds = opened(strength >= deciding, _THIN_UM, pitch)
-    labels, _ = labelled(strength >= _GOES_ON * deciding, is_eight=True)
-    grown = np.isin(labels, np.unique(labels[seeds])) & (labels > 0)
+    grown = seeds | (dilated(seeds, _GOES_ON_UM, pitch) & (strength >= _GOES_ON * deciding))
     return opened(closed(grown, _SPECKLE_UM, pitch), _THIN_UM, pitch)
 
 
