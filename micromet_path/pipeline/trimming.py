@@ -35,7 +35,7 @@ __all__ = ["trim_rims"]
 
 _WINDOW = 256  # cells along a side: some 1 mm
 _STRIP = 32  # cells that are read at once
-_CLOSE = 4  # cells from the stain, in which paler stain is one with it
+_CLOSE = 24  # cells around what is looked at, some 0.1 mm: paler stain is one with it, and small pieces like it
 _LEAST_PART_UM2 = 60.0  # a small tumour cell: less than that is no part of its own
 _CROWD_UM = 64.0  # within which fragments together make what is looked at
 _LEAST_NUCLEAR_OD, _NUCLEAR_SHARE = 0.15, 0.5  # of the darker nuclei of the slide
