@@ -25,8 +25,20 @@ from micromet_path.pipeline.scanning import ScanOutcome, scan_slide
 from micromet_path.pixels.area import Extent
 from micromet_path.pixels.candidates import cells_near
 from micromet_path.pixels.fragments import JoinedPieces, merged, picked
-from micromet_path.pixels.rims import CELL_PX, PICTURE_UM, REACH_UM, RimParams, rim_cells, rim_strength, sum_cells
+from micromet_path.pixels.planes import density_of
+from micromet_path.pixels.rims import (
+    CELL_PX,
+    DEEPEST_UM,
+    GLASS_OD,
+    PICTURE_UM,
+    REACH_UM,
+    RimParams,
+    rim_cells,
+    rim_strength,
+    sum_cells,
+)
 from micromet_path.pixels.runs import join_runs, runs_of, runs_renumbered
+from micromet_path.pixels.shape import dilated
 from micromet_path.pixels.stain import StainTables
 from micromet_path.slides.base import Slide
 from micromet_path.threads import in_threads
@@ -129,7 +141,7 @@ def _find_rims(slide: Slide, glass: Glass, gathered: Gathered, config: Config, w
     x, y = (max(1, int(PICTURE_UM / um + 0.01)) for um in (native.x_um, native.y_um))
     cell_px0 = CELL_PX * x, CELL_PX * y
     windows = TileGrid(slide.info.width_px0, slide.info.height_px0, _WINDOW * cell_px0[0], _WINDOW * cell_px0[1])
-    boxes = _boxes(_worth_a_look(gathered, native, config.rims))
+    boxes = _boxes(_worth_a_look(gathered, glass, native, config.rims))
     look = _Looker(slide, glass, config.rims, windows, (x, y), boxes[np.argsort(boxes[:, 1], kind="stable")])
     wanted = np.argwhere(cells_near(boxes, np.array(look.margin_px0), windows)).tolist()
     masks = {
@@ -140,19 +152,28 @@ def _find_rims(slide: Slide, glass: Glass, gathered: Gathered, config: Config, w
     return _Rims(windows, cell_px0, masks) if masks else None
 
 
-def _worth_a_look(gathered: Gathered, native: PixelSpacing, params: RimParams) -> Runs:
-    """Runs of what may be a rim: much of it together that is bluer than most tumour, or long and narrow."""
+def _worth_a_look(gathered: Gathered, glass: Glass, native: PixelSpacing, params: RimParams) -> Runs:
+    """Runs near glass of what may be a rim: much of it together, bluer than most tumour, or long, narrow and bluish."""
     fragments = gathered.fragments
     area_um2 = fragments.area_px * native.pixel_area_um2
     boxes = fragments.bbox_px0
     length_um = np.hypot(*native.to_um(boxes[:, 2:] - boxes[:, :2]).T)
     is_long = (length_um >= params.long_um) & (area_um2 <= params.narrow_um * length_um)
-    is_blue = fragments.sum_stain[:, 0] >= params.least_blue * fragments.sum_stain[:, 1]
-    chosen = (is_blue | is_long) & (fragments.dot_group < 0) & ~fragments.pigment_like
+    least_blue = np.where(is_long, params.least_blue / 2, params.least_blue)
+    chosen = fragments.sum_stain[:, 0] >= least_blue * fragments.sum_stain[:, 1]
+    chosen &= (fragments.dot_group < 0) & ~fragments.pigment_like
     centre_um = native.to_um(fragments.sum_xy_px / fragments.area_px[:, None])
     _, crowd = np.unique((centre_um // _CROWD_UM).astype(np.int64), axis=0, return_inverse=True)
     chosen &= np.bincount(crowd, np.where(chosen, area_um2, 0.0))[crowd] >= params.least_um2
-    return runs_of(gathered.runs, chosen)
+    runs = runs_of(gathered.runs, chosen)
+    if not len(runs):
+        return runs
+    overview = glass.overview
+    bare = density_of(overview.rgb, glass.model) < 3 * GLASS_OD
+    near = dilated(bare, DEEPEST_UM, overview.spacing.downsampled(*overview.cell_px0))[
+        overview.cells_of(np.stack([(runs.start + runs.stop) / 2, runs.row + 0.5], axis=1))
+    ]
+    return Runs(runs.row[near], runs.start[near], runs.stop[near], runs.fragment[near])
 
 
 def _boxes(runs: Runs) -> NDArray[np.int64]:

@@ -24,7 +24,18 @@ from micromet_path.pixels.planes import chromogen_of, density_of, haematoxylin_o
 from micromet_path.pixels.shape import closed, dilated, distance_um, opened, smoothed
 from micromet_path.pixels.stain import StainModel
 
-__all__ = ["CELL_PX", "PICTURE_UM", "REACH_UM", "CellSums", "RimParams", "rim_cells", "rim_strength", "sum_cells"]
+__all__ = [
+    "CELL_PX",
+    "DEEPEST_UM",
+    "GLASS_OD",
+    "PICTURE_UM",
+    "REACH_UM",
+    "CellSums",
+    "RimParams",
+    "rim_cells",
+    "rim_strength",
+    "sum_cells",
+]
 
 Mask = NDArray[np.bool_]
 Map = NDArray[np.float64]
@@ -37,14 +48,18 @@ PICTURE_UM = 1.0
 CELL_PX = 4
 """Pixels of that picture along the side of a cell."""
 
-_DEEPEST_UM = 120.0  # a rim is rarely wider; what lies deeper is not told by its distance from glass
+DEEPEST_UM = 120.0
+"""A rim is rarely wider; what lies deeper is not told by its distance from glass."""
+
+GLASS_OD = 0.05
+"""Mean density below which nothing lies on the glass, as in `surroundings`: the palest stroma has 0.07."""
+
 _PLACE_UM = 16.0  # around a place: some twenty lymphocytes, or a nest of a few cells
 _FALL_UM = 40.0  # around a place in which the fall is sought: rims are 10 to 80 um wide
 _GRAIN_UM = 6.0  # within this brown varies by cells, not by depth
-REACH_UM = _DEEPEST_UM + 3 * _FALL_UM + 100.0
+REACH_UM = DEEPEST_UM + 3 * _FALL_UM + 100.0
 """How far what is said of a place depends on what lies around it."""
 
-_GLASS_OD = 0.05  # as in `surroundings`: the palest stroma has 0.07
 _GLASS_SOFT_UM = 3.0
 _GLASS_RADIUS_UM = 8.0  # a crack or an open capillary is no glass from which a section dries
 _EDGE_UM = 4.0  # the light of the border itself
@@ -79,8 +94,7 @@ class RimParams:
     least_blue : float
         Haematoxylin over chromogen of a fragment that is looked at: most tumour has less.
     long_um, narrow_um : float
-        Whatever its colour, one is looked at that is as long, and on the whole as narrow or narrower: its area over its
-        length.
+        Half as much is enough of one that is as long, and on the whole as narrow or narrower: its area over its length.
     """
 
     towards_glass: Ramp = (0.3, 0.5)
@@ -156,17 +170,17 @@ def rim_strength(sums: CellSums, pitch: PixelSpacing, params: RimParams) -> Map:
     params : RimParams
     """
     density = sums[7]
-    bare = opened(smoothed(density, _GLASS_SOFT_UM, pitch) < _GLASS_OD, _GLASS_RADIUS_UM, pitch)
+    bare = opened(smoothed(density, _GLASS_SOFT_UM, pitch) < GLASS_OD, _GLASS_RADIUS_UM, pitch)
     if not bare.any():
         return np.zeros(density.shape)
-    away_um = np.minimum(distance_um(~bare, pitch), _DEEPEST_UM)
-    towards_glass = -_correlation(sums[5], away_um, (density >= _GLASS_OD) & (away_um > _EDGE_UM), pitch)
+    away_um = np.minimum(distance_um(~bare, pitch), DEEPEST_UM)
+    towards_glass = -_correlation(sums[5], away_um, (density >= GLASS_OD) & (away_um > _EDGE_UM), pitch)
     falls = ramps(towards_glass, params.towards_glass)
     smooth = np.minimum(
         ramps(_contrast(sums, away_um, pitch), params.smooth), ramps(towards_glass, params.smooth_towards_glass)
     )
     strength = np.minimum(falls, np.maximum(_overlay(sums, pitch, params), smooth))
-    strength[(away_um >= _DEEPEST_UM) | (smoothed(sums[0], _PLACE_UM, pitch) < _HELD)] = 0.0
+    strength[(away_um >= DEEPEST_UM) | (smoothed(sums[0], _PLACE_UM, pitch) < _HELD)] = 0.0
     return np.asarray(strength)
 
 
@@ -182,7 +196,7 @@ def rim_cells(strength: Map, deciding: float, pitch: PixelSpacing) -> Mask:
 
 def _correlation(values: Map, away_um: Map, where: Mask, pitch: PixelSpacing) -> Map:
     """Of values with distance from glass, around each place; only what is less deep than can be told counts."""
-    weight = (where & (away_um < _DEEPEST_UM)).astype(float)
+    weight = (where & (away_um < DEEPEST_UM)).astype(float)
     total = smoothed(weight, _FALL_UM, pitch) + 1e-6
 
     def mean(plane: Map) -> Map:
@@ -196,7 +210,7 @@ def _correlation(values: Map, away_um: Map, where: Mask, pitch: PixelSpacing) ->
 def _overlay(sums: CellSums, pitch: PixelSpacing, params: RimParams) -> Map:
     """How sure what is stained holds the nuclei of the tissue beside it."""
     stained, nuclear_stained, nuclear, blue_stained, blue, _, _, density = sums
-    tissue = density >= _GLASS_OD
+    tissue = density >= GLASS_OD
 
     def around(plane: Map) -> Map:
         return smoothed(plane, _PLACE_UM, pitch)
