@@ -1,10 +1,13 @@
 """Dried rims: brown that lies over tissue near bare glass and fades away from it, with no cells of its own.
 
 Where a section dries, or reagent is held back under its border, chromogen is laid down over whatever is there: along
-the border, around holes and tears. Two things tell it from tumour that reaches the glass, place by place. The brown
-falls with the distance from glass, in the tissue as a whole. And it either leaves the nuclei of the tissue as dense as
-they are beside it, where tumour brings its own and pushes the others aside; or it is smooth, where a sheet of cells
-shows their outlines and nuclei.
+the border, around holes and tears. Three things tell it from tumour that reaches the glass, place by place. The brown
+falls with the distance from glass, in the tissue as a whole. It falls within what is stained too, where a file of cells
+is as dark on its inner side. And it either leaves the nuclei of the tissue as dense as they are beside it, where tumour
+brings its own and pushes the others aside; or it is smooth, where a sheet of cells shows their outlines and nuclei.
+What holds all nuclei of the tissue need not fall within: it may be as dark throughout.
+
+What it cannot tell is tumour over which a strong rim dried: that is left out with the rim, and named with it.
 
 A picture is reduced to cells of some 4 um first; all that is asked of a place is asked of the cells around it, so that
 no window in which it is looked at changes the answer.
@@ -79,10 +82,14 @@ class RimParams:
     towards_glass : Ramp
         Minus the correlation of chromogen with distance from glass, in all tissue around. Tumour at the border has from
         -0.6 to 0.3, since it ends at the glass and not in it; single small nests there reach 0.6.
+    within : Ramp
+        The same in what is stained alone, close by: a file of cells along the glass has -0.1 to 0.05.
     overlay_nuclei : Ramp
         Nuclear share of what is stained over that of the tissue beside it. Keratin leaves out the nucleus: 0.02 to 0.2.
     overlay_blue : Ramp
         Mean haematoxylin of what is stained over that beside it, likewise.
+    full_overlay_nuclei, full_overlay_blue : Ramp
+        Both of what need not fall within the stain: all nuclei of the tissue are there.
     nuclei_beside : Ramp
         Nuclear share of the tissue beside, for both to mean anything.
     smooth : Ramp
@@ -98,8 +105,11 @@ class RimParams:
     """
 
     towards_glass: Ramp = (0.3, 0.5)
+    within: Ramp = (0.0, 0.2)
     overlay_nuclei: Ramp = (0.14, 0.26)
     overlay_blue: Ramp = (0.32, 0.44)
+    full_overlay_nuclei: Ramp = (0.45, 0.65)
+    full_overlay_blue: Ramp = (0.55, 0.75)
     nuclei_beside: Ramp = (0.08, 0.16)
     smooth: Ramp = (0.40, 0.28)
     smooth_towards_glass: Ramp = (0.5, 0.7)
@@ -174,12 +184,19 @@ def rim_strength(sums: CellSums, pitch: PixelSpacing, params: RimParams) -> Map:
     if not bare.any():
         return np.zeros(density.shape)
     away_um = np.minimum(distance_um(~bare, pitch), DEEPEST_UM)
-    towards_glass = -_correlation(sums[5], away_um, (density >= GLASS_OD) & (away_um > _EDGE_UM), pitch)
-    falls = ramps(towards_glass, params.towards_glass)
-    smooth = np.minimum(
-        ramps(_contrast(sums, away_um, pitch), params.smooth), ramps(towards_glass, params.smooth_towards_glass)
-    )
-    strength = np.minimum(falls, np.maximum(_overlay(sums, pitch, params), smooth))
+    tissue = (density >= GLASS_OD) & (away_um > _EDGE_UM)
+    towards_glass = -_correlation(sums[5], away_um, tissue.astype(float), _FALL_UM, pitch)
+    sheet = np.where(sums[0] >= _SHEET, sums[0], 0.0)
+    within = -_correlation(sums[5], away_um, sheet, _PLACE_UM, pitch)
+    nuclei, blue, beside = _overlay(sums, pitch)
+    tells = ramps(beside, params.nuclei_beside)
+    full = np.minimum(ramps(nuclei, params.full_overlay_nuclei), ramps(blue, params.full_overlay_blue))
+    part = np.minimum(ramps(nuclei, params.overlay_nuclei), ramps(blue, params.overlay_blue))
+    smooth = ramps(_contrast(sums, away_um, pitch), params.smooth)
+    smooth = np.minimum(smooth, ramps(towards_glass, params.smooth_towards_glass))
+    fading = np.minimum(ramps(within, params.within), np.maximum(np.minimum(part, tells), smooth))
+    strength = np.maximum(fading, np.minimum(full, tells))
+    strength = np.minimum(strength, ramps(towards_glass, params.towards_glass))
     strength[(away_um >= DEEPEST_UM) | (smoothed(sums[0], _PLACE_UM, pitch) < _HELD)] = 0.0
     return np.asarray(strength)
 
@@ -194,21 +211,21 @@ def rim_cells(strength: Map, deciding: float, pitch: PixelSpacing) -> Mask:
     return opened(closed(grown, _SPECKLE_UM, pitch), _THIN_UM, pitch)
 
 
-def _correlation(values: Map, away_um: Map, where: Mask, pitch: PixelSpacing) -> Map:
+def _correlation(values: Map, away_um: Map, weight: Map, sigma_um: float, pitch: PixelSpacing) -> Map:
     """Of values with distance from glass, around each place; only what is less deep than can be told counts."""
-    weight = (where & (away_um < DEEPEST_UM)).astype(float)
-    total = smoothed(weight, _FALL_UM, pitch) + 1e-6
+    weight = weight * (away_um < DEEPEST_UM)
+    total = smoothed(weight, sigma_um, pitch) + 1e-6
 
     def mean(plane: Map) -> Map:
-        return smoothed(weight * plane, _FALL_UM, pitch) / total
+        return smoothed(weight * plane, sigma_um, pitch) / total
 
     value, away = mean(values), mean(away_um)
     spread = (mean(values * values) - value**2).clip(1e-6) * (mean(away_um * away_um) - away**2).clip(0.1)
     return np.asarray((mean(values * away_um) - value * away) / np.sqrt(spread))
 
 
-def _overlay(sums: CellSums, pitch: PixelSpacing, params: RimParams) -> Map:
-    """How sure what is stained holds the nuclei of the tissue beside it."""
+def _overlay(sums: CellSums, pitch: PixelSpacing) -> tuple[Map, Map, Map]:
+    """Nuclear share and mean haematoxylin of what is stained over those of what is beside it, and the share there."""
     stained, nuclear_stained, nuclear, blue_stained, blue, _, _, density = sums
     tissue = density >= GLASS_OD
 
@@ -218,12 +235,11 @@ def _overlay(sums: CellSums, pitch: PixelSpacing, params: RimParams) -> Map:
     held, free = around(stained) + 1e-6, around(np.where(tissue, 1 - stained, 0.0)) + 1e-6
     nuclei_beside = around(np.where(tissue, nuclear - nuclear_stained, 0.0)) / free
     blue_beside = around(np.where(tissue, blue - blue_stained, 0.0)) / free
-    signs = (
-        ramps(around(nuclear_stained) / held / nuclei_beside.clip(0.02), params.overlay_nuclei),
-        ramps(around(blue_stained) / held / blue_beside.clip(0.05), params.overlay_blue),
-        ramps(nuclei_beside, params.nuclei_beside),
+    return (
+        around(nuclear_stained) / held / nuclei_beside.clip(0.02),
+        around(blue_stained) / held / blue_beside.clip(0.05),
+        nuclei_beside,
     )
-    return np.asarray(np.minimum.reduce(signs))
 
 
 def _contrast(sums: CellSums, away_um: Map, pitch: PixelSpacing) -> Map:

@@ -11,7 +11,7 @@ from micromet_path.geometry import PixelSpacing
 from micromet_path.pixels.planes import chromogen_of, haematoxylin_of
 from micromet_path.pixels.rims import CELL_PX, REACH_UM, RimParams, rim_cells, rim_strength, sum_cells
 from micromet_path.pixels.stain import StainModel, WhitePoint
-from tests.nodes import DAB, HAEMATOXYLIN, MPP, WHITE, Node
+from tests.nodes import DAB, GLASS_UM, HAEMATOXYLIN, MPP, WHITE, Node
 
 MODEL = StainModel.from_dyes(WhitePoint((float(WHITE),) * 3, "slide"), tuple(HAEMATOXYLIN), tuple(DAB), "fixed")
 PICTURE = PixelSpacing(2 * MPP, 2 * MPP)
@@ -110,3 +110,15 @@ def test_cells_of_rims_hold_no_weak_place_that_stands_alone(seed):
 def test_settings_that_say_nothing_are_refused(wrong):
     with pytest.raises(ConfigError, match=f"rims.{next(iter(wrong))}"):
         RimParams(**wrong)
+
+
+@pytest.mark.parametrize("nucleus_um", [2.5, 3.0])
+def test_a_file_of_cells_along_the_glass_that_keratin_covers_is_left_for_the_most_part(nucleus_um):
+    node = Node()
+    for y_um in np.arange(120.0, 540.0, 14.0):
+        x_um = GLASS_UM + 8 * np.sin(y_um / 60) + 1
+        node.with_nest(x_um, y_um, 1, 1, 0.5)
+        node._disc(x_um + 7, y_um + 7, nucleus_um, node.blue, 0.9)
+        node._disc(x_um + 7, y_um + 7, nucleus_um, node.brown, 0.35)
+    rim = rim_cells(strength_of(node), 0.5, PITCH)
+    assert rim[in_cells(node.keratin)].mean() < 0.3  # by its nuclei alone all of it would be one
