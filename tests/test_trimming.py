@@ -182,3 +182,10 @@ def test_pixels_of_two_sizes_make_cells_of_one():
     analysis = analyze(rgb, Config(), mp.PixelSpacing(MPP, MPP / 2)).analysis
     square = analyzed(Node(seed=1).with_rim().with_nest(66, 300, 4, 5))
     assert largest_counted_um(analysis) == pytest.approx(largest_counted_um(square), abs=3)
+
+
+def test_a_strip_narrower_than_a_cell_has_no_rim():
+    rgb = Node().with_rim().rgb()[:, 120:126]
+    rgb = np.ascontiguousarray(rgb)
+    with_rule, without = (analyze(rgb, Config(rims=rims)).analysis for rims in (RimParams(), NO_RIMS))
+    assert_same(with_rule.fragments, without.fragments)

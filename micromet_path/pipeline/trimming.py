@@ -49,6 +49,7 @@ _WINDOW = 256  # cells along a side: some 1 mm
 _STRIP = 32  # cells that are read at once
 _CLOSE = 24  # cells around what is looked at, some 0.1 mm: paler stain is one with it, and small pieces like it
 _LEAST_PART_UM2 = 60.0  # a small tumour cell: less than that is no part of its own
+_ROWS = 256  # of the overview at once: a large one has millions of cells
 _CROWD_UM = 64.0  # within which fragments together make what is looked at
 _LEAST_NUCLEAR_OD, _NUCLEAR_SHARE = 0.15, 0.5  # of the darker nuclei of the slide
 
@@ -135,11 +136,12 @@ class _Side:
 
 def _find_rims(slide: Slide, glass: Glass, gathered: Gathered, config: Config, workers: int) -> _Rims | None:
     """Look for rims wherever something brown may be one; None where there is none, or no nuclei to tell them by."""
-    if glass.dyes.counterstain_od is None:
-        return None
     native = slide.info.spacing
     x, y = (max(1, int(PICTURE_UM / um + 0.01)) for um in (native.x_um, native.y_um))
     cell_px0 = CELL_PX * x, CELL_PX * y
+    holds_a_cell = slide.info.width_px0 >= cell_px0[0] and slide.info.height_px0 >= cell_px0[1]
+    if glass.dyes.counterstain_od is None or not holds_a_cell:
+        return None
     windows = TileGrid(slide.info.width_px0, slide.info.height_px0, _WINDOW * cell_px0[0], _WINDOW * cell_px0[1])
     boxes = _boxes(_worth_a_look(gathered, glass, native, config.rims))
     look = _Looker(slide, glass, config.rims, windows, (x, y), boxes[np.argsort(boxes[:, 1], kind="stable")])
@@ -168,12 +170,16 @@ def _worth_a_look(gathered: Gathered, glass: Glass, native: PixelSpacing, params
     runs = runs_of(gathered.runs, chosen)
     if not len(runs):
         return runs
-    overview = glass.overview
-    bare = density_of(overview.rgb, glass.model) < 3 * GLASS_OD
-    near = dilated(bare, DEEPEST_UM, overview.spacing.downsampled(*overview.cell_px0))[
-        overview.cells_of(np.stack([(runs.start + runs.stop) / 2, runs.row + 0.5], axis=1))
-    ]
+    near = _near_glass(glass)[glass.overview.cells_of(np.stack([(runs.start + runs.stop) / 2, runs.row], axis=1))]
     return Runs(runs.row[near], runs.start[near], runs.stop[near], runs.fragment[near])
+
+
+def _near_glass(glass: Glass) -> NDArray[np.bool_]:
+    """Cells of the overview within reach of bare glass."""
+    overview = glass.overview
+    rows = (overview.rgb[first : first + _ROWS] for first in range(0, len(overview.rgb), _ROWS))
+    bare = np.concatenate([density_of(some, glass.model) < 3 * GLASS_OD for some in rows])
+    return dilated(bare, DEEPEST_UM, overview.spacing.downsampled(*overview.cell_px0))
 
 
 def _boxes(runs: Runs) -> NDArray[np.int64]:
@@ -269,9 +275,15 @@ class _Looker:
 def _held(runs: Runs, n: int, rims: _Rims) -> NDArray[np.int64]:
     """Pixels of each piece that lie in rims."""
     held = np.zeros(n, np.int64)
-    order = np.argsort(runs.row, kind="stable")
-    row = runs.row[order]
     x, y = rims.cell_px0
+    width, height = rims.windows.tile_width, rims.windows.tile_height
+    has_rims = np.zeros((rims.windows.rows, rims.windows.columns), bool)
+    has_rims[tuple(np.array(list(rims.masks)).T)] = True
+    lines = runs.row // height
+    chosen = has_rims[lines, runs.start // width] | has_rims[lines, (runs.stop - 1) // width]
+    order = np.flatnonzero(chosen | (runs.stop - runs.start > width))  # millions of others are not sorted
+    order = order[np.argsort(runs.row[order], kind="stable")]
+    row = runs.row[order]
     for (window_row, window_column), mask in rims.masks.items():
         window = rims.windows[window_row, window_column]
         band = order[np.searchsorted(row, window.y0) : np.searchsorted(row, window.y1)]
