@@ -16,8 +16,9 @@ from micromet_path.pipeline import trimming
 from micromet_path.pixels import fragments as pieces_of
 from micromet_path.pixels.rims import RimParams
 from micromet_path.pixels.shape import painted
+from micromet_path.slides import ArraySlide
 from tests.nodes import MPP, Node
-from tests.test_pipeline import HELD, analyze, assert_same, crowded
+from tests.test_pipeline import HALF, HELD, analyze, assert_same, crowded
 
 NO_RIMS = RimParams(least_um2=1e9, long_um=1e9)
 WHITE_SHEET = Region(0, 0, 960, 800)
@@ -46,7 +47,7 @@ def random_rims(seed, share=0.4):
         for column in range(4)
         if rng.random() < share + 0.3
     }
-    return trimming._Rims(windows, (8, 8), masks)
+    return trimming._Raster(windows, (8, 8), masks)
 
 
 def mask_of(runs, kept, shape):
@@ -189,3 +190,24 @@ def test_a_strip_narrower_than_a_cell_has_no_rim():
     rgb = np.ascontiguousarray(rgb)
     with_rule, without = (analyze(rgb, Config(rims=rims)).analysis for rims in (RimParams(), NO_RIMS))
     assert_same(with_rule.fragments, without.fragments)
+
+
+def test_what_cannot_be_read_again_is_left_as_it_was(monkeypatch):
+    node = Node(seed=1).with_rim().with_nest(66, 300, 4, 5)
+    left = analyzed(node, NO_RIMS)
+    original = trimming.scan_slide
+    monkeypatch.setattr(
+        trimming, "scan_slide", lambda *args, **more: replace(original(*args, **more), unread=(Region(0, 0, 8, 8),))
+    )
+    assert_same(analyzed(Node(seed=1).with_rim().with_nest(66, 300, 4, 5)).fragments, left.fragments)
+
+
+@pytest.mark.parametrize("tile_px", [32, 96])
+def test_tiles_change_nothing_of_the_parts(tile_px):
+    slides = [
+        ArraySlide(Node(seed=2).with_rim().with_nest(66, 300, 4, 5).rgb(), HALF, tile_px=side)
+        for side in (tile_px, 1408)
+    ]
+    one, two = (analyze(slide, Config()).analysis.fragments for slide in slides)
+    assert one.flags["mixed"].any()
+    assert_same(one, two)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from math import ceil
 
 import numpy as np
@@ -47,7 +48,9 @@ __all__ = ["trim_rims"]
 
 _WINDOW = 256  # cells along a side: some 1 mm
 _STRIP = 32  # cells that are read at once
-_CLOSE = 24  # cells around what is looked at, some 0.1 mm: paler stain is one with it, and small pieces like it
+_CLOSE = 24  # cells around what is looked at, some 0.1 mm: small pieces are judged with it
+_PALER = 2  # cells around what is cut: the paler stain of its parts
+_MOST = 0.75  # of a piece that is not cut, for it to be one with a rim
 _LEAST_PART_UM2 = 60.0  # a small tumour cell: less than that is no part of its own
 _ROWS = 256  # of the overview at once: a large one has millions of cells
 _CROWD_UM = 64.0  # within which fragments together make what is looked at
@@ -84,11 +87,15 @@ def trim_rims(
     in_rim_um2 = _held(scan.runs, len(pieces), rims) * spacing.pixel_area_um2
     area_um2 = pieces.sums[:, 0] * spacing.pixel_area_um2
     is_cut = np.minimum(in_rim_um2, area_um2 - in_rim_um2) >= _LEAST_PART_UM2
-    is_rim = ~is_cut & (2 * in_rim_um2 >= area_um2)
+    is_rim = ~is_cut & (in_rim_um2 >= _MOST * area_um2)
     if is_cut.any():
-        regions = list(_around(slide, runs_of(scan.runs, is_cut)))
-        sides = [_Side(rims, is_inside, area) for is_inside in (True, False)]
+        boxes = _boxes(runs_of(scan.runs, is_cut))
+        close = rims.close_to(boxes)
+        regions = list(_around(slide, boxes, close.margin_px0))
+        sides = [_Side(rims, close, is_inside, area) for is_inside in (True, False)]
         parts = [scan_slide(slide, tables, config, side, workers, blocks=regions) for side in sides]
+        if any(set(part.unread) - set(scan.unread) for part in parts):
+            return found  # what cannot be read again is left as it was read
         scan = _with_parts(scan, parts, (is_cut, is_rim), slide.info.spacing)
     else:
         scan = replace(scan, rim=is_rim)
@@ -96,33 +103,66 @@ def trim_rims(
 
 
 @dataclass(frozen=True, slots=True)
-class _Rims:
-    """Where rims are: masks of cells, window by window."""
+class _Raster:
+    """Places of a slide: masks of cells, window by window."""
 
     windows: TileGrid
     cell_px0: tuple[int, int]
     masks: dict[tuple[int, int], NDArray[np.bool_]]
 
+    @property
+    def margin_px0(self) -> tuple[int, int]:
+        """Pixels of level 0 along x and y around stain in which what is paler is one with it."""
+        return _PALER * self.cell_px0[0], _PALER * self.cell_px0[1]
+
+    def close_to(self, boxes: NDArray[np.int64]) -> _Raster:
+        """Cells that hold boxes, in any order, or lie so near: wherever tiles end, no more is looked at."""
+        boxes = boxes[np.argsort(boxes[:, 1], kind="stable")]
+        wanted = np.argwhere(cells_near(boxes, np.array(self.margin_px0), self.windows)).tolist()
+        masks = {
+            (row, column): _cells_close(boxes, self.windows[row, column], self.margin_px0, self.cell_px0)
+            for row, column in wanted
+        }
+        return replace(self, masks=masks)
+
     def covers(self, region: Region) -> NDArray[np.bool_]:
-        """Pixels of a region that lie in a rim."""
+        """Pixels of a region that lie in it."""
         covered = np.zeros(region.shape, bool)
         x, y = self.cell_px0
-        for (row, column), mask in self.masks.items():
-            window = self.windows[row, column]
-            left, right = max(window.x0, region.x0), min(window.x1, region.x1)
-            top, bottom = max(window.y0, region.y0), min(window.y1, region.y1)
-            if left < right and top < bottom:
-                rows, columns = ((np.arange(top, bottom) - window.y0) // y, (np.arange(left, right) - window.x0) // x)
-                part = np.s_[top - region.y0 : bottom - region.y0, left - region.x0 : right - region.x0]
-                covered[part] = mask[rows[:, None], columns]
+        width, height = self.windows.tile_width, self.windows.tile_height
+        for place in product(
+            range(region.y0 // height, (region.y1 - 1) // height + 1),
+            range(region.x0 // width, (region.x1 - 1) // width + 1),
+        ):
+            if place not in self.masks:
+                continue
+            window = self.windows[place]
+            part = window.intersection(region)
+            rows = (np.arange(part.y0, part.y1) - window.y0) // y
+            columns = (np.arange(part.x0, part.x1) - window.x0) // x
+            at = np.s_[part.y0 - region.y0 : part.y1 - region.y0, part.x0 - region.x0 : part.x1 - region.x0]
+            covered[at] = self.masks[place][rows[:, None], columns]
         return covered
+
+
+def _cells_close(
+    boxes: NDArray[np.int64], window: Region, margin_px0: tuple[int, int], cell_px0: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Cells of a window that hold some of the boxes, which come from top to bottom, or lie within a margin of them."""
+    x, y = margin_px0
+    first, last = np.searchsorted(boxes[:, 1], [window.y0 - y, window.y1 + y])
+    band = boxes[first:last]
+    own = band[(band[:, 0] < window.x1 + x) & (band[:, 2] > window.x0 - x)]
+    corner = (window.x0, window.y0, window.x0, window.y0)
+    return cells_near(own - corner, np.array(margin_px0), TileGrid(window.width, window.height, *cell_px0))
 
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """The inside of rims, or what is outside of them."""
+    """The inside of rims, or what is outside of them, close to what is cut."""
 
-    rims: _Rims
+    rims: _Raster
+    close: _Raster
     is_inside: bool
     area: Extent
     is_whole: bool = False
@@ -130,11 +170,11 @@ class _Side:
     def mask(self, region: Region, shape: tuple[int, int]) -> NDArray[np.bool_]:
         """Pixels of a region on this side."""
         covered, asked = self.rims.covers(region), self.area.mask(region, shape)
-        side = covered if self.is_inside else ~covered
+        side = self.close.covers(region) & (covered if self.is_inside else ~covered)
         return side if asked is None else side & asked
 
 
-def _find_rims(slide: Slide, glass: Glass, gathered: Gathered, config: Config, workers: int) -> _Rims | None:
+def _find_rims(slide: Slide, glass: Glass, gathered: Gathered, config: Config, workers: int) -> _Raster | None:
     """Look for rims wherever something brown may be one; None where there is none, or no nuclei to tell them by."""
     native = slide.info.spacing
     x, y = (max(1, int(PICTURE_UM / um + 0.01)) for um in (native.x_um, native.y_um))
@@ -151,7 +191,7 @@ def _find_rims(slide: Slide, glass: Glass, gathered: Gathered, config: Config, w
         for place, mask in in_threads(look, [(row, column) for row, column in wanted], workers)
         if mask.any()
     }
-    return _Rims(windows, cell_px0, masks) if masks else None
+    return _Raster(windows, cell_px0, masks) if masks else None
 
 
 def _worth_a_look(gathered: Gathered, glass: Glass, native: PixelSpacing, params: RimParams) -> Runs:
@@ -165,7 +205,8 @@ def _worth_a_look(gathered: Gathered, glass: Glass, native: PixelSpacing, params
     chosen = fragments.sum_stain[:, 0] >= least_blue * fragments.sum_stain[:, 1]
     chosen &= (fragments.dot_group < 0) & ~fragments.pigment_like
     centre_um = native.to_um(fragments.sum_xy_px / fragments.area_px[:, None])
-    _, crowd = np.unique((centre_um // _CROWD_UM).astype(np.int64), axis=0, return_inverse=True)
+    column, row = (centre_um // _CROWD_UM).astype(np.int64).T
+    _, crowd = np.unique((row << 32) + column, return_inverse=True)
     chosen &= np.bincount(crowd, np.where(chosen, area_um2, 0.0))[crowd] >= params.least_um2
     runs = runs_of(gathered.runs, chosen)
     if not len(runs):
@@ -219,7 +260,7 @@ class _Looker:
         """Cells of a window that lie in rims, in the stain and close to it; none where it cannot be read."""
         window, native = self.windows[place], self.slide.info.spacing
         x, y = self.cell_px0
-        inside = self._close_to_stain(window)
+        inside = _cells_close(self.boxes, window, self.margin_px0, self.cell_px0)
         rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
         left, right = window.x0 // x + int(columns[0]), window.x0 // x + int(columns[-1]) + 1
         top, bottom = window.y0 // y + int(rows[0]), window.y0 // y + int(rows[-1]) + 1
@@ -242,20 +283,9 @@ class _Looker:
         inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] &= cells
         return place, inside
 
-    def _close_to_stain(self, window: Region) -> NDArray[np.bool_]:
-        """Cells of a window that hold what is to be looked at, or lie near it."""
-        x, y = self.margin_px0
-        band = self.boxes[
-            np.searchsorted(self.boxes[:, 1], window.y0 - y) : np.searchsorted(self.boxes[:, 1], window.y1 + y)
-        ]
-        own = band[(band[:, 0] < window.x1 + x) & (band[:, 2] > window.x0 - x)]
-        corner = (window.x0, window.y0, window.x0, window.y0)
-        cells = TileGrid(window.width, window.height, *self.cell_px0)
-        return cells_near(own - corner, np.array([x, y]), cells)
-
     @property
     def margin_px0(self) -> tuple[int, int]:
-        """Pixels of level 0 along x and y around stain in which what is paler may belong to it."""
+        """Pixels of level 0 along x and y around what is looked at, in which what else is stained is judged with it."""
         return _CLOSE * self.cell_px0[0], _CLOSE * self.cell_px0[1]
 
     def _summed(self, region: Region) -> Iterator[NDArray[np.float64]]:
@@ -272,7 +302,7 @@ class _Looker:
             yield sums[:, (top - first) // height : (bottom - first) // height]
 
 
-def _held(runs: Runs, n: int, rims: _Rims) -> NDArray[np.int64]:
+def _held(runs: Runs, n: int, rims: _Raster) -> NDArray[np.int64]:
     """Pixels of each piece that lie in rims."""
     held = np.zeros(n, np.int64)
     x, y = rims.cell_px0
@@ -298,11 +328,10 @@ def _held(runs: Runs, n: int, rims: _Rims) -> NDArray[np.int64]:
     return held
 
 
-def _around(slide: Slide, runs: Runs) -> Iterator[Region]:
-    """Cells of level 0 that hold runs or lie near them."""
-    cells, native = cells_of(slide), slide.info.spacing
-    margin_px = np.ceil(8.0 / np.array([native.x_um, native.y_um])).astype(int)
-    for row, column in np.argwhere(cells_near(_boxes(runs), margin_px, cells)).tolist():
+def _around(slide: Slide, boxes: NDArray[np.int64], margin_px0: tuple[int, int]) -> Iterator[Region]:
+    """Cells of level 0 that hold boxes or lie near them; further than the cells of a raster do."""
+    cells = cells_of(slide)
+    for row, column in np.argwhere(cells_near(boxes, 2 * np.array(margin_px0), cells)).tolist():
         yield cells[row, column]
 
 

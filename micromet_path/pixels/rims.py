@@ -60,7 +60,7 @@ GLASS_OD = 0.05
 _PLACE_UM = 16.0  # around a place: some twenty lymphocytes, or a nest of a few cells
 _FALL_UM = 40.0  # around a place in which the fall is sought: rims are 10 to 80 um wide
 _GRAIN_UM = 6.0  # within this brown varies by cells, not by depth
-REACH_UM = DEEPEST_UM + 3 * _FALL_UM + 100.0
+REACH_UM = DEEPEST_UM + 3 * _FALL_UM + 140.0
 """How far what is said of a place depends on what lies around it."""
 
 _GLASS_SOFT_UM = 3.0
@@ -85,7 +85,8 @@ class RimParams:
     within : Ramp
         The same in what is stained alone, close by: a file of cells along the glass has -0.1 to 0.05.
     overlay_nuclei : Ramp
-        Nuclear share of what is stained over that of the tissue beside it. Keratin leaves out the nucleus: 0.02 to 0.2.
+        Nuclear share of what is stained over that of the tissue beside it. Keratin leaves out the nucleus of
+        a thin section: 0.02 to 0.2.
     overlay_blue : Ramp
         Mean haematoxylin of what is stained over that beside it, likewise.
     full_overlay_nuclei, full_overlay_blue : Ramp
@@ -96,6 +97,8 @@ class RimParams:
         Variation of chromogen at the scale of cells over its mean, falling, of what has no nuclei to tell by.
     smooth_towards_glass : Ramp
         As ``towards_glass``, for the same.
+    smooth_nuclei : Ramp
+        As ``overlay_nuclei``, for the same where nuclei lie beside it: pale or soft tumour is smooth too.
     least_um2 : float
         Stain close together from which it is looked at.
     least_blue : float
@@ -113,6 +116,7 @@ class RimParams:
     nuclei_beside: Ramp = (0.08, 0.16)
     smooth: Ramp = (0.40, 0.28)
     smooth_towards_glass: Ramp = (0.5, 0.7)
+    smooth_nuclei: Ramp = (0.10, 0.25)
     least_um2: float = 300.0
     least_blue: float = 0.2
     long_um: float = 300.0
@@ -194,6 +198,7 @@ def rim_strength(sums: CellSums, pitch: PixelSpacing, params: RimParams) -> Map:
     part = np.minimum(ramps(nuclei, params.overlay_nuclei), ramps(blue, params.overlay_blue))
     smooth = ramps(_contrast(sums, away_um, pitch), params.smooth)
     smooth = np.minimum(smooth, ramps(towards_glass, params.smooth_towards_glass))
+    smooth = np.minimum(smooth, np.maximum(1 - tells, ramps(nuclei, params.smooth_nuclei)))
     fading = np.minimum(ramps(within, params.within), np.maximum(np.minimum(part, tells), smooth))
     strength = np.maximum(fading, np.minimum(full, tells))
     strength = np.minimum(strength, ramps(towards_glass, params.towards_glass))
