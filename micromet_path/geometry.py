@@ -87,6 +87,17 @@ class PixelSpacing:
         """Spacing of the same image reduced ``factor_x`` (and ``factor_y``) times."""
         return PixelSpacing(self.x_um * factor_x, self.y_um * (factor_x if factor_y is None else factor_y))
 
+    def steps_to(self, target_um: float) -> tuple[int, int]:
+        """Pixels along x and y of which one is made that is as large as the target at most, at least one.
+
+        Examples
+        --------
+        >>> PixelSpacing(0.25, 0.46).steps_to(1.0)
+        (4, 2)
+        """
+        x, y = (max(1, int(target_um / um + 0.01)) for um in (self.x_um, self.y_um))
+        return x, y
+
     def to_um(self, points_px: NDArray[np.generic]) -> NDArray[np.float64]:
         """Scale (N, 2) points from (x, y) pixels to (x, y) microns."""
         return np.asarray(points_px, dtype=np.float64) * (self.x_um, self.y_um)

@@ -80,8 +80,11 @@ def test_parts_are_the_pixels_on_either_side(monkeypatch, seed):
         assert ndimage.label(own, np.ones((3, 3)))[1] == 1
         inside_um2, outside_um2 = (np.count_nonzero(own & side) * MPP**2 for side in (covered, ~covered))
         assert min(inside_um2, outside_um2) < 60
-        if max(inside_um2, outside_um2) > 130:
-            assert is_rim[row] == (inside_um2 > outside_um2) or is_rim[row]
+        area_um2 = inside_um2 + outside_um2
+        if is_rim[row]:
+            assert inside_um2 >= 0.75 * area_um2 or area_um2 < 60
+        else:
+            assert inside_um2 < 0.75 * area_um2
 
     # Nothing is lost but crumbs, and nothing is counted twice.
     everything = [mask_of(one.runs, np.ones(len(one.analysis.fragments), bool), rgb.shape) for one in (before, after)]

@@ -91,12 +91,13 @@ def trim_rims(
     if is_cut.any():
         boxes = _boxes(runs_of(scan.runs, is_cut))
         close = rims.close_to(boxes)
-        regions = list(_around(slide, boxes, close.margin_px0))
+        cells, (x, y) = cells_of(slide), close.margin_px0
+        regions = [cells[place] for place in _places_near(boxes, (2 * x, 2 * y), cells)]  # whole cells of the raster
         sides = [_Side(rims, close, is_inside, area) for is_inside in (True, False)]
         parts = [scan_slide(slide, tables, config, side, workers, blocks=regions) for side in sides]
         if any(set(part.unread) - set(scan.unread) for part in parts):
             return found  # what cannot be read again is left as it was read
-        scan = _with_parts(scan, parts, (is_cut, is_rim), slide.info.spacing)
+        scan = _with_parts(scan, parts, (is_cut, is_rim), spacing)
     else:
         scan = replace(scan, rim=is_rim)
     return scan, gather_fragments(scan, spacing, config)
@@ -116,12 +117,10 @@ class _Raster:
         return _PALER * self.cell_px0[0], _PALER * self.cell_px0[1]
 
     def close_to(self, boxes: NDArray[np.int64]) -> _Raster:
-        """Cells that hold boxes, in any order, or lie so near: wherever tiles end, no more is looked at."""
-        boxes = boxes[np.argsort(boxes[:, 1], kind="stable")]
-        wanted = np.argwhere(cells_near(boxes, np.array(self.margin_px0), self.windows)).tolist()
+        """Cells that hold boxes, from top to bottom, or lie so near: wherever tiles end, no more is looked at."""
         masks = {
-            (row, column): _cells_close(boxes, self.windows[row, column], self.margin_px0, self.cell_px0)
-            for row, column in wanted
+            place: _cells_close(boxes, self.windows[place], self.margin_px0, self.cell_px0)
+            for place in _places_near(boxes, self.margin_px0, self.windows)
         }
         return replace(self, masks=masks)
 
@@ -143,6 +142,11 @@ class _Raster:
             at = np.s_[part.y0 - region.y0 : part.y1 - region.y0, part.x0 - region.x0 : part.x1 - region.x0]
             covered[at] = self.masks[place][rows[:, None], columns]
         return covered
+
+
+def _places_near(boxes: NDArray[np.int64], margin_px0: tuple[int, int], grid: TileGrid) -> list[tuple[int, int]]:
+    """Rows and columns of a grid that hold some of the boxes or lie within a margin of them."""
+    return [(row, column) for row, column in np.argwhere(cells_near(boxes, np.array(margin_px0), grid)).tolist()]
 
 
 def _cells_close(
@@ -177,20 +181,16 @@ class _Side:
 def _find_rims(slide: Slide, glass: Glass, gathered: Gathered, config: Config, workers: int) -> _Raster | None:
     """Look for rims wherever something brown may be one; None where there is none, or no nuclei to tell them by."""
     native = slide.info.spacing
-    x, y = (max(1, int(PICTURE_UM / um + 0.01)) for um in (native.x_um, native.y_um))
-    cell_px0 = CELL_PX * x, CELL_PX * y
+    steps = native.steps_to(PICTURE_UM)
+    cell_px0 = CELL_PX * steps[0], CELL_PX * steps[1]
     holds_a_cell = slide.info.width_px0 >= cell_px0[0] and slide.info.height_px0 >= cell_px0[1]
     if glass.dyes.counterstain_od is None or not holds_a_cell:
         return None
     windows = TileGrid(slide.info.width_px0, slide.info.height_px0, _WINDOW * cell_px0[0], _WINDOW * cell_px0[1])
     boxes = _boxes(_worth_a_look(gathered, glass, native, config.rims))
-    look = _Looker(slide, glass, config.rims, windows, (x, y), boxes[np.argsort(boxes[:, 1], kind="stable")])
-    wanted = np.argwhere(cells_near(boxes, np.array(look.margin_px0), windows)).tolist()
-    masks = {
-        place: mask
-        for place, mask in in_threads(look, [(row, column) for row, column in wanted], workers)
-        if mask.any()
-    }
+    look = _Looker(slide, glass, config.rims, windows, steps, boxes)
+    wanted = _places_near(boxes, look.margin_px0, windows)
+    masks = {place: mask for place, mask in in_threads(look, wanted, workers) if mask.any()}
     return _Raster(windows, cell_px0, masks) if masks else None
 
 
@@ -224,8 +224,9 @@ def _near_glass(glass: Glass) -> NDArray[np.bool_]:
 
 
 def _boxes(runs: Runs) -> NDArray[np.int64]:
-    """Half-open boxes of runs."""
-    return np.stack([runs.start, runs.row, runs.stop, runs.row + 1], axis=1).astype(np.int64)
+    """Half-open boxes of runs, from top to bottom."""
+    boxes = np.stack([runs.start, runs.row, runs.stop, runs.row + 1], axis=1).astype(np.int64)
+    return np.asarray(boxes[np.argsort(runs.row, kind="stable")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,13 +327,6 @@ def _held(runs: Runs, n: int, rims: _Raster) -> NDArray[np.int64]:
         inside = [whole[line, at // x] + edged[line, at // x] * (at % x) for at in (first, last)]
         np.add.at(held, runs.fragment[band], inside[1] - inside[0])
     return held
-
-
-def _around(slide: Slide, boxes: NDArray[np.int64], margin_px0: tuple[int, int]) -> Iterator[Region]:
-    """Cells of level 0 that hold boxes or lie near them; further than the cells of a raster do."""
-    cells = cells_of(slide)
-    for row, column in np.argwhere(cells_near(boxes, 2 * np.array(margin_px0), cells)).tolist():
-        yield cells[row, column]
 
 
 def _with_parts(

@@ -148,9 +148,7 @@ class WindowReader:
     @property
     def _steps(self) -> tuple[int, int]:
         """Pixels of level 0 along x and y that make one of a window."""
-        native = self.slide.info.spacing
-        x, y = (max(1, int(self.look.spacing_um / um + 0.01)) for um in (native.x_um, native.y_um))
-        return x, y
+        return self.slide.info.spacing.steps_to(self.look.spacing_um)
 
 
 def largest_candidates(linked: Linked, look: LookParams) -> Iterator[Candidate]:

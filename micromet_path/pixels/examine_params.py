@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import wraps
 from math import isfinite
-from typing import Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.errors import ConfigError
 
-__all__ = ["ExamineParams", "Ramp", "Signs", "all_of", "ramp", "ramps", "weakest"]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ["ExamineParams", "Ramp", "Signs", "all_of", "check_values", "ramp", "ramps", "weakest"]
 
 P = ParamSpec("P")
 
@@ -355,13 +358,7 @@ class ExamineParams:
     bridge_strong: Ramp = (0.2, 0.05)
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if isinstance(value, tuple):
-                if not (len(value) == 2 and all(map(isfinite, value)) and value[0] != value[1]):
-                    raise ConfigError(f"examine.{item.name} must be two different finite values, found {value}")
-            elif not (isfinite(value) and value >= 0):
-                raise ConfigError(f"examine.{item.name} must be a finite value of 0 or more, found {value}")
+        check_values(self, "examine")
         if not 0 < self.stroke_um <= 5:
             raise ConfigError(f"examine.stroke_um must lie above 0 and not above 5 um, found {self.stroke_um}")
         if not 0.1 <= self.usual_strength_od <= 3:
@@ -373,6 +370,30 @@ class ExamineParams:
     def strength_of(self, told_od: float | None) -> float:
         """Chromogen in the cores of what is stained: what a slide tells, or the usual where it does not."""
         return self.usual_strength_od if told_od is None else told_od
+
+
+def check_values(record: DataclassInstance, section: str) -> None:
+    """Refuse a ramp that is none, and a number that is below 0 or not finite.
+
+    Parameters
+    ----------
+    record : dataclass
+        Of ramps and numbers.
+    section : str
+        Its name in the configuration.
+
+    Raises
+    ------
+    ConfigError
+        Naming the value.
+    """
+    for item in fields(record):
+        value = getattr(record, item.name)
+        if isinstance(value, tuple):
+            if not (len(value) == 2 and all(map(isfinite, value)) and value[0] != value[1]):
+                raise ConfigError(f"{section}.{item.name} must be two different finite values, found {value}")
+        elif not (isfinite(value) and value >= 0):
+            raise ConfigError(f"{section}.{item.name} must be a finite value of 0 or more, found {value}")
 
 
 def ramp(value: float, ends: Ramp) -> float:

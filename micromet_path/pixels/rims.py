@@ -15,14 +15,13 @@ no window in which it is looked at changes the answer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
-from micromet_path.pixels.examine_params import Ramp, ramps
+from micromet_path.pixels.examine_params import Ramp, check_values, ramps
 from micromet_path.pixels.planes import chromogen_of, density_of, haematoxylin_of
 from micromet_path.pixels.shape import closed, dilated, distance_um, opened, smoothed
 from micromet_path.pixels.stain import StainModel
@@ -123,13 +122,7 @@ class RimParams:
     narrow_um: float = 150.0
 
     def __post_init__(self) -> None:
-        for entry in fields(self):
-            value = getattr(self, entry.name)
-            if isinstance(value, tuple):
-                if value[0] == value[1] or not all(np.isfinite(value)):
-                    raise ConfigError(f"rims.{entry.name} must be two finite numbers that differ, found {value}")
-            elif not (np.isfinite(value) and value >= 0):
-                raise ConfigError(f"rims.{entry.name} must be a finite number of 0 or more, found {value}")
+        check_values(self, "rims")
 
 
 def sum_cells(
