@@ -16,6 +16,7 @@ no window in which it is looked at changes the answer.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,8 +162,14 @@ def sum_cells(
         soft * soft,
         density_of(rgb, model) / 3,
     )
-    rows, columns = (size // CELL_PX for size in stained.shape)
-    return np.stack([plane.reshape(rows, CELL_PX, columns, CELL_PX).mean(axis=(1, 3)) for plane in planes])
+    return np.stack([_cell_means(plane) for plane in planes])
+
+
+def _cell_means(plane: NDArray[Any]) -> Map:
+    """Means of whole cells: rows are added first, along memory, which takes a fifth of numpy's mean of both axes."""
+    rows, columns = plane.shape
+    lines = plane.reshape(rows // CELL_PX, CELL_PX, columns).sum(axis=1)
+    return np.asarray(sum(lines[:, first::CELL_PX] for first in range(CELL_PX)) / CELL_PX**2)
 
 
 def rim_strength(sums: CellSums, pitch: PixelSpacing, params: RimParams) -> Map:
@@ -178,11 +185,16 @@ def rim_strength(sums: CellSums, pitch: PixelSpacing, params: RimParams) -> Map:
     """
     density = sums[7]
     bare = opened(smoothed(density, _GLASS_SOFT_UM, pitch) < GLASS_OD, _GLASS_RADIUS_UM, pitch)
+    strength = np.zeros(density.shape)
     if not bare.any():
-        return np.zeros(density.shape)
+        return strength
     away_um = np.minimum(distance_um(~bare, pitch), DEEPEST_UM)
     tissue = (density >= GLASS_OD) & (away_um > _EDGE_UM)
     towards_glass = -_correlation(sums[5], away_um, tissue.astype(float), _FALL_UM, pitch)
+    falls = ramps(towards_glass, params.towards_glass)
+    falls[(away_um >= DEEPEST_UM) | (smoothed(sums[0], _PLACE_UM, pitch) < _HELD)] = 0.0
+    if not falls.any():  # most tissue near glass: what follows takes twice as long as what was done
+        return strength
     sheet = np.where(sums[0] >= _SHEET, sums[0], 0.0)
     within = -_correlation(sums[5], away_um, sheet, _PLACE_UM, pitch)
     nuclei, blue, beside = _overlay(sums, pitch)
@@ -193,10 +205,7 @@ def rim_strength(sums: CellSums, pitch: PixelSpacing, params: RimParams) -> Map:
     smooth = np.minimum(smooth, ramps(towards_glass, params.smooth_towards_glass))
     smooth = np.minimum(smooth, np.maximum(1 - tells, ramps(nuclei, params.smooth_nuclei)))
     fading = np.minimum(ramps(within, params.within), np.maximum(np.minimum(part, tells), smooth))
-    strength = np.maximum(fading, np.minimum(full, tells))
-    strength = np.minimum(strength, ramps(towards_glass, params.towards_glass))
-    strength[(away_um >= DEEPEST_UM) | (smoothed(sums[0], _PLACE_UM, pitch) < _HELD)] = 0.0
-    return np.asarray(strength)
+    return np.minimum(np.maximum(fading, np.minimum(full, tells)), falls)
 
 
 def rim_cells(strength: Map, deciding: float, pitch: PixelSpacing) -> Mask:
