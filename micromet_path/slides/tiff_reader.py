@@ -194,7 +194,7 @@ class TiffSlide(PyramidSlide):
 
     def _fill(self, level: int, box: Region, out: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
         stored = self._levels[level]
-        tile_width, tile_height = stored.tile_width, stored.tile_height
+        tile_width, tile_height, columns = stored.tile_width, stored.tile_height, stored.columns
         scanned: NDArray[np.bool_] | None = None
         # Plain integers: this loop runs once a tile, and records would cost a tenth of the decoding.
         for row in range(box.y0 // tile_height, -(-box.y1 // tile_height)):
@@ -202,7 +202,7 @@ class TiffSlide(PyramidSlide):
             for column in range(box.x0 // tile_width, -(-box.x1 // tile_width)):
                 left, right = max(column * tile_width, box.x0), min((column + 1) * tile_width, box.x1)
                 target = out[top - box.y0 : bottom - box.y0, left - box.x0 : right - box.x0]
-                pixels = self._tile(level, row, column, target)
+                pixels = self._tile(level, row * columns + column, target)
                 if pixels is target:
                     continue
                 if pixels is None:
@@ -214,41 +214,37 @@ class TiffSlide(PyramidSlide):
                     target[...] = pixels[top - y0 : bottom - y0, left - x0 : right - x0]
         return scanned
 
-    def _tile(self, level: int, row: int, column: int, target: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+    def _tile(self, level: int, index: int, target: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         """One whole tile: in the target if it fits, else the thread's or one that is kept; None if not scanned."""
         stored = self._levels[level]
-        index = row * stored.columns + column
-        size = int(stored.sizes[index])
-        if size == 0:
+        if stored.sizes.item(index) == 0:
             return None
         shape = (stored.tile_height, stored.tile_width)
         if target.shape[:2] == shape and target.flags.c_contiguous:
-            return self._decode(stored, row, column, target)
+            return self._decode(stored, index, target)
         if self._decoded is None:
-            return self._decode(stored, row, column, self._buffers.get(*shape))
-        return self._decoded.get((level, index), lambda: self._decode(stored, row, column, room_for_pixels(*shape)))
+            return self._decode(stored, index, self._buffers.get(*shape))
+        return self._decoded.get((level, index), lambda: self._decode(stored, index, room_for_pixels(*shape)))
 
-    def _decode(self, stored: TiffLevel, row: int, column: int, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _decode(self, stored: TiffLevel, index: int, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A tile in a buffer of its shape."""
-        if stored.whole is not None and _reaches_beyond(stored.whole, row, column):
-            return self._decode_cut(stored, stored.whole, row, column, out)
-        index = row * stored.columns + column
-        offset, size = int(stored.offsets[index]), int(stored.sizes[index])
+        if stored.whole is not None and _reaches_beyond(stored.whole, index):
+            return self._decode_cut(stored, stored.whole, index, out)
+        offset, size = stored.offsets.item(index), stored.sizes.item(index)
         if offset + size > self._file.size:
             reason = f"the file ends at byte {self._file.size:,}, the tile at {offset + size:,}"
-            raise self._unreadable(stored, row, column, reason)
+            raise self._unreadable(stored, index, reason)
         data = self._file.read_at(offset, size)
         try:
             stored.decode(data, out)
         except (ValueError, RuntimeError, IndexError) as error:
-            raise self._unreadable(stored, row, column, one_line(error)) from error
+            raise self._unreadable(stored, index, one_line(error)) from error
         return out
 
-    def _decode_cut(
-        self, stored: TiffLevel, whole: TiffLevel, row: int, column: int, out: NDArray[np.uint8]
-    ) -> NDArray[np.uint8]:
+    def _decode_cut(self, stored: TiffLevel, whole: TiffLevel, index: int, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A tile of means, of what the picture has of it: its border goes on where the tile is filled up."""
-        pixels = self._decode(whole, row, column, self._buffers.get(whole.tile_height, whole.tile_width))
+        row, column = divmod(index, whole.columns)
+        pixels = self._decode(whole, index, self._buffers.get(whole.tile_height, whole.tile_width))
         bottom, right = whole.height - row * whole.tile_height, whole.width - column * whole.tile_width
         if bottom < whole.tile_height:
             pixels[bottom:] = pixels[bottom - 1]
@@ -257,14 +253,15 @@ class TiffSlide(PyramidSlide):
         out[...] = mean_of_squares(pixels, whole.tile_width // stored.tile_width)
         return out
 
-    def _unreadable(self, level: TiffLevel, row: int, column: int, reason: str) -> UnreadableSlideError:
-        tile = TileGrid(level.width, level.height, level.tile_width, level.tile_height)[row, column]
+    def _unreadable(self, level: TiffLevel, index: int, reason: str) -> UnreadableSlideError:
+        tile = TileGrid(level.width, level.height, level.tile_width, level.tile_height)[divmod(index, level.columns)]
         place = f"x {tile.x0}-{tile.x1}, y {tile.y0}-{tile.y1}"
         if level is not self._levels[0]:
             place += f" of level {self._levels.index(level)}"
         return UnreadableSlideError(f"{self._info.name}: the tile at {place} cannot be decoded ({reason})")
 
 
-def _reaches_beyond(level: TiffLevel, row: int, column: int) -> bool:
+def _reaches_beyond(level: TiffLevel, index: int) -> bool:
     """Whether a stored tile is larger than what is left of the picture."""
+    row, column = divmod(index, level.columns)
     return (row + 1) * level.tile_height > level.height or (column + 1) * level.tile_width > level.width
