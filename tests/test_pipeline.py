@@ -301,6 +301,16 @@ def test_twelve_dots_are_one_pattern():
     assert outcome.analysis.scan.below_area.n == 0
 
 
+@pytest.mark.parametrize(("od", "counts"), [(0.3, False), (0.42, True)])
+def test_pale_dots_are_a_pattern_where_they_are_as_dense_as_keratin(od, counts):
+    """Paler than a dot of any size must be; at 0.3 no pixel is strong."""
+    outcome = analyze(dots(section(), 12, od))
+    assert (len(outcome.analysis.clusters) == 1) == counts
+    if counts:
+        assert outcome.analysis.clusters.mean_dab_od[0] < Config().dots.strong_od
+        assert flags_and_counting(outcome)[0] >= {"dot_pattern"}
+
+
 def test_dots_that_link_up_in_chains_are_one_pattern():
     canvas = section()
     for k in range(24):  # pairs 5 um apart, so that each chain alone is as large as a cell

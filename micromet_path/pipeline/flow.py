@@ -135,7 +135,7 @@ def analyze_slide(slide: Slide, config: Config, task: Task, progress: Progress |
     task.on_step("scan")
     with threads(task.workers, most=1) as pool:  # the one asks the slide, the other what was found on it
         focus_to_be = pool.submit(measure_focus, slide, glass, config.focus, task.workers, seed)
-        gathered = gather_fragments(scan, spacing, config)
+        gathered = gather_fragments(scan, spacing, config, glass.register)
         scan, gathered = trim_rims(slide, glass, tables, (scan, gathered), config, task.area, task.workers)
         scan = scan.without_runs()
         task.on_step("gather")

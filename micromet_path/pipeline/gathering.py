@@ -23,6 +23,7 @@ from micromet_path.pixels.fragments import (
 from micromet_path.pixels.holes import fill_holes
 from micromet_path.pixels.link import contiguity_tree, cut
 from micromet_path.pixels.nuclei import NucleiParams, exact_cells
+from micromet_path.pixels.registration import IN_REGISTER, Register
 from micromet_path.pixels.runs import runs_of, runs_renumbered
 from micromet_path.pixels.stain import OD_SCALE
 
@@ -56,8 +57,18 @@ class Gathered:
     no_strong_pixel: Dropped
 
 
-def gather_fragments(scan: ScanOutcome, spacing: PixelSpacing, config: Config) -> Gathered:
-    """Decide which pieces take part, gather dots, and drop the rest with a count."""
+def gather_fragments(scan: ScanOutcome, spacing: PixelSpacing, config: Config, register: Register) -> Gathered:
+    """Decide which pieces take part, gather dots, and drop the rest with a count.
+
+    Parameters
+    ----------
+    scan : ScanOutcome
+        With all runs.
+    spacing : PixelSpacing
+    config : Config
+    register : Register
+        How the colours of the slide lie on each other.
+    """
     params, pieces = config.fragments, scan.pieces
     area_um2 = pieces.sums[:, 0].astype(np.float64) * spacing.pixel_area_um2
     is_strong = pieces.sums[:, 9] > 0
@@ -66,8 +77,10 @@ def gather_fragments(scan: ScanOutcome, spacing: PixelSpacing, config: Config) -
     takes_part = may_link(pieces.sums, spacing, params)
     may_be_dot = ~is_pigment & ~is_rim
     is_dot = is_strong & ~takes_part & (area_um2 >= params.dot_minimum_um2) & may_be_dot
+    may_be_pale = is_dot.copy() if register == IN_REGISTER else np.zeros_like(is_dot)
     is_dot |= _alone(scan, takes_part & may_be_dot, area_um2, spacing, config)
-    is_dot &= pieces.sums[:, 7] >= config.dots.strong_od * OD_SCALE * pieces.sums[:, 0]
+    mean_od = pieces.sums[:, 7] / (OD_SCALE * pieces.sums[:, 0])
+    is_dot = (is_dot & (mean_od >= config.dots.strong_od)) | (may_be_pale & (mean_od >= config.dots.pale_od))
     is_dot[is_dot] = ~_beside_cells(scan, is_dot, takes_part & ~is_dot & ~is_pigment, spacing, config)
     dot_group = np.full(len(pieces), -1, np.int64)
     dot_group[is_dot] = gather_dots(_centres_um(scan, is_dot, spacing), config.dots)

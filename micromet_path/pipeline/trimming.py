@@ -100,7 +100,7 @@ def trim_rims(
         scan = _with_parts(scan, parts, (is_cut, is_rim), spacing)
     else:
         scan = replace(scan, rim=is_rim)
-    return scan, gather_fragments(scan, spacing, config)
+    return scan, gather_fragments(scan, spacing, config, glass.register)
 
 
 @dataclass(frozen=True, slots=True)

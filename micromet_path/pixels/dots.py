@@ -39,6 +39,9 @@ class DotParams:
         larger than a cell, and is still no cell.
     strong_od : float
         Mean density of a dot: perinuclear dots are dense, specks at the edge of weak stain are not.
+    pale_od : float
+        The same of a dot that is too small to link, where the colours of the scan lie in one place: of others the
+        crescents beside nuclei are as dense. Larger ones may be what shows of weakly stained cells.
     """
 
     minimum_count: int = 10
@@ -48,6 +51,7 @@ class DotParams:
     crumb_um: float = 25.0
     largest_um2: float = 60.0
     strong_od: float = 0.45
+    pale_od: float = 0.34
 
     def __post_init__(self) -> None:
         if not (self.minimum_count >= 2 and 0 < self.link_um <= self.window_um):
@@ -55,11 +59,12 @@ class DotParams:
                 "dots: expected minimum_count of 2 or more and 0 < link_um <= window_um, found "
                 f"{self.minimum_count}, {self.link_um}, {self.window_um}"
             )
-        if not all(value >= 0 for value in (self.crumb_um, self.strong_od, self.largest_um2)):
+        if not all(value >= 0 for value in (self.crumb_um, self.largest_um2)):
             raise ConfigError(
-                "dots: expected crumb_um, largest_um2 and strong_od of 0 or more, found "
-                f"{self.crumb_um}, {self.largest_um2}, {self.strong_od}"
+                f"dots: expected crumb_um and largest_um2 of 0 or more, found {self.crumb_um}, {self.largest_um2}"
             )
+        if not 0 <= self.pale_od <= self.strong_od:
+            raise ConfigError(f"dots: expected 0 <= pale_od <= strong_od, found {self.pale_od}, {self.strong_od}")
 
 
 def gather_dots(centre_um: NDArray[np.float64], params: DotParams) -> NDArray[np.int64]:

@@ -113,6 +113,7 @@ def test_without_cells_or_dots_nothing_is_a_crumb():
         {"link_um": float("nan")},
         {"crumb_um": -1.0},
         {"strong_od": float("nan")},
+        {"pale_od": 0.5},
         {"largest_um2": -1.0},
     ],
 )

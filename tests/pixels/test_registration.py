@@ -184,6 +184,15 @@ def test_fringes_beside_nuclei_are_not_counted(factor, dark):
     assert analysis.scan.threshold_od == 0.2  # fringes are no weak stain
 
 
+@pytest.mark.parametrize("dark", [(0.5, 1.6), (1.0, 1.8)])
+@pytest.mark.parametrize("factor", [0.0, 0.1, 0.2])
+def test_colours_less_apart_than_is_told_leave_nothing_that_looks_like_dots(factor, dark):
+    analysis = analyzed(nuclei(4, times(factor), dark=dark))
+
+    assert not any("in register" in note for note in analysis.scan.stain_notes)
+    assert len(analysis.clusters) == 0
+
+
 @pytest.mark.parametrize("dark", [(0.5, 1.6), (1.0, 1.8)], ids=str)
 @pytest.mark.parametrize("od", [0.35, 0.45, 0.7])
 @pytest.mark.parametrize("factor", [0.0, 0.5, 1.0, 1.1])

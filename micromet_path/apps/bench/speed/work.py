@@ -101,7 +101,7 @@ def scan(job: Job, config: Config, tell: Tell) -> dict[str, Any]:
         tables = make_tables(glass.model, glass.stain_params)
         outcome = scan_slide(slide, tables, config, area, job.threads)
         tell("scan")
-        gathered = gather_fragments(outcome, slide.info.spacing, config)
+        gathered = gather_fragments(outcome, slide.info.spacing, config, glass.register)
         tell("gather")
         contiguity_tree(linkable_runs(gathered), len(gathered.fragments), slide.info.spacing)
         tell("link")
