@@ -566,6 +566,34 @@ def test_a_slide_without_one_blue_nucleus_is_not_negative():
     assert reasons(canvas.rgb()) == ["stain_unknown"]
 
 
+@pytest.mark.parametrize(
+    ("nuclei_od", "background", "is_stained", "category", "reason"),
+    [
+        (0.12, (0.30, 0.68, 0.67), True, "itc", "stain_unknown"),
+        (0.18, (0.30, 0.68, 0.67), True, "itc", "stain_unknown"),
+        (0.18, (0.30, 0.68, 0.67), False, "not_assessable", "not_h_dab"),
+        (0.50, EOSIN, True, "not_assessable", "not_h_dab"),
+    ],
+    ids=["cells on a pale tissue", "on a less pale one", "a pale tissue alone", "pigment on H&E"],
+)
+def test_cells_beside_a_pale_purple_counterstain_count_with_a_reservation(
+    nuclei_od, background, is_stained, category, reason
+):
+    canvas = section()
+    nuclei = nuclei_od * (canvas.nuclei > 0.1) * canvas.tissue
+    for x, y in ((200, 200), (600, 200), (200, 450), (600, 450), (400, 330)) if is_stained else ():
+        nucleus = canvas.disc(x, y, 8)
+        canvas.with_brown(canvas.disc(x, y, 16) & ~nucleus)
+        nuclei[nucleus] = nuclei_od
+    brown = gaussian_filter(canvas.brown, 1.0)
+    rgb = painted((nuclei, np.array((0.60, 0.77, 0.18))), (0.1 * canvas.tissue, np.array(background)), (brown, DAB))
+
+    finding = analyze(rgb, Config()).analysis.finding
+
+    assert finding.category.value == category
+    assert reason in [text.partition(":")[0] for text in finding.assessable.reasons]
+
+
 def test_pink_tissue_is_not_h_dab():
     canvas = section()
     assert reasons(canvas.with_brown(canvas.tissue, 0.35).rgb(EOSIN)) == ["not_h_dab"]
