@@ -594,6 +594,21 @@ def test_cells_beside_a_pale_purple_counterstain_count_with_a_reservation(
     assert reason in [text.partition(":")[0] for text in finding.assessable.reasons]
 
 
+@pytest.mark.parametrize("nuclei_od", [0.1, 0.5])
+def test_a_deposit_is_told_by_the_nuclei_that_are_not_there_only_where_the_slide_shows_some(nuclei_od):
+    canvas = section()
+    nuclei = np.where(canvas.x < 300, nuclei_od * (canvas.nuclei > 0.1), 0.06) * canvas.tissue
+    for x, y in ((520, 200), (650, 200), (520, 450), (650, 450), (600, 330)):
+        canvas.with_brown(canvas.disc(x, y, 8))
+    rgb = painted((nuclei, HAEMATOXYLIN), (canvas.brown, DAB))
+
+    clusters = analyze(rgb, Config()).analysis.clusters
+
+    assert len(clusters) == 5
+    assert (clusters.flags["deposit"] > 0.5).all() == (nuclei_od > 0.25)
+    assert set(clusters.counting) == {Counting.NOT_COUNTED if nuclei_od > 0.25 else Counting.DOUBTFUL}
+
+
 def test_pink_tissue_is_not_h_dab():
     canvas = section()
     assert reasons(canvas.with_brown(canvas.tissue, 0.35).rgb(EOSIN)) == ["not_h_dab"]

@@ -52,7 +52,8 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
     hue = OWN_HUE if model.source in _WITH_OWN_CHROMOGEN else slide_hue(fragments.sum_stain, fragments.od_scale)
     read = WindowReader(slide, config.look, hue, glass)
     strength_od = config.examine.strength_of(glass.dyes.strength_od)
-    judge = Judge(model, config.nuclei, config.examine, strength_od, slide.info.spacing.pixel_area_um2)
+    shows_nuclei, pixel_um2 = glass.dyes.shows_nuclei, slide.info.spacing.pixel_area_um2
+    judge = Judge(model, config.nuclei, config.examine, strength_od, shows_nuclei, pixel_um2)
     cells = np.stack([fragments.cells, fragments.cells_low, fragments.cells_high])
     flags = {name: np.zeros(len(fragments)) for name in (*FLAGS, *ANUCLEATE_FLAGS, "fringe", "mixed")}
     flags["edge_haze"][linked.gathered.rim] = 1.0

@@ -102,6 +102,8 @@ class Judge:
     examine : ExamineParams
     strength_od : float
         Chromogen in the cores of what is stained on the slide.
+    shows_nuclei : bool
+        Whether the counterstain of the slide does.
     pixel_um2 : float
         Area of a pixel of level 0.
     """
@@ -110,6 +112,7 @@ class Judge:
     nuclei: NucleiParams
     examine: ExamineParams
     strength_od: float
+    shows_nuclei: bool
     pixel_um2: float
 
     def __call__(self, candidate: Candidate, windows: Sequence[Window], context: Context = Context()) -> Seen:
@@ -156,7 +159,9 @@ class Judge:
                 deep_share=mean(lambda one: min(1.0, one.around.deep_area_um2 / one.area_um2)),
             )
             for name, strength in anucleate_flags(bare, self.examine).items():
-                flags[name] = max(flags.get(name, 0.0), strength)
+                # Where the counterstain shows no nucleus anywhere, the lack of one is a reason for doubt and no more.
+                if self.shows_nuclei or name != "deposit":
+                    flags[name] = max(flags.get(name, 0.0), strength)
         cells = _extrapolated(cells_of(tally, self.nuclei), share)
         return Seen(cells, flags, share, self._fringes(windows), context)
 
