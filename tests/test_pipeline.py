@@ -17,6 +17,7 @@ from micromet_path.model import Category, Counting, Role
 from micromet_path.pipeline import Task, analyze_slide, recut
 from micromet_path.pipeline.judging import Evidence, judge_clusters
 from micromet_path.pixels.area import Area
+from micromet_path.pixels.registration import Register
 from micromet_path.pixels.stain import StainParams
 from micromet_path.slides import ArraySlide, open_slide
 
@@ -146,6 +147,14 @@ def test_tile_size_changes_nothing(scene, tile_px):
     tiled = analyze(ArraySlide(rgb, HALF, tile_px=tile_px), config)
 
     assert_same_outcome(tiled, whole)
+
+
+@pytest.mark.parametrize("band_px", [1 << 12, 1 << 14, 1 << 16])
+def test_size_of_bands_changes_nothing(scene, band_px, monkeypatch):
+    rgb, whole = scene
+    monkeypatch.setattr("micromet_path.pipeline.reading._BAND_PX", band_px)
+
+    assert_same_outcome(analyze(ArraySlide(rgb, HALF, tile_px=64)), whole)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -301,14 +310,30 @@ def test_twelve_dots_are_one_pattern():
     assert outcome.analysis.scan.below_area.n == 0
 
 
-@pytest.mark.parametrize(("od", "counts"), [(0.3, False), (0.42, True)])
-def test_pale_dots_are_a_pattern_where_they_are_as_dense_as_keratin(od, counts):
-    """Paler than a dot of any size must be; at 0.3 no pixel is strong."""
-    outcome = analyze(dots(section(), 12, od))
-    assert (len(outcome.analysis.clusters) == 1) == counts
-    if counts:
-        assert outcome.analysis.clusters.mean_dab_od[0] < Config().dots.strong_od
-        assert flags_and_counting(outcome)[0] >= {"dot_pattern"}
+def soft_dots(od):
+    """Twelve dots whose strongest pixels are strong, whatever they are on the whole."""
+    canvas = section()
+    dots(canvas, 12, od)
+    canvas.brown = gaussian_filter(canvas.brown, 1.2)
+    return canvas.rgb()
+
+
+@pytest.mark.parametrize(("od", "pale_od", "is_pattern"), [(0.42, 0.34, True), (0.45, 0.34, False), (0.45, 0.0, True)])
+def test_pale_dots_are_a_pattern_from_a_mean_density_on(od, pale_od, is_pattern):
+    rgb = dots(section(), 12, od) if od == 0.42 else soft_dots(od)
+    clusters = analyze(rgb, replace(HELD, dots=replace(HELD.dots, pale_od=pale_od))).analysis.clusters
+    assert len(clusters) == is_pattern
+    assert (clusters.mean_dab_od < HELD.dots.strong_od).all()
+    assert (clusters.flags["dot_pattern"] == 1).all()
+
+
+def test_pale_dots_are_no_pattern_where_colours_lie_apart(monkeypatch):
+    rgb = dots(section(), 12, 0.42)
+    apart = Register((0.4, 0.0), (-0.4, 0.0))
+    monkeypatch.setattr("micromet_path.pipeline.glass.measure_windows", lambda *_: (apart, []))
+    analysis = analyze(rgb).analysis
+    assert len(analysis.clusters) == 0
+    assert analysis.scan.below_area.n == 12
 
 
 def test_dots_that_link_up_in_chains_are_one_pattern():
@@ -595,7 +620,7 @@ def test_cells_beside_a_pale_purple_counterstain_count_with_a_reservation(
 
 
 @pytest.mark.parametrize("nuclei_od", [0.1, 0.5])
-def test_a_deposit_is_told_by_the_nuclei_that_are_not_there_only_where_the_slide_shows_some(nuclei_od):
+def test_a_deposit_is_told_by_lack_of_nuclei_only_where_the_slide_shows_some(nuclei_od):
     canvas = section()
     nuclei = np.where(canvas.x < 300, nuclei_od * (canvas.nuclei > 0.1), 0.06) * canvas.tissue
     for x, y in ((520, 200), (650, 200), (520, 450), (650, 450), (600, 330)):

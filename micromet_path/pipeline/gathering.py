@@ -14,6 +14,7 @@ from micromet_path.model import Dropped, Fragments, Runs
 from micromet_path.pipeline.scanning import ScanOutcome
 from micromet_path.pixels.dots import gather_dots, is_crumb
 from micromet_path.pixels.fragments import (
+    JoinedPieces,
     dropped,
     dropped_in_all,
     is_pigment_like,
@@ -77,10 +78,10 @@ def gather_fragments(scan: ScanOutcome, spacing: PixelSpacing, config: Config, r
     takes_part = may_link(pieces.sums, spacing, params)
     may_be_dot = ~is_pigment & ~is_rim
     is_dot = is_strong & ~takes_part & (area_um2 >= params.dot_minimum_um2) & may_be_dot
-    may_be_pale = is_dot.copy() if register == IN_REGISTER else np.zeros_like(is_dot)
+    may_be_pale = is_dot & (register == IN_REGISTER)
     is_dot |= _alone(scan, takes_part & may_be_dot, area_um2, spacing, config)
-    mean_od = pieces.sums[:, 7] / (OD_SCALE * pieces.sums[:, 0])
-    is_dot = (is_dot & (mean_od >= config.dots.strong_od)) | (may_be_pale & (mean_od >= config.dots.pale_od))
+    is_dot &= _at_least(pieces, config.dots.strong_od)
+    is_dot |= may_be_pale & _at_least(pieces, config.dots.pale_od)
     is_dot[is_dot] = ~_beside_cells(scan, is_dot, takes_part & ~is_dot & ~is_pigment, spacing, config)
     dot_group = np.full(len(pieces), -1, np.int64)
     dot_group[is_dot] = gather_dots(_centres_um(scan, is_dot, spacing), config.dots)
@@ -105,6 +106,11 @@ def linkable_runs(gathered: Gathered, apart: NDArray[np.bool_] | None = None) ->
     fragments = gathered.fragments
     may_bridge = ~fragments.pigment_like & (fragments.dot_group < 0) & ~gathered.rim
     return runs_of(gathered.runs, may_bridge if apart is None else may_bridge & ~apart)
+
+
+def _at_least(pieces: JoinedPieces, mean_od: float) -> NDArray[np.bool_]:
+    """Pieces of at least some mean density of chromogen."""
+    return np.asarray(pieces.sums[:, 7] >= mean_od * OD_SCALE * pieces.sums[:, 0])
 
 
 def _centres_um(scan: ScanOutcome, chosen: NDArray[np.bool_], spacing: PixelSpacing) -> NDArray[np.float64]:

@@ -127,7 +127,8 @@ def _checked(
         is_believed = has_chromogen or turn <= config.dyes.largest_turn_deg
     check = check_h_dab(tissue_rgb, profile, own if is_believed else None)
     if check.note == PINK and has_chromogen and not estimate.shows_nuclei:
-        # As pink is a pale purple counterstain on a background of brown; H&E has dark nuclei. What is found may stand.
+        # A pale purple counterstain on a brown background is as pink, and only faded H&E has nuclei as pale: what is
+        # found may stand.
         return StainCheck(None, "no nucleus on it is clearly blue, though it shows the chromogen")
     if not check.is_h_dab:
         return check

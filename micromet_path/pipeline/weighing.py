@@ -103,7 +103,7 @@ class Judge:
     strength_od : float
         Chromogen in the cores of what is stained on the slide.
     shows_nuclei : bool
-        Whether the counterstain of the slide does.
+        Whether any nucleus on the slide is clearly blue.
     pixel_um2 : float
         Area of a pixel of level 0.
     """
@@ -157,11 +157,10 @@ class Judge:
                 is_at_border=candidate.is_at_margin,
                 glass_share=context.glass_share,
                 deep_share=mean(lambda one: min(1.0, one.around.deep_area_um2 / one.area_um2)),
+                shows_nuclei=self.shows_nuclei,
             )
             for name, strength in anucleate_flags(bare, self.examine).items():
-                # Where the counterstain shows no nucleus anywhere, the lack of one is a reason for doubt and no more.
-                if self.shows_nuclei or name != "deposit":
-                    flags[name] = max(flags.get(name, 0.0), strength)
+                flags[name] = max(flags.get(name, 0.0), strength)
         cells = _extrapolated(cells_of(tally, self.nuclei), share)
         return Seen(cells, flags, share, self._fringes(windows), context)
 

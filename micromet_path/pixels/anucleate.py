@@ -2,9 +2,9 @@
 
 A keratin-positive scrap without a nucleus is no tumour cell to a pathologist, yet a section may miss the nucleus of
 a cell, and keratin may be dots beside it. So the lack of one makes a small piece doubtful; it is a deposit only where
-no nucleus lies around it either. It looks like red cells where it is so faint that a nucleus would show, far fainter
-than the chromogen of the slide, and lies in a lumen, or is a lake of its own. Red cells come in numbers: a few small
-pieces of such looks may be anything.
+no nucleus lies around it either, on a slide that shows some elsewhere. It looks like red cells where it is so faint
+that a nucleus would show, far fainter than the chromogen of the slide, and lies in a lumen, or is a lake of its own.
+Red cells come in numbers: a few small pieces of such looks may be anything.
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ class Bareness:
         Nuclear share next to it over that further away.
     deep_share : float
         Share of it that lies further than a large cell inside.
+    shows_nuclei : bool
+        Whether the slide shows nuclei that are clearly blue.
     """
 
     area_um2: float
@@ -72,6 +74,7 @@ class Bareness:
     glass_share: float = 0.0
     nuclei_beside: float = 1.0
     deep_share: float = 1.0
+    shows_nuclei: bool = True
 
 
 def with_faint_stain(
@@ -118,7 +121,8 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
     ``ink`` is what
     marking ink leaves on the border: a layer through which nuclei would show, or a smaller and less bare one that lies
     on glass for the most part; what is thick there may be a focus below the capsule whose chromogen hides its nuclei.
-    Where it is too dark to show any, it is ink if it is a coat: thin, with no nucleus around it either.
+    Where it is too dark to show any, it is ink if it is a coat: thin, with no nucleus around it either. On a slide
+    whose counterstain shows none, the lack of nuclei makes nothing a deposit or ink.
 
     Examples
     --------
@@ -161,10 +165,11 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
         ramp(bare.nuclei_beside, params.lake_nuclei),
     )
     layer = all_of(ramp(bare.high_od, params.clear_od), ramp(bare.deep_share, params.layer_deep))
+    tells = float(bare.shows_nuclei)
     return {
         "no_nuclei": max(sheet, params.bare_piece * piece),
-        "deposit": all_of(piece, alone),
-        "ink": all_of(max(sheet, flake), max(layer, coat), float(bare.is_at_border)),
+        "deposit": all_of(piece, alone, tells),
+        "ink": all_of(max(sheet, flake), max(layer, coat), float(bare.is_at_border), tells),
         "red_cell_like": max(red_cells, lake),
     }
 

@@ -40,8 +40,9 @@ class DotParams:
     strong_od : float
         Mean density of a dot: perinuclear dots are dense, specks at the edge of weak stain are not.
     pale_od : float
-        The same of a dot that is too small to link, where the colours of the scan lie in one place: of others the
-        crescents beside nuclei are as dense. Larger ones may be what shows of weakly stained cells.
+        The same of a dot that is too small to link, where the colours of the scan are not seen to lie apart: the
+        crescents beside nuclei are as dense. Larger ones may be what shows of weakly stained cells. At most
+        ``strong_od``.
     """
 
     minimum_count: int = 10

@@ -185,16 +185,15 @@ def rim_strength(sums: CellSums, pitch: PixelSpacing, params: RimParams) -> Map:
     """
     density = sums[7]
     bare = opened(smoothed(density, _GLASS_SOFT_UM, pitch) < GLASS_OD, _GLASS_RADIUS_UM, pitch)
-    strength = np.zeros(density.shape)
     if not bare.any():
-        return strength
+        return np.zeros_like(density)
     away_um = np.minimum(distance_um(~bare, pitch), DEEPEST_UM)
     tissue = (density >= GLASS_OD) & (away_um > _EDGE_UM)
     towards_glass = -_correlation(sums[5], away_um, tissue.astype(float), _FALL_UM, pitch)
     falls = ramps(towards_glass, params.towards_glass)
     falls[(away_um >= DEEPEST_UM) | (smoothed(sums[0], _PLACE_UM, pitch) < _HELD)] = 0.0
     if not falls.any():  # most tissue near glass: what follows takes twice as long as what was done
-        return strength
+        return np.zeros_like(density)
     sheet = np.where(sums[0] >= _SHEET, sums[0], 0.0)
     within = -_correlation(sums[5], away_um, sheet, _PLACE_UM, pitch)
     nuclei, blue, beside = _overlay(sums, pitch)

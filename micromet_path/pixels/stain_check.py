@@ -18,7 +18,7 @@ _STAINED_OD = 0.2
 
 @dataclass(frozen=True, slots=True)
 class StainCheck:
-    """Whether tissue has the colours of haematoxylin and DAB; None where too little of it has a colour to tell."""
+    """Whether tissue has the colours of haematoxylin and DAB; None where it shows too little to tell."""
 
     is_h_dab: bool | None
     note: str

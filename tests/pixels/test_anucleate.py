@@ -65,6 +65,17 @@ def test_a_piece_without_a_nucleus_is_doubtful_and_with_none_around_a_deposit():
     assert flags(area_um2=300.0, nuclear_share_around=0.0)["deposit"] == 1.0  # on bare glass
 
 
+COAT = {"area_um2": 3000.0, "nuclear_share_around": 0.0, "glass_share": 0.6, "is_at_border": True, "deep_share": 0.0}
+"""Marking ink along the border."""
+
+
+@pytest.mark.parametrize("facts", [{"area_um2": 150.0, "nuclear_share_around": 0.0}, COAT], ids=["grain", "coat"])
+def test_on_a_slide_that_shows_no_nuclei_the_lack_of_them_is_a_doubt_and_no_more(facts):
+    shown = flags(**facts)
+    assert max(shown["deposit"], shown["ink"]) > 0.5
+    assert flags(**facts, shows_nuclei=False) == {**shown, "deposit": 0.0, "ink": 0.0}
+
+
 FAINT = {"darkest_od": 0.3, "strength_od": 1.0, "glass_share": 0.6}
 """A disc of haemoglobin in a vessel."""
 

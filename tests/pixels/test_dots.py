@@ -114,6 +114,8 @@ def test_without_cells_or_dots_nothing_is_a_crumb():
         {"crumb_um": -1.0},
         {"strong_od": float("nan")},
         {"pale_od": 0.5},
+        {"pale_od": -0.1},
+        {"pale_od": float("nan")},
         {"largest_um2": -1.0},
     ],
 )
