@@ -210,7 +210,7 @@ def test_threads_change_nothing_of_what_takes_several_windows(workers):
 
 
 def seen(share, **flags):
-    return Seen(CellCount(1.0, 1.0, 1.0, 1, 0.0), flags, share, None, Context())
+    return Seen(CellCount(1.0, 1.0, 1.0, 1, 0.0), flags, share, 1000.0, None, Context())
 
 
 UNCOUNTING = HELD.classify.not_counted_flags

@@ -585,6 +585,34 @@ def test_red_cells_in_vessels_are_not_counted(tmp_path):
     assert outcome.finding.category is Category.NEGATIVE
 
 
+@pytest.mark.parametrize(("diameter_um", "is_doubted"), [(9.5, True), (15.0, False)])
+def test_many_stained_cells_are_doubtful_where_they_are_as_small_as_leucocytes(diameter_um, is_doubted):
+    canvas, nest = section(height=900, width=1200), (1040.0, 760.0)
+    blue, brown = np.where(canvas.tissue, canvas.nuclei, 0.0), np.zeros(canvas.shape)
+
+    def disc(plane, x, y, radius, amount):
+        plane[(canvas.x - x) ** 2 + (canvas.y - y) ** 2 < radius**2] = amount
+
+    def cell(x, y):
+        disc(brown, x, y, diameter_um, 0.7)  # half a micron a pixel
+        disc(brown, x, y, 0.45 * diameter_um, 0.05)
+        disc(blue, x, y, 0.45 * diameter_um, 0.5)
+
+    for x in range(160, 1000, 160):
+        for y in range(160, 800, 160):
+            cell(x, y)
+    disc(brown, *nest, 35, 0.7)
+    for angle in np.linspace(0, 2 * np.pi, 7):
+        cell(nest[0] + 22 * np.cos(angle), nest[1] + 22 * np.sin(angle))
+    clusters = analyze(painted((blue, HAEMATOXYLIN), (brown, DAB)), Config()).analysis.clusters
+    in_nest = np.hypot(*(clusters.centroid_px0 - nest).T) < 20
+    assert np.count_nonzero(~in_nest) == 24
+    assert np.count_nonzero(in_nest) == 1
+    assert clusters.counting[in_nest].tolist() == ["counted"]
+    assert (clusters.flags["leucocyte_like"][~in_nest] >= 0.5).all() == is_doubted
+    assert (clusters.counting[~in_nest] == ("doubtful" if is_doubted else "counted")).all()
+
+
 def test_a_slide_without_one_blue_nucleus_is_not_negative():
     canvas = section()
     canvas.nuclei *= 0.6

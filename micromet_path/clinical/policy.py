@@ -28,6 +28,7 @@ KNOWN_FLAGS = frozenset(
         "fringe",
         "haze_bridge",
         "ink",
+        "leucocyte_like",
         "mixed",
         "no_nuclei",
         "off_tissue",
@@ -109,6 +110,7 @@ class ClassifyParams:
         "mixed",
         "precipitate",
         "plasma_like",
+        "leucocyte_like",
         "no_nuclei",
     )
 

@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from micromet_path.clinical.policy import DECIDING_STRENGTH
 from micromet_path.config import Config
 from micromet_path.geometry import Region
 from micromet_path.model import Fragments
@@ -23,6 +24,7 @@ from micromet_path.pixels.anucleate import ANUCLEATE_FLAGS, in_numbers
 from micromet_path.pixels.evidence import SMALLEST_CELL_UM2
 from micromet_path.pixels.examine import FLAGS
 from micromet_path.pixels.hue import OWN_HUE, slide_hue
+from micromet_path.pixels.leucocytes import leucocyte_like
 from micromet_path.pixels.nuclei import exact_cells
 from micromet_path.slides.base import Slide
 from micromet_path.threads import in_threads
@@ -30,6 +32,7 @@ from micromet_path.threads import in_threads
 __all__ = ["examine_candidates"]
 
 _WIDE_PX = 80_000  # of windows together, from which on numpy works longer than it takes to be called
+_BY_COMPANY = ("fringe", "leucocyte_like", "mixed")  # flags that hang on more than a candidate's own looks
 _WITH_OWN_CHROMOGEN = ("estimated", "estimated: chromogen")
 
 
@@ -55,10 +58,11 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
     shows_nuclei, pixel_um2 = glass.dyes.shows_nuclei, slide.info.spacing.pixel_area_um2
     judge = Judge(model, config.nuclei, config.examine, strength_od, shows_nuclei, pixel_um2)
     cells = np.stack([fragments.cells, fragments.cells_low, fragments.cells_high])
-    flags = {name: np.zeros(len(fragments)) for name in (*FLAGS, *ANUCLEATE_FLAGS, "fringe", "mixed")}
+    flags = {name: np.zeros(len(fragments)) for name in (*FLAGS, *ANUCLEATE_FLAGS, *_BY_COMPANY)}
     flags["edge_haze"][linked.gathered.rim] = 1.0
     flags["mixed"][linked.gathered.trimmed] = 1.0
     red_cells: list[tuple[NDArray[np.int64], float, float]] = []
+    looked_at: list[tuple[NDArray[np.int64], float]] = []
 
     def weigh(candidate: Candidate, windows: Sequence[Window]) -> Seen:
         seen = judge(candidate, windows)
@@ -86,6 +90,7 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
         cells[:, members] = exact_cells(whole * share)
         for name, strength in seen.flags.items():
             flags[name][members] = strength
+        looked_at.append((members, seen.area_um2))
         if seen.fringes is not None:
             flags["fringe"][members] = seen.fringes
         if (faint := seen.flags.get("red_cell_like", 0.0)) > 0:
@@ -97,7 +102,25 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
         strengths, areas_um2 = np.array([facts for _, *facts in red_cells]).T
         for (members, *_), strength in zip(red_cells, in_numbers(strengths, areas_um2, config.examine), strict=True):
             flags["red_cell_like"][members] = strength
+    _flag_leucocytes(flags, looked_at, fragments.off_tissue, config)
     return replace(fragments, cells=cells[0], cells_low=cells[1], cells_high=cells[2], flags=flags)
+
+
+def _flag_leucocytes(
+    flags: dict[str, NDArray[np.float64]],
+    looked_at: Sequence[tuple[NDArray[np.int64], float]],
+    off_tissue: NDArray[np.bool_],
+    config: Config,
+) -> None:
+    """Set ``leucocyte_like`` of all that was looked at: members and area of each, after every other flag."""
+    apart = np.array([flags[name] for name in config.classify.not_counted_flags if name in flags]) >= DECIDING_STRENGTH
+    is_out = off_tissue | apart.any(axis=0)
+    large_enough = [one for one in looked_at if one[1] >= config.clusters.smallest_area_um2]
+    areas_um2 = np.array([area_um2 for _, area_um2 in large_enough])
+    is_excluded = np.array([is_out[members].any() for members, _ in large_enough], bool)
+    strengths = leucocyte_like(areas_um2, is_excluded, config.examine)
+    for (members, _), strength in zip(large_enough, strengths, strict=True):
+        flags["leucocyte_like"][members] = strength
 
 
 def _is_wide(candidate: Candidate, windows: Sequence[Window]) -> bool:

@@ -71,6 +71,8 @@ class Seen:
         Strengths.
     share : float
         Of its stain that was seen.
+    area_um2 : float
+        Stained or filled area, whichever is larger; of all of it, taken from what was seen.
     fringes : ndarray of shape (K,) or None
         How sure each member is a fringe of colour.
     context : Context
@@ -79,6 +81,7 @@ class Seen:
     cells: CellCount
     flags: dict[str, float]
     share: float
+    area_um2: float
     fringes: NDArray[np.float64] | None
     context: Context
 
@@ -136,7 +139,7 @@ class Judge:
         each = [flags_of(one, self.examine) for one in found]
         flags = {name: sum(weight * one[name] for weight, one in zip(weights, each, strict=True)) for name in FLAGS}
         filled_um2 = max(tally.shown_um2 + tally.hidden_um2, seen_px * self.pixel_um2)
-        bare_share = 1 - tally.shown_um2 / filled_um2
+        area_um2, bare_share = filled_um2 / share, 1 - tally.shown_um2 / filled_um2
         has_nucleus = any(map(self._has_nucleus, tallies, views, found))
         if may_be_bare(has_nucleus, bare_share, self.examine):
             context = context.and_of(
@@ -145,7 +148,7 @@ class Judge:
                 mean(lambda one: one.around.glass_share),
             )
             bare = Bareness(
-                area_um2=filled_um2 / share,
+                area_um2=area_um2,
                 has_nucleus=has_nucleus,
                 bare_share=bare_share,
                 rim_um=mean(lambda one: one.rim_width_um),
@@ -162,7 +165,7 @@ class Judge:
             for name, strength in anucleate_flags(bare, self.examine).items():
                 flags[name] = max(flags.get(name, 0.0), strength)
         cells = _extrapolated(cells_of(tally, self.nuclei), share)
-        return Seen(cells, flags, share, self._fringes(windows), context)
+        return Seen(cells, flags, share, area_um2, self._fringes(windows), context)
 
     def _fringes(self, windows: Sequence[Window]) -> NDArray[np.float64] | None:
         """How sure each member is a fringe: its stain is gone in register, and what is left is smaller than a cell."""

@@ -219,6 +219,13 @@ class ExamineParams:
         Area, share of it without a nucleus, chromogen that as much as a small cell exceeds, falling, and nuclear share
         next to it over that further off, falling, of what is red cells for lack of nuclei alone: as much as 25 to 50
         tumour cells, through the stain of which nuclei would show, and beside which others lie as dense as anywhere.
+    leucocyte_um2 : Ramp
+        Area of a cell, falling: a disc of 11 um is an eosinophil or a plasma cell, carcinoma cells have 13 um and more.
+    leucocyte_count, leucocyte_share : Ramp
+        How many candidates are that small, and which share of all: where tumour cells lie apart a few are cut so that
+        they look small, half of them are not.
+    leucocytes_um2 : Ramp
+        Area, falling, of what may be some of them side by side.
     overlay : Ramp
         Haematoxylin in the stain over that of the tissue around. A cell pushes the nuclei of the node aside and
         its cytoplasm has none (0.1 to 0.6); processes between them leave them as they are (1).
@@ -342,6 +349,10 @@ class ExamineParams:
     lake_bare: Ramp = (0.90, 0.97)
     lake_od: Ramp = (0.45, 0.35)
     lake_nuclei: Ramp = (0.50, 0.25)
+    leucocyte_um2: Ramp = (120.0, 90.0)
+    leucocyte_count: Ramp = (6.0, 12.0)
+    leucocyte_share: Ramp = (0.45, 0.60)
+    leucocytes_um2: Ramp = (500.0, 350.0)
     overlay: Ramp = (0.60, 0.90)
     seeming_blue: float = 0.12
     overlay_around_od: Ramp = (0.10, 0.20)

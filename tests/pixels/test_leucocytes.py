@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from micromet_path.pixels.examine_params import ExamineParams
+from micromet_path.pixels.leucocytes import leucocyte_like
+
+PARAMS = ExamineParams()
+AREAS = st.lists(st.floats(25.0, 800.0), max_size=60).map(np.array)
+SMALL, LARGE = 60.0, 200.0
+
+
+def of(areas, excluded=()):
+    return leucocyte_like(areas.astype(float), np.isin(np.arange(len(areas)), excluded), PARAMS)
+
+
+@given(AREAS, st.randoms())
+def test_the_order_of_candidates_does_not_matter(areas, random):
+    order = np.array(random.sample(range(len(areas)), len(areas)), int)
+    np.testing.assert_allclose(of(areas[order]), of(areas)[order], atol=1e-9)
+
+
+@given(AREAS)
+def test_more_small_ones_never_lower_and_more_large_ones_never_raise_it(areas):
+    found, n = of(areas), len(areas)
+    assert (of(np.append(areas, np.full(5, SMALL)))[:n] >= found - 1e-9).all()
+    assert (of(np.append(areas, np.full(5, LARGE)))[:n] <= found + 1e-9).all()
+
+
+@given(AREAS, st.lists(st.floats(25.0, 800.0), max_size=40).map(np.array))
+def test_what_does_not_count_says_nothing_of_the_rest(areas, others):
+    together = of(np.append(areas, others), range(len(areas), len(areas) + len(others)))
+    np.testing.assert_allclose(together[: len(areas)], of(areas))
+
+
+@pytest.mark.parametrize(
+    ("small", "large", "is_doubted"), [(20, 0, True), (5, 0, False), (20, 10, True), (20, 30, False), (0, 40, False)]
+)
+def test_small_cells_are_doubted_where_they_are_many_and_most(small, large, is_doubted):
+    strengths = of(np.repeat([SMALL, LARGE, 700.0], [small, large, 1]))
+    assert ((strengths[:-1] >= 0.5) == is_doubted).all()
+    assert strengths[-1] == 0.0  # larger than some of them side by side
