@@ -126,7 +126,7 @@ def _checked(
         turn = dyes.degrees_between(estimate.haematoxylin, profile.vectors[0])
         is_believed = has_chromogen or turn <= config.dyes.largest_turn_deg
     check = check_h_dab(tissue_rgb, profile, own if is_believed else None)
-    if check.note == PINK and has_chromogen and not estimate.shows_nuclei:
+    if check == PINK and has_chromogen and not estimate.shows_nuclei:
         # A pale purple counterstain on a brown background is as pink, and only faded H&E has nuclei as pale: what is
         # found may stand.
         return StainCheck(None, "no nucleus on it is clearly blue, though it shows the chromogen")
@@ -137,7 +137,7 @@ def _checked(
     if not estimate.shows_nuclei:
         return StainCheck(None, "no nucleus on it is clearly blue")
     if own is not None and not has_chromogen and shows_eosin(tissue_rgb, own):
-        return StainCheck(False, PINK)
+        return PINK
     return check
 
 

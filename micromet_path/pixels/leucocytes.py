@@ -1,4 +1,4 @@
-"""Cells of a leucocyte's size in numbers: of one cell its size says little, of a slide that shows hardly any other much.
+"""Cells of a leucocyte's size in numbers: of one cell its size says little, much of a slide that shows hardly another.
 
 Peroxidase that was not blocked stains eosinophils and mast cells, plasma cells take up antibody. One by one they may
 be small carcinoma cells, and so they stay in the finding; where they are most of what a slide shows they are doubtful.
@@ -35,7 +35,8 @@ def leucocyte_like(
     >>> leucocyte_like(eosinophils[:3], np.zeros(3, bool), ExamineParams()).tolist()
     [0.0, 0.0, 0.0]
     """
-    small = float(ramps(areas_um2[~is_excluded], params.leucocyte_um2).sum())
-    share = small / max(1, np.count_nonzero(~is_excluded))
+    heard_um2 = areas_um2[~is_excluded]
+    small = float(ramps(heard_um2, params.leucocyte_um2).sum())
+    share = small / max(1, len(heard_um2))
     in_numbers = all_of(ramp(small, params.leucocyte_count), ramp(share, params.leucocyte_share))
     return np.minimum(in_numbers, ramps(areas_um2, params.leucocytes_um2))

@@ -15,6 +15,7 @@ from micromet_path.pixels.label import filled_and_left
 __all__ = [
     "bounding_box",
     "closed",
+    "closed_in_steps",
     "coarse",
     "dilated",
     "distance_um",

@@ -12,7 +12,6 @@ from micromet_path.pixels.stain import StainModel
 
 __all__ = ["PINK", "StainCheck", "check_h_dab", "shows_eosin"]
 
-PINK = "the tissue is pink, red or purple, as in H&E"
 _STAINED_OD = 0.2
 
 
@@ -22,6 +21,9 @@ class StainCheck:
 
     is_h_dab: bool | None
     note: str
+
+
+PINK = StainCheck(False, "the tissue is pink, red or purple, as in H&E")
 
 
 def check_h_dab(tissue_rgb: NDArray[np.uint8], model: StainModel, own: StainModel | None = None) -> StainCheck:
@@ -48,7 +50,7 @@ def check_h_dab(tissue_rgb: NDArray[np.uint8], model: StainModel, own: StainMode
         return StainCheck(None, "too little stained tissue to tell the stain")
     share = float(np.median(unexplained))
     if share < -0.045 and (own is None or np.quantile(_unexplained(tissue_rgb, own), 0.25) < -0.02):
-        return StainCheck(False, PINK)
+        return PINK
     if share > 0.16:
         return StainCheck(False, "the tissue is neither blue nor brown")
     return StainCheck(True, "the colours fit haematoxylin and DAB")

@@ -136,45 +136,35 @@ class ArchiveDatabase:
     @contextmanager
     def filled_anew(self) -> Iterator[None]:
         """Take every row away, to be written again while the block runs; the database is not trusted before it ends."""
-        meta = TABLES["meta"]
 
         def change(connection: Connection) -> None:
             for table in reversed(metadata.sorted_tables):
-                if table is not meta:
+                if table is not TABLES["meta"]:
                     connection.execute(table.delete())
 
         self.distrust()
         self._change(change)
         yield
-        self._change(lambda connection: connection.execute(meta.delete().where(meta.c.key == _FILLING)))
+        self._change(lambda connection: _say(connection, _FILLING, None))
         self.is_new = False
 
     def begin_run(self, number: int) -> bool:
         """Note that a run begins; whether the one before ended without saying so."""
-        meta = TABLES["meta"]
 
         def change(connection: Connection) -> bool:
             was_left = _says(connection, _RUN) is not None
-            connection.execute(meta.delete().where(meta.c.key == _RUN))
-            connection.execute(meta.insert(), {"key": _RUN, "value": str(number)})
+            _say(connection, _RUN, str(number))
             return was_left
 
         return self._change(change)
 
     def end_run(self) -> None:
         """Note that the run has ended, and that all that it did is here."""
-        meta = TABLES["meta"]
-        self._change(lambda connection: connection.execute(meta.delete().where(meta.c.key == _RUN)))
+        self._change(lambda connection: _say(connection, _RUN, None))
 
     def distrust(self) -> None:
         """Say that it does not hold what the folders do: whoever opens it next makes it again."""
-        meta = TABLES["meta"]
-
-        def change(connection: Connection) -> None:
-            connection.execute(meta.delete().where(meta.c.key == _FILLING))
-            connection.execute(meta.insert(), {"key": _FILLING, "value": "yes"})
-
-        self._change(change)
+        self._change(lambda connection: _say(connection, _FILLING, "yes"))
 
     # -- questions ---------------------------------------------------------------------------------
 
@@ -240,9 +230,8 @@ class ArchiveDatabase:
             metadata.create_all(connection)
             for view, asked in VIEWS.items():
                 connection.execute(text(f"CREATE VIEW {view} AS {asked}"))
-            meta = TABLES["meta"]
-            facts = {_VERSION: str(SCHEMA_VERSION), _FILLING: "yes", _ARCHIVE: archive_id}
-            connection.execute(meta.insert(), [{"key": key, "value": value} for key, value in facts.items()])
+            for key, value in {_VERSION: str(SCHEMA_VERSION), _FILLING: "yes", _ARCHIVE: archive_id}.items():
+                _say(connection, key, value)
             return True
 
         self.is_new = self._change(change)
@@ -347,6 +336,14 @@ def _says(connection: Connection, key: str) -> str | None:
     meta = TABLES["meta"]
     found: str | None = connection.execute(select(meta.c.value).where(meta.c.key == key)).scalar_one_or_none()
     return found
+
+
+def _say(connection: Connection, key: str, value: str | None) -> None:
+    """Keep one fact in place of what was kept by its name; with None, none."""
+    meta = TABLES["meta"]
+    connection.execute(meta.delete().where(meta.c.key == key))
+    if value is not None:
+        connection.execute(meta.insert(), {"key": key, "value": value})
 
 
 def _first_line(error: BaseException) -> str:
