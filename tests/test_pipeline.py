@@ -613,6 +613,28 @@ def test_many_stained_cells_are_doubtful_where_they_are_as_small_as_leucocytes(d
     assert (clusters.counting[~in_nest] == ("doubtful" if is_doubted else "counted")).all()
 
 
+def test_a_fold_that_held_reagent_back_is_no_focus_and_is_named():
+    canvas = section(height=1000, width=1000)
+    rng, blue = np.random.default_rng(3), np.zeros(canvas.shape)
+
+    def layer(plane):
+        for x, y in rng.uniform(60, 940, (2800, 2)):
+            rows, columns = (slice(int(at) - 7, int(at) + 8) for at in (y, x))
+            near = (canvas.x[rows, columns] - x) ** 2 + (canvas.y[rows, columns] - y) ** 2 < 6.0**2
+            plane[rows, columns][near] = 0.5
+
+    layer(blue)
+    second = np.zeros(canvas.shape)
+    layer(second)
+    in_fold = np.abs(canvas.x - 500 + 20 * np.sin(canvas.y / 120)) < 35
+    blue = np.where(canvas.tissue, 0.04 + blue + in_fold * (0.04 + second), 0.0)
+    brown = np.where(canvas.tissue, np.where(in_fold, 0.38, 0.03), 0.0)
+    outcome = analyze(painted((blue, HAEMATOXYLIN), (brown, DAB)), Config()).analysis
+    assert outcome.finding.category is Category.NEGATIVE
+    assert outcome.clusters.max_diameter_um.max() > 300
+    assert "edge-haze" in outcome.finding.headline
+
+
 def test_a_slide_without_one_blue_nucleus_is_not_negative():
     canvas = section()
     canvas.nuclei *= 0.6

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, hypot
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,12 @@ class Candidate:
     def area_px(self) -> int:
         """Stained pixels."""
         return int((self.runs.stop - self.runs.start).sum())
+
+    def elongation(self, native: PixelSpacing) -> float:
+        """Its box's diagonal squared over its stained area; `native` is the spacing of level 0."""
+        x0, y0, x1, y1 = self.bbox_px0
+        diagonal_um = hypot((x1 - x0) * native.x_um, (y1 - y0) * native.y_um)
+        return diagonal_um**2 / (self.area_px * native.pixel_area_um2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,8 @@ class WindowReader:
                 rgb, stain = self.slide.read(region, spacing).rgb, None
                 if self.glass.register.is_undone:
                     rgb, stained, stain = self._in_register(rgb, stained, candidate, region)
-                view = View(rgb, stained, spacing, self.hue, candidate.is_at_margin)
+                elongation = candidate.elongation(native)
+                view = View(rgb, stained, spacing, self.hue, candidate.is_at_margin, elongation)
                 yield Window(view, _scaled_slices(core, region, steps), inside_px, stain)
 
     def _in_register(

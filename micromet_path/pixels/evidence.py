@@ -51,6 +51,8 @@ class View:
         The chromogen of the slide, from the sums of all fragments.
     is_at_border : bool
         Whether it lies on the border of the tissue.
+    elongation : float
+        Of the whole candidate: its box's diagonal squared over its stained area; some 3 of a disc.
     """
 
     rgb: NDArray[np.uint8]
@@ -58,6 +60,7 @@ class View:
     spacing: PixelSpacing
     hue: SlideHue = UNKNOWN_HUE
     is_at_border: bool = False
+    elongation: float = 1.0
 
     def __post_init__(self) -> None:
         if self.rgb.dtype != np.uint8 or self.rgb.ndim != 3 or self.rgb.shape[2] != 3:

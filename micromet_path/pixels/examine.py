@@ -231,8 +231,9 @@ def _cap(found: Evidence, params: ExamineParams) -> Signs:
 
 @weakest
 def _haze(found: Evidence, params: ExamineParams) -> Signs:
-    """A deposit without cells and without rims: a broad one, a strip or a dried rim at the border, a patch."""
-    yield max(_broad(found, params), _strip(found, params), _dried(found, params), _patch(found, params))
+    """A deposit without cells and without rims: a broad one, a strip or a dried rim at the border, a patch, a veil."""
+    places = _strip(found, params), _dried(found, params), _patch(found, params)
+    yield max(_broad(found, params), *places, _veil(found, params))
     yield ramp(found.darkest_cell_od / found.chromogen_high_od, params.haze_darkest)
 
 
@@ -278,6 +279,17 @@ def _patch(found: Evidence, params: ExamineParams) -> Signs:
         return
     yield ramp(found.around.chromogen_ratio, params.patch_chromogen)
     yield ramp(found.around.rim_drop or 0.0, params.patch_drop)
+
+
+@weakest
+def _veil(found: Evidence, params: ExamineParams) -> Signs:
+    """A band of even chromogen over more nuclei than the tissue has: a fold that held reagent back."""
+    yield ramp(found.view.elongation, params.veil_band)
+    yield ramp(found.area_um2, params.veil_um2)
+    yield ramp(found.chromogen_high_od, params.veil_od)
+    yield ramp(found.around.contrast, params.veil_contrast)
+    yield ramp(found.around.haematoxylin_ratio or 0.0, params.veil_blue)
+    yield ramp(found.beside.nuclear_share_inside, params.veil_nuclei)
 
 
 def bridge_strength(

@@ -172,6 +172,12 @@ class ExamineParams:
     dried_od, dried_drop, dried_glass : Ramp
         The 90th percentile, the loss at rims and the gradient towards glass of what may be stronger, but fades inwards
         as only what dried does: foci at the border lose 0.7 and more, or are no darker on that side.
+    veil_band, veil_um2, veil_od, veil_contrast : Ramp
+        Of a band of chromogen over tissue, as a fold holds back: its box's diagonal squared over its area, its area,
+        its 90th percentile, falling, and its variation at the scale of cells over the mean, falling.
+    veil_blue, veil_nuclei : Ramp
+        Haematoxylin of it over that of the tissue around, and share of it that is nuclei: a fold shows those of two
+        layers. Tumour of that size has up to 0.6 and 0.2 in thick sections, elsewhere 0.2 and 0.03.
     haze_darkest : Ramp
         What of a cell's size is darkest over the 90th percentile, falling, of all kinds of haze: up to 1.5, where the
         grain of a broad one is darkest; cells in it stand out by more.
@@ -317,6 +323,12 @@ class ExamineParams:
     dried_od: Ramp = (0.85, 0.65)
     dried_drop: Ramp = (0.72, 0.62)
     dried_glass: Ramp = (0.15, 0.30)
+    veil_band: Ramp = (8.0, 14.0)
+    veil_um2: Ramp = (1000.0, 2000.0)
+    veil_od: Ramp = (0.75, 0.6)
+    veil_contrast: Ramp = (0.34, 0.24)
+    veil_blue: Ramp = (0.8, 1.1)
+    veil_nuclei: Ramp = (0.35, 0.50)
     haze_darkest: Ramp = (2.0, 1.6)
     haze_without_glass: float = 0.75
     patch_chromogen: Ramp = (4.0, 3.0)

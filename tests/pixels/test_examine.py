@@ -366,6 +366,15 @@ def pale_fold(rng):
     return scene, np.abs(scene.x - 55) < 16
 
 
+def veiled_fold(rng):
+    """A fold that held reagent back: an even veil, far browner than twice the background, over two layers of nuclei."""
+    scene = Scene(rng, 140).tissue(8.0)
+    across = np.abs(scene.x - 70 + 5 * np.sin(scene.y / 25)) < rng.uniform(18, 30)
+    scene.blue += across * Scene(rng, 140).tissue(8.0).blue
+    scene.stain(np.where(across, rng.uniform(0.3, 0.45), 0.03), 1.0, texture=0.12, grain_um=2.5)
+    return scene, grown(across, 2)
+
+
 def background_patch(rng):
     """Uneven background: brown everywhere, a little more in places, without an edge."""
     scene = Scene(rng, 140).tissue(8.0)
@@ -436,6 +445,26 @@ def test_what_is_hardly_stained_raises_its_flag_all_the_same(flag, draw, is_at_b
         view = replace(scene.view(where, **look), is_at_border=is_at_border)
         found.append(strengths(view)[flag])
     assert sum(strength >= 0.5 for strength in found) >= 3, found
+
+
+@pytest.mark.parametrize("look", MIMIC_LOOKS, ids=str)
+def test_a_band_of_even_brown_over_two_layers_of_nuclei_is_haze(look):
+    scene, where = veiled_fold(np.random.default_rng(100))
+    view = scene.view(where, **look)
+    assert strengths(replace(view, elongation=20.0))["edge_haze"] >= 0.5
+    assert strengths(view)["edge_haze"] < 0.5  # a piece of any other form may be tumour in the fold
+
+
+@pytest.mark.parametrize("margin_um", [2.0, 200.0])
+@pytest.mark.parametrize("amount", [0.3, 0.6, 1.2])
+@pytest.mark.parametrize("pattern", ["cytoplasmic", "filled"])
+def test_a_band_of_tumour_in_a_fold_is_no_haze(pattern, amount, margin_um):
+    scene, where = tumour(1, 45, pattern, amount)
+    folded = Scene(np.random.default_rng(1), scene.size_um).tissue(8.0)
+    scene.blue += grown(where, margin_um) * folded.blue
+    view = replace(scene.view(where), elongation=20.0)
+    assert np.count_nonzero(view.stained) * view.spacing.pixel_area_um2 > PARAMS.veil_um2[1]
+    assert strengths(view)["edge_haze"] < 0.5
 
 
 # Tumour raises none
