@@ -6,6 +6,8 @@ be small carcinoma cells, and so they stay in the finding; where they are most o
 
 from __future__ import annotations
 
+from math import fsum
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,7 +38,7 @@ def leucocyte_like(
     [0.0, 0.0, 0.0]
     """
     heard_um2 = areas_um2[~is_excluded]
-    small = float(ramps(heard_um2, params.leucocyte_um2).sum())
+    small = fsum(ramps(heard_um2, params.leucocyte_um2))  # the same to the bit in whatever order threads deliver
     share = small / max(1, len(heard_um2))
     in_numbers = all_of(ramp(small, params.leucocyte_count), ramp(share, params.leucocyte_share))
     return np.minimum(in_numbers, ramps(areas_um2, params.leucocytes_um2))
