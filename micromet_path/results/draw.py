@@ -304,7 +304,8 @@ def _legend(draw: Any, analysis: Analysis, size: tuple[int, int]) -> None:
         words(draw, (x + 36, y), text, 16, anchor="lm")
         x += 36 + font(16).getlength(text) + 26
     n_numbered = min(NUMBERED, len(clusters))
-    note = f"Numbers: the {n_numbered} largest clusters. Rings mark clusters too small to be seen here."
+    numbered = "the only cluster" if len(clusters) == 1 else f"the {n_numbered} largest clusters"
+    note = f"Numbers: {numbered}. Rings mark clusters too small to be seen here."
     words(draw, (12, y + 16), note if len(clusters) else "No clusters.", 14, _FAINT)
 
 
