@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from micromet_path.clinical.counting import NOT_THE_PATIENT
 from micromet_path.clinical.policy import DECIDING_STRENGTH
 from micromet_path.config import Config
 from micromet_path.geometry import Region
@@ -102,19 +103,24 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
         strengths, areas_um2 = np.array([facts for _, *facts in red_cells]).T
         for (members, *_), strength in zip(red_cells, in_numbers(strengths, areas_um2, config.examine), strict=True):
             flags["red_cell_like"][members] = strength
-    _flag_leucocytes(flags, looked_at, fragments.off_tissue, config)
+    controls = [piece.id for piece in linked.pieces if piece.role in NOT_THE_PATIENT]
+    _flag_leucocytes(flags, looked_at, fragments.off_tissue | np.isin(fragments.piece, controls), config)
     return replace(fragments, cells=cells[0], cells_low=cells[1], cells_high=cells[2], flags=flags)
 
 
 def _flag_leucocytes(
     flags: dict[str, NDArray[np.float64]],
     looked_at: Sequence[tuple[NDArray[np.int64], float]],
-    off_tissue: NDArray[np.bool_],
+    elsewhere: NDArray[np.bool_],
     config: Config,
 ) -> None:
-    """Set ``leucocyte_like`` of all that was looked at: members and area of each, after every other flag."""
+    """Set ``leucocyte_like`` of all that was looked at: members and area (um2) of each, after other looks are flagged.
+
+    What lies elsewhere, off the tissue or in control tissue, says nothing of the patient's. A role that is given by
+    hand later is not known here.
+    """
     apart = np.array([flags[name] for name in config.classify.not_counted_flags if name in flags]) >= DECIDING_STRENGTH
-    is_out = off_tissue | apart.any(axis=0)
+    is_out = elsewhere | apart.any(axis=0)
     large_enough = [one for one in looked_at if one[1] >= config.clusters.smallest_area_um2]
     areas_um2 = np.array([area_um2 for _, area_um2 in large_enough])
     is_excluded = np.array([is_out[members].any() for members, _ in large_enough], bool)

@@ -226,7 +226,8 @@ class ExamineParams:
         next to it over that further off, falling, of what is red cells for lack of nuclei alone: as much as 25 to 50
         tumour cells, through the stain of which nuclei would show, and beside which others lie as dense as anywhere.
     leucocyte_um2 : Ramp
-        Area of a cell, falling: a disc of 11 um is an eosinophil or a plasma cell, carcinoma cells have 13 um and more.
+        Area of a cell, falling: a disc of 11 um is an eosinophil or a plasma cell. Most profiles of carcinoma cells are
+        larger; those of small lobular cells, and what the knife grazed, are not.
     leucocyte_count, leucocyte_share : Ramp
         How many candidates are that small, and which share of all: where tumour cells lie apart a few are cut so that
         they look small, half of them are not.

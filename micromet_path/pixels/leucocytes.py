@@ -1,7 +1,9 @@
 """Cells of a leucocyte's size in numbers: of one cell its size says little, much of a slide that shows hardly another.
 
 Peroxidase that was not blocked stains eosinophils and mast cells, plasma cells take up antibody. One by one they may
-be small carcinoma cells, and so they stay in the finding; where they are most of what a slide shows they are doubtful.
+be small carcinoma cells, and so they stay in the finding; where most of the separate things that are stained are as
+small they are doubtful. So are dispersed carcinoma cells of some 12 um and less, as lobular carcinoma may have, and
+larger ones that stain in part: area alone is asked.
 """
 
 from __future__ import annotations
