@@ -127,6 +127,7 @@ class WindowReader:
         native, steps = self.slide.info.spacing, self._steps
         spacing = native.downsampled(*steps)
         margin = (ceil(MARGIN_UM / native.x_um), ceil(MARGIN_UM / native.y_um))
+        elongation = candidate.elongation(native)
         for core in cores:
             region = _grown(core, margin, steps, self.slide.info.region)
             stained_px0 = painted(candidate.runs.row, candidate.runs.start, candidate.runs.stop, region)
@@ -136,7 +137,6 @@ class WindowReader:
                 rgb, stain = self.slide.read(region, spacing).rgb, None
                 if self.glass.register.is_undone:
                     rgb, stained, stain = self._in_register(rgb, stained, candidate, region)
-                elongation = candidate.elongation(native)
                 view = View(rgb, stained, spacing, self.hue, candidate.is_at_margin, elongation)
                 yield Window(view, _scaled_slices(core, region, steps), inside_px, stain)
 

@@ -232,8 +232,7 @@ def _cap(found: Evidence, params: ExamineParams) -> Signs:
 @weakest
 def _haze(found: Evidence, params: ExamineParams) -> Signs:
     """A deposit without cells and without rims: a broad one, a strip or a dried rim at the border, a patch, a veil."""
-    places = _strip(found, params), _dried(found, params), _patch(found, params)
-    yield max(_broad(found, params), *places, _veil(found, params))
+    yield max(kind(found, params) for kind in (_broad, _strip, _dried, _patch, _veil))
     yield ramp(found.darkest_cell_od / found.chromogen_high_od, params.haze_darkest)
 
 

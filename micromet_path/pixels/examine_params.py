@@ -231,7 +231,7 @@ class ExamineParams:
     leucocyte_count, leucocyte_share : Ramp
         How many candidates are that small, and which share of all: where tumour cells lie apart a few are cut so that
         they look small, half of them are not.
-    leucocytes_um2 : Ramp
+    leucocyte_group_um2 : Ramp
         Area, falling, of what may be some of them side by side.
     overlay : Ramp
         Haematoxylin in the stain over that of the tissue around. A cell pushes the nuclei of the node aside and
@@ -365,7 +365,7 @@ class ExamineParams:
     leucocyte_um2: Ramp = (120.0, 90.0)
     leucocyte_count: Ramp = (6.0, 12.0)
     leucocyte_share: Ramp = (0.45, 0.60)
-    leucocytes_um2: Ramp = (500.0, 350.0)
+    leucocyte_group_um2: Ramp = (500.0, 350.0)
     overlay: Ramp = (0.60, 0.90)
     seeming_blue: float = 0.12
     overlay_around_od: Ramp = (0.10, 0.20)

@@ -43,4 +43,4 @@ def leucocyte_like(
     small = fsum(ramps(heard_um2, params.leucocyte_um2))  # the same to the bit in whatever order threads deliver
     share = small / max(1, len(heard_um2))
     in_numbers = all_of(ramp(small, params.leucocyte_count), ramp(share, params.leucocyte_share))
-    return np.minimum(in_numbers, ramps(areas_um2, params.leucocytes_um2))
+    return np.minimum(in_numbers, ramps(areas_um2, params.leucocyte_group_um2))
