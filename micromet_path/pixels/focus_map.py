@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing, TileGrid
 from micromet_path.pixels.focus import WIDEST_UM, FocusParams
+from micromet_path.pixels.neighbours import nearest_of
 from micromet_path.pixels.tissue import Overview, summed_up
 
 __all__ = ["Focus", "draw_places", "focus_map", "grid_of_places", "number_of_places", "tissue_share"]
@@ -242,10 +243,8 @@ def _nearest(
     """Row of the nearest place of each cell, -1 where none is near enough."""
     if not len(places):
         return np.full(len(cells), -1)
-    from scipy.spatial import cKDTree  # slow to import
-
     step_um = np.array([grid.tile_height * spacing.y_um, grid.tile_width * spacing.x_um])
-    distance_um, nearest = cKDTree(places * step_um).query(cells * step_um)
+    nearest, distance_um = nearest_of(places * step_um, cells * step_um)
     return np.where(distance_um <= reach_um, nearest, -1)
 
 

@@ -11,7 +11,7 @@ from micromet_path.kernels import kernel
 from micromet_path.pixels.search import ONE, ZERO
 from micromet_path.pixels.union import find_root, unite
 
-__all__ = ["filled_and_left", "label_runs", "labelled"]
+__all__ = ["boxes_of", "filled_and_left", "label_runs", "labelled"]
 
 Mask = NDArray[np.bool_]
 
@@ -42,6 +42,17 @@ def labelled(mask: Mask, is_eight: bool) -> tuple[NDArray[np.int32], NDArray[np.
     piece, n = label_runs(row, start, stop, ONE if is_eight else ZERO)
     labels, pixels = _painted(mask, row, start, stop, piece, n)
     return labels, pixels
+
+
+def boxes_of(labels: NDArray[np.int32], n: int) -> NDArray[np.int64]:
+    """Bounding box (x0, y0, x1, y1) of each of the pieces 1 to n, all of which there are.
+
+    Examples
+    --------
+    >>> boxes_of(np.array([[0, 1, 1], [2, 0, 1]], np.int32), 2).tolist()
+    [[1, 0, 3, 2], [0, 1, 1, 2]]
+    """
+    return np.asarray(_boxes(np.ascontiguousarray(labels), n))
 
 
 def filled_and_left(mask: Mask, hole_px: float) -> tuple[Mask, int]:
@@ -126,6 +137,24 @@ def _painted(mask: Any, row: Any, start: Any, stop: Any, piece: Any, n: Any) -> 
         for c in range(start[i], stop[i]):
             labels[row[i], c] = piece[i] + 1
     return labels, pixels
+
+
+@kernel("i4[:,::1], i8")
+def _boxes(labels: Any, n: Any) -> Any:
+    """The first row of a piece is where it is met first, its last where it is met last."""
+    rows, columns = labels.shape
+    boxes = np.zeros((n, 4), np.int64)
+    for r in range(rows):
+        for c in range(columns):
+            piece = labels[r, c] - 1
+            if piece < 0:
+                continue
+            if boxes[piece, 3] == 0:
+                boxes[piece, 0], boxes[piece, 1] = c, r
+            boxes[piece, 0] = min(boxes[piece, 0], c)
+            boxes[piece, 2] = max(boxes[piece, 2], c + 1)
+            boxes[piece, 3] = r + 1
+    return boxes
 
 
 @kernel("b1[:,::1], i4[::1], i4[::1], i4[::1], i4[::1], i8, f8")

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.geometry import PixelSpacing
+from micromet_path.pixels.neighbours import nearest_other
 from micromet_path.pixels.nuclei_spots import (
     NucleiParams,
     NucleiView,
@@ -292,12 +293,9 @@ def _far_from_nuclei(
 
 def _apart_um(nuclei: Spots, trust: float, view: NucleiView, params: NucleiParams) -> float:
     """Typical distance of neighbouring cells: the cluster's own where eight or more nuclei show."""
-    from scipy.spatial import cKDTree
-
     usual = sqrt(params.cell_area_um2 * 2 / sqrt(3))
     if len(nuclei.centres) < 8:
         return 1.3 * usual  # a single cell is larger than one in a nest, and its nucleus lies to one side
-    place = nuclei.centres * view.um
-    nearest = np.asarray(cKDTree(place).query(place, k=2)[0])[:, 1]
+    nearest = nearest_other(nuclei.centres * view.um)
     own = float(np.clip(1.15 * np.median(nearest), 0.65 * usual, 2.2 * usual))
     return trust * own + (1 - trust) * usual

@@ -14,7 +14,8 @@ from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
 from micromet_path.kernels import kernel
 from micromet_path.pixels.label import labelled
-from micromet_path.pixels.shape import closed, edged, filled, held_in_boxes, padded, smoothed
+from micromet_path.pixels.neighbours import pairs_within
+from micromet_path.pixels.shape import between_pixels, closed, edged, filled, held_in_boxes, padded, smoothed
 from micromet_path.pixels.stain import StainModel, dye_tables
 
 __all__ = ["NucleiParams", "NucleiView", "Spots", "enclosed_spots", "filled_pieces", "reduced", "view_of"]
@@ -342,20 +343,16 @@ def _without_doubles(spots: Spots, view: NucleiView) -> Spots:
 
     Nuclei of one cluster are of one kind, so that two centres less than 1.4 typical radii apart are one's.
     """
-    from scipy import ndimage
-    from scipy.spatial import cKDTree
-
     if len(spots.centres) < 2:
         return spots
     place, size = spots.centres * view.um, spots.radius_um
     typical = float(np.exp(np.average(np.log(size), weights=spots.contrast)))
-    pairs = cKDTree(place).query_pairs(2.0 * float(size.max()), output_type="ndarray")
-    pairs = np.sort(pairs, axis=1)  # the stronger first
+    pairs = pairs_within(place, 2.0 * float(size.max()))  # the stronger first
     apart = np.hypot(*(place[pairs[:, 0]] - place[pairs[:, 1]]).T)
     larger = np.maximum(size[pairs[:, 0]], size[pairs[:, 1]])
     along = np.linspace(0, 1, 9)[:, None, None]
     points = spots.centres[pairs[:, 0]] * (1 - along) + spots.centres[pairs[:, 1]] * along
-    profile = ndimage.map_coordinates(smoothed(view.blue, _DIP_UM, view.spacing), points.transpose(2, 0, 1), order=1)
+    profile = between_pixels(smoothed(view.blue, _DIP_UM, view.spacing), points)
     dip = np.minimum(profile[0], profile[-1]) - profile.min(axis=0)
     flat = dip < _DIP_SHARE * spots.contrast[pairs[:, 1]]
     same = (apart < np.maximum(larger, 1.4 * typical)) | ((apart < 2 * larger) & flat)

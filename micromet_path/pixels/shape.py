@@ -13,6 +13,7 @@ from micromet_path.kernels import kernel
 from micromet_path.pixels.label import filled_and_left
 
 __all__ = [
+    "between_pixels",
     "bounding_box",
     "closed",
     "closed_in_steps",
@@ -29,6 +30,7 @@ __all__ = [
     "painted",
     "perimeter_um",
     "rim_of",
+    "smooth_in_place",
     "smoothed",
 ]
 
@@ -301,6 +303,93 @@ def _convolved(values: Any, down: Any, across: Any) -> Any:
             weight = across[k]
             for column in range(columns):
                 result[row, column] += weight * line[column + k]
+    return result
+
+
+def smooth_in_place(values: NDArray[np.float32], sigma_px: float) -> None:
+    """Gaussian of a large picture out to four widths, in no more memory; the border mirrors.
+
+    The values are those of scipy's filter to the last bit.
+    """
+    reach = int(4.0 * sigma_px + 0.5)
+    weights = np.exp(-0.5 / (sigma_px * sigma_px) * np.arange(-reach, reach + 1) ** 2)
+    weights /= weights.sum()
+    down, across = (_mirrored(size, reach) for size in values.shape)
+    if len(weights) > 1 and values.size:
+        _smooth_columns(values, weights, down)
+        _smooth_rows(values, weights, across)
+
+
+def _mirrored(size: int, margin: int) -> NDArray[np.int64]:
+    """Where the value of each pixel comes from, a margin on both sides included; the border pixel comes twice."""
+    there_and_back = np.arange(-margin, size + margin) % (2 * max(size, 1))
+    return np.minimum(there_and_back, 2 * size - 1 - there_and_back)
+
+
+@kernel("f4[:,::1], f8[::1], i8[::1]")
+def _smooth_columns(values: Any, weights: Any, source: Any) -> None:
+    """A few columns at a time, so that what lies below is read before it is written."""
+    rows, columns = values.shape
+    reach, width = len(weights) // 2, 64
+    block, line = np.empty((len(source), width)), np.empty(width)
+    for first in range(0, columns, width):
+        here = min(width, columns - first)
+        for row in range(len(source)):
+            for c in range(here):
+                block[row, c] = values[source[row], first + c]
+        for row in range(rows):
+            for c in range(here):
+                line[c] = block[row + reach, c] * weights[reach]
+            for k in range(reach):
+                for c in range(here):
+                    line[c] += (block[row + k, c] + block[row + 2 * reach - k, c]) * weights[k]
+            for c in range(here):
+                values[row, first + c] = line[c]
+
+
+@kernel("f4[:,::1], f8[::1], i8[::1]")
+def _smooth_rows(values: Any, weights: Any, source: Any) -> None:
+    """A row at a time."""
+    rows, columns = values.shape
+    reach = len(weights) // 2
+    padded_row, line = np.empty(len(source)), np.empty(columns)
+    for row in range(rows):
+        for c in range(len(source)):
+            padded_row[c] = values[row, source[c]]
+        for c in range(columns):
+            line[c] = padded_row[c + reach] * weights[reach]
+        for k in range(reach):
+            for c in range(columns):
+                line[c] += (padded_row[c + k] + padded_row[c + 2 * reach - k]) * weights[k]
+        for c in range(columns):
+            values[row, c] = line[c]
+
+
+def between_pixels(values: Map, points: NDArray[np.float64]) -> Map:
+    """Values at points (row, column) between the centres of pixels, by straight lines.
+
+    Parameters
+    ----------
+    values : ndarray of shape (M, N)
+    points : ndarray of shape (..., 2)
+        No point lies beyond the outermost centres.
+    """
+    flat = np.ascontiguousarray(points.reshape(-1, 2))
+    return np.asarray(_between(np.ascontiguousarray(values), flat)).reshape(points.shape[:-1])
+
+
+@kernel("f8[:,::1], f8[:,::1]")
+def _between(values: Any, points: Any) -> Any:
+    """Bilinear interpolation."""
+    rows, columns = values.shape
+    result = np.empty(len(points))
+    for i in range(len(points)):
+        row, column = int(points[i, 0]), int(points[i, 1])
+        below, right = min(row + 1, rows - 1), min(column + 1, columns - 1)
+        down, across = points[i, 0] - row, points[i, 1] - column
+        upper = values[row, column] * (1 - across) + values[row, right] * across
+        lower = values[below, column] * (1 - across) + values[below, right] * across
+        result[i] = upper * (1 - down) + lower * down
     return result
 
 

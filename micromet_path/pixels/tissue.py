@@ -17,9 +17,9 @@ from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.kernels import kernel
 from micromet_path.model import Piece, Role, Runs
-from micromet_path.pixels.label import filled_and_left, labelled
+from micromet_path.pixels.label import boxes_of, filled_and_left, labelled
 from micromet_path.pixels.planes import plane_of
-from micromet_path.pixels.shape import closed_in_steps
+from micromet_path.pixels.shape import closed_in_steps, smooth_in_place
 from micromet_path.pixels.stain import WhitePoint, density_tables
 
 __all__ = [
@@ -162,13 +162,11 @@ def find_tissue(overview: Overview, white: WhitePoint, params: TissueParams) -> 
     -------
     mask : ndarray of shape (M, N), bool
     """
-    from scipy import ndimage
-
     tables = (density_tables(white.rgb) / 3).astype(np.float32)  # the overview may have tens of millions of cells
     od = plane_of(overview.rgb, tables)
     od[~overview.read] = 0.0
     cell_um = overview.cell_px0[0] * overview.spacing.x_um
-    ndimage.gaussian_filter(od, sigma=8.0 / cell_um, output=od)
+    smooth_in_place(od, 8.0 / cell_um)
     mask = od > params.minimum_od
     del od
     steps = max(1, round(params.closing_um / 2 / cell_um))
@@ -287,8 +285,6 @@ def find_pieces(
     pieces : tuple of Piece
         Roles are not known here.
     """
-    from scipy import ndimage
-
     labels, cells = labelled(tissue | stained, is_eight=True)
     area = cells * overview.cell_area_mm2
     with_stain = _present(labels, stained, len(cells))
@@ -303,14 +299,12 @@ def find_pieces(
     beyond = ~_with_neighbours(overview.read, outside=False)
     at_edge = _present(labels, beyond, len(renumbered))
     own_mm2, pieces = area[kept], []
-    for index, found in enumerate(ndimage.find_objects(labels), start=1):
-        assert found is not None  # labels were numbered without gaps just above
-        rows, columns = found
+    for index, (left, top, right, bottom) in enumerate(boxes_of(labels, len(own_mm2)).tolist(), start=1):
         box = (
-            int(columns.start * x),
-            int(rows.start * y),
-            min(overview.width_px0, int(np.ceil(columns.stop * x))),
-            min(overview.height_px0, int(np.ceil(rows.stop * y))),
+            int(left * x),
+            int(top * y),
+            min(overview.width_px0, int(np.ceil(right * x))),
+            min(overview.height_px0, int(np.ceil(bottom * y))),
         )
         pieces.append(Piece(index, box, float(own_mm2[index - 1]), Role.UNKNOWN, bool(at_edge[index])))
     return labels, tuple(pieces)

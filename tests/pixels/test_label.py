@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy import ndimage
 
-from micromet_path.pixels.label import filled_and_left, labelled
+from micromet_path.pixels.label import boxes_of, filled_and_left, labelled
 
 
 def masks(seed):
@@ -29,6 +29,14 @@ def test_pieces_have_the_numbers_of_scipy(seed, is_eight):
         labels, pixels = labelled(mask, is_eight)
         assert_array_equal(labels, expected)
         assert_array_equal(pixels[1:], np.bincount(expected.ravel(), minlength=n + 1)[1:])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_boxes_of_pieces_are_those_of_scipy(seed):
+    for mask in masks(seed):
+        labels, pixels = labelled(mask, True)
+        expected = [[x.start, y.start, x.stop, y.stop] for y, x in ndimage.find_objects(labels)]
+        assert boxes_of(labels, len(pixels) - 1).tolist() == expected
 
 
 @pytest.mark.parametrize("hole_px", [0, 1, 5, 5.5, np.inf])

@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from micromet_path.geometry import PixelSpacing, Region
 from micromet_path.pixels.shape import (
+    between_pixels,
     bounding_box,
     closed,
     closed_in_steps,
@@ -20,6 +21,7 @@ from micromet_path.pixels.shape import (
     painted,
     perimeter_um,
     rim_of,
+    smooth_in_place,
     smoothed,
 )
 from micromet_path.pixels.strokes import Strokes
@@ -50,6 +52,24 @@ def test_blurs_and_slopes_are_those_of_scipy_and_numpy(seed, shape):
     framed = np.pad(values, 1, mode="edge")
     down, across = np.gradient(framed, spacing.y_um, spacing.x_um)
     assert_allclose(gradient_per_um(values, spacing), np.hypot(down, across)[1:-1, 1:-1], atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(40, 153), (70, 64), (1, 1), (1, 9), (12, 1), (3, 2), (0, 4)])
+@pytest.mark.parametrize("sigma_px", [0.05, 0.5, 1.0, 2.3, 8.0])
+def test_a_large_picture_is_blurred_as_by_scipy_to_the_last_bit(sigma_px, shape):
+    values = np.random.default_rng(len(shape) + shape[0]).random(shape).astype(np.float32)
+    expected = ndimage.gaussian_filter(values, sigma_px)
+    smooth_in_place(values, sigma_px)
+    assert_array_equal(values, expected)
+
+
+@pytest.mark.parametrize("shape", [(30, 41), (1, 7), (5, 1), (1, 1)])
+def test_values_between_pixels_are_those_of_scipy(shape):
+    rng = np.random.default_rng(sum(shape))
+    values = rng.random(shape)
+    points = np.concatenate([rng.random((9, 20, 2)), [np.zeros((20, 2)), np.ones((20, 2))]]) * (np.array(shape) - 1)
+    expected = ndimage.map_coordinates(values, points.transpose(2, 0, 1), order=1)
+    assert_allclose(between_pixels(values, points), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(20))
