@@ -23,6 +23,8 @@ from types import FunctionType
 from typing import Any, Literal
 
 from numba import njit
+from numba.core.caching import FunctionCache
+from numba.core.runtime.nrt import rtsys
 from numba.core.sigutils import normalize_signature
 
 __all__ = ["compile_stored", "kernel", "share_compiling", "where_stored"]
@@ -40,6 +42,16 @@ _Kernels = dict[str, tuple[Any, tuple[str, ...]]]
 
 _called: dict[str, _Kernels] = {}
 """Kernels that other modules call, and the types they call them with, by module and name."""
+
+
+class _Store(FunctionCache):
+    """Numba's own store, which loads a kernel without what only compiling needs: a third of a second in a process."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """What is stored for these types; None where there is nothing, or it cannot be read."""
+        rtsys.initialize(target_context)  # memory that kernels allocate
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
 
 
 def kernel(
@@ -64,11 +76,10 @@ def kernel(
         # What is stored does not tell the options: after a change of these, delete ``__pycache__``.
         # Division as numpy's: by zero it is an infinity, and needs no code that raises.
         options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "inline": inline, "fastmath": fastmath}
-        try:
-            compiled = njit(cache=True, **options)(function)
-        except RuntimeError:  # of all that numba stores files in, nothing can be written to
-            compiled = njit(**options)(function)
-        if signatures:
+        compiled = njit(**options)(function)
+        if signatures:  # what only the kernels beside it call is stored within them
+            with suppress(RuntimeError):  # of all that numba stores files in, nothing can be written to
+                compiled._cache = _Store(function)  # type: ignore[no-untyped-call]
             _called.setdefault(function.__module__, {})[function.__qualname__] = compiled, signatures
         return compiled
 

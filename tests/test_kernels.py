@@ -63,6 +63,25 @@ print([key for key, n in known().items() if n != before[key]])
     assert told.strip() == "[]"
 
 
+def test_a_process_loads_what_is_stored_without_what_only_compiling_needs():
+    code = """
+import sys
+from tempfile import TemporaryDirectory
+from micromet_path import api, kernels
+with TemporaryDirectory() as folder:
+    for path in sys.argv[1:]:
+        assert api.analyze_into(folder, path).finding.n_clusters
+called = [compiled for module in kernels._called.values() for compiled, _ in module.values()]
+print(sum(len(compiled.signatures) for compiled in called) > 30)
+print(sum(sum(compiled.stats.cache_misses.values()) for compiled in called))
+slow = {"numba.np.arraymath", "numba.np.linalg", "scipy.linalg", "scipy.ndimage", "scipy.spatial"}
+print(sorted(slow & set(sys.modules)))
+"""
+    slides = [str(SAMPLES / f"{name}.svs") for name in ("itc", "macro")]
+    run_python(code, *slides)  # the first may have to compile
+    assert run_python(code, *slides).split("\n")[:3] == ["True", "0", "[]"]
+
+
 def test_processes_share_what_nobody_has_compiled_and_store_it(tmp_path):
     code = """
 import sys
@@ -84,14 +103,10 @@ print(sum(sum(compiled.stats.cache_misses.values()) for compiled in shared))
 
 
 def test_where_nothing_can_be_stored_every_process_compiles_for_itself(monkeypatch):
-    njit = kernels.njit
+    def nowhere(function):
+        raise RuntimeError("cannot cache function: no locator available")
 
-    def nowhere(*, cache=False, **options):
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return njit(**options)
-
-    monkeypatch.setattr(kernels, "njit", nowhere)
+    monkeypatch.setattr(kernels, "_Store", nowhere)
     monkeypatch.setattr(kernels, "_called", {})
 
     @kernels.kernel("f8")

@@ -14,6 +14,9 @@ from micromet_path.pixels.union import find_root, unite
 
 __all__ = ["fill_holes"]
 
+_FAR: Any = np.iinfo(np.int64).max
+"""Beyond every column and every area."""
+
 
 def fill_holes(runs: Runs, first_px: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Area of each fragment with its holes filled, and the fragment in whose hole it lies.
@@ -45,7 +48,7 @@ def _fill(row: Any, start: Any, stop: Any, offsets: Any, keys: Any, key_fragment
     n = offsets.shape[0] - 1
     filled = np.zeros(n, np.int64)
     enclosed_by = np.full(n, -1, np.int64)
-    enclosing_area = np.full(n, np.iinfo(np.int64).max, np.int64)
+    enclosing_area = np.full(n, _FAR, np.int64)
     for f in range(n):
         begin, end = offsets[f], offsets[f + 1]
         stained, n_holes = 0, 0
@@ -87,7 +90,7 @@ def _open_gaps(
     n = gap_row.shape[0]
     parent = np.arange(n + 1)
     top, bottom = row[begin], row[end - 1]
-    first_row = np.full(bottom - top + 1, np.iinfo(np.int64).max, np.int64)  # leftmost start of each row
+    first_row = np.full(bottom - top + 1, _FAR, np.int64)  # leftmost start of each row
     last_row = np.full(bottom - top + 1, -1, np.int64)
     for i in range(begin, end):
         first_row[row[i] - top] = min(first_row[row[i] - top], start[i])

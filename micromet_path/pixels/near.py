@@ -306,7 +306,9 @@ def _group(
         boxes[g, 0], boxes[g, 2] = min(boxes[g, 0], x0), max(boxes[g, 2], x1)
         boxes[g, 1], boxes[g, 3] = min(boxes[g, 1], row[i]), max(boxes[g, 3], row[i] + 1)
         offsets[g + 1] = k + 1
-    return cells, components, boxes, np.cumsum(first_of_cell), parts, offsets
+    for cell in range(1, n_cells + 2):
+        first_of_cell[cell] += first_of_cell[cell - 1]
+    return cells, components, boxes, first_of_cell, parts, offsets
 
 
 @kernel()

@@ -100,7 +100,8 @@ def trace_outlines(
     [[[[0, 0], [2, 0], [2, 1], [0, 1]]], [[[2, 1], [3, 1], [3, 2], [2, 2]]]]
     """
     rows, ends, groups = _in_order(row, start, stop, group)
-    corner_x, corner_y, following, owner, twin = _corners(rows, ends, groups)
+    left, right = (int(ends.min()), int(ends.max())) if len(ends) else (0, 0)
+    corner_x, corner_y, following, owner, twin = _corners(rows, ends, groups, left, right)
     points, point_offsets, part, is_outer = _rings(corner_x, corner_y, following, owner, twin)
     order, ring_offsets, group_of_polygon = _nested(part, is_outer, groups)
     points, point_offsets = _reordered(points, point_offsets, order)
@@ -123,17 +124,16 @@ def _in_order(row: Any, start: Any, stop: Any, group: Any) -> tuple[Any, Any, An
     return row[first], ends, group[first]
 
 
-@kernel("i4[::1], i4[::1], i4[::1]")
-def _corners(rows: Any, ends: Any, groups: Any) -> Any:
+@kernel("i4[::1], i4[::1], i4[::1], i8, i8")
+def _corners(rows: Any, ends: Any, groups: Any, left: Any, right: Any) -> Any:
     """Corners of all groups, the corner that follows each, and the 4-connected part each belongs to."""
     n_runs = rows.shape[0]
     x, y = np.empty(4 * n_runs, np.int32), np.empty(4 * n_runs, np.int32)
     following, owner = np.empty(4 * n_runs, np.int32), np.empty(4 * n_runs, np.int32)
     twin = np.zeros(4 * n_runs, np.uint8)
     parent = np.arange(n_runs).astype(np.int32)
-    left = ends.min() if n_runs else 0
     # The corner each column's border comes down from; whoever reads an entry is below who wrote it.
-    descends_from = np.empty((ends.max() - left + 1) if n_runs else 0, np.int32)
+    descends_from = np.empty(right - left + 1, np.int32)
     size, above, above_stop, run = ZERO, ZERO, ZERO, ZERO
     while run < n_runs or above < above_stop:
         line = rows[above] + 1 if above < above_stop else rows[run]

@@ -275,7 +275,8 @@ def _row_hulls(row: Any, start: Any, stop: Any, piece: Any, n_pieces: Any) -> An
     starts = np.zeros(n_pieces + 1, np.int64)
     for p in piece:
         starts[p + 1] += 1
-    starts = np.cumsum(starts)
+    for p in range(n_pieces):
+        starts[p + 1] += starts[p]
     cursor = starts[:-1].copy()
     order = np.empty(n, np.int64)
     for i in range(n):
