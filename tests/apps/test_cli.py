@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from html import escape
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from micromet_path import __version__
+from micromet_path import __version__, kernels
 from micromet_path.config import Config
 from micromet_path.results import SOURCE_FILES, result_schema
 from tests.apps.conftest import Command, Ran, is_one_line
@@ -656,5 +657,7 @@ def test_doctor_passes(micromet: Command) -> None:
     findings = json.loads(ran.out)
     assert findings["self-test"].startswith("passed")
     assert findings["compiled code"].startswith("stored in")
+    assert findings["bytecode"].startswith("stored in")
+    assert Path(cache_from_source(kernels.__file__)).is_file()
     assert findings["micromet_path"] == __version__
     assert not any("missing" in value or "not usable" in value for value in findings.values())

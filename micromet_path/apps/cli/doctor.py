@@ -50,6 +50,7 @@ def _findings() -> Iterator[tuple[str, str]]:
     yield "reader: OME-Zarr 0.4 and 0.5", "zarr"
     yield "self-test", _self_test()
     yield "compiled code", _where_stored()
+    yield "bytecode", _bytecode()
 
 
 def _openslide() -> str:
@@ -67,6 +68,20 @@ def _where_stored() -> str:
     folder = where_stored()
     if folder is None:
         return "stored nowhere, each run compiles it again; set NUMBA_CACHE_DIR to a folder that can be written to"
+    return f"stored in {folder}"
+
+
+def _bytecode() -> str:
+    """Store Python's bytecode of every module, as installing a wheel does.
+
+    An editable installation does so at the first import, and where ``PYTHONDONTWRITEBYTECODE`` is set, as it is in
+    many containers, never: each run then compiles more than a hundred modules again.
+    """
+    from compileall import compile_dir
+
+    folder = Path(__file__).resolve().parents[2]
+    if not compile_dir(folder, quiet=2):
+        return f"not stored, each run compiles it again; {folder} cannot be written to"
     return f"stored in {folder}"
 
 
