@@ -38,6 +38,7 @@ _MAY_PASS = _WORTH_WAITING | {
     for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "ENOENT", "ENODEV", "ENXIO")
     if hasattr(errno, name)
 }
+_NO_THREAD = "can't start new thread"
 _PACKAGES = ("site-packages", "dist-packages", "micromet_path")
 
 
@@ -103,7 +104,7 @@ def failure_of(error: BaseException, phase: str, path: Path) -> Failure:
     name = as_text(path.name)
     trace = _without_place(_trace(error), path)
     number = next((one.errno for one in _causes(error) if isinstance(one, OSError) and one.errno in _MAY_PASS), None)
-    if any(isinstance(one, MemoryError) for one in _causes(error)):
+    if any(map(_is_for_want_of_memory, _causes(error))):
         line = f"{name}: more memory is needed than one slide may take; raise --memory-limit or leave the slide out"
         return Failure(line, "memory", phase, trace)
     if isinstance(error, MicrometError):
@@ -115,6 +116,11 @@ def failure_of(error: BaseException, phase: str, path: Path) -> Failure:
     said = _without_place(_first_line(error), path)
     line = f"{name}: this is a defect of micromet_path ({type(error).__name__}: {said}); please report it"
     return Failure(line, "defect", phase, trace)
+
+
+def _is_for_want_of_memory(error: BaseException) -> bool:
+    """A thread needs room for its stack; where there is none Python has no kind of error of its own for it."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and str(error) == _NO_THREAD)
 
 
 def write_failure(folder: Path, slide_id: str, name: str, failure: Failure) -> None:

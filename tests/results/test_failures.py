@@ -33,6 +33,8 @@ def raised(error, cause=None):
         (raised(OSError(errno.ENAMETOOLONG, "File name too long")), "input", False),
         (raised(MemoryError()), "memory", False),
         (raised(ValueError("two\nlines"), MemoryError()), "memory", False),
+        (raised(RuntimeError("can't start new thread")), "memory", False),
+        (raised(RuntimeError("reentrant call")), "defect", False),
         (raised(ZeroDivisionError("division by zero")), "defect", False),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
