@@ -31,6 +31,7 @@ ONLY_IN = {
         "apps/bench/speed/peer_script.py",
     ],  # the script runs alone, beside what it is measured with
     "tifffile": ["slides/", "apps/samples/"],
+    "scipy": ["apps/"],  # importing it takes as long as reading a small slide
     "shapely": ["results/"],
     "zarr": ["slides/"],
     "pyarrow": ["results/", "api.py"],

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.errors import ConfigError
+from micromet_path.pixels.neighbours import count_within, pairs_within
 from micromet_path.pixels.union import joined
 
 __all__ = ["DotParams", "gather_dots", "is_crumb"]
@@ -89,19 +90,15 @@ def gather_dots(centre_um: NDArray[np.float64], params: DotParams) -> NDArray[np
     group = np.full(len(centre_um), -1, np.int64)
     if len(centre_um) < params.minimum_count:
         return group
-    from scipy.spatial import cKDTree  # slow to import, seldom needed
-
-    tree = cKDTree(centre_um)
     radius = params.window_um / 2
     # The middle of a circle that holds enough need not be a dot: half-way between two of them is tried as well.
-    first, second = tree.query_pairs(params.window_um, output_type="ndarray").T
+    first, second = pairs_within(centre_um, params.window_um).T
     middle_um = np.concatenate([centre_um, (centre_um[first] + centre_um[second]) / 2])
-    middle_um = middle_um[tree.query_ball_point(middle_um, radius, return_length=True) >= params.minimum_count]
+    middle_um = middle_um[count_within(centre_um, middle_um, radius) >= params.minimum_count]
     if not len(middle_um):
         return group
-    near_core, _ = cKDTree(middle_um).query(centre_um, distance_upper_bound=radius)
-    members = np.flatnonzero(np.isfinite(near_core))
-    pairs = cKDTree(centre_um[members]).query_pairs(params.link_um, output_type="ndarray")
+    members = np.flatnonzero(count_within(middle_um, centre_um, radius))
+    pairs = pairs_within(centre_um[members], params.link_um)
     _, component = joined(np.arange(len(members)), *np.ascontiguousarray(pairs.T))
     is_large = np.bincount(component, minlength=len(members)) >= params.minimum_count
     group[members] = np.where(is_large, np.cumsum(is_large) - 1, -1)[component]  # the first dot stands for its group
@@ -119,7 +116,4 @@ def is_crumb(centre_um: NDArray[np.float64], cells_um: NDArray[np.float64], para
     """
     if not len(centre_um) or not len(cells_um):
         return np.zeros(len(centre_um), bool)
-    from scipy.spatial import cKDTree
-
-    distance, _ = cKDTree(cells_um).query(centre_um, distance_upper_bound=params.crumb_um)
-    return np.asarray(np.isfinite(distance))
+    return np.asarray(count_within(cells_um, centre_um, params.crumb_um) > 0)

@@ -1,7 +1,6 @@
-"""Points and their neighbours: which lie within a distance of one another, and which is the nearest.
+"""Points and their neighbours: which lie within a distance of one another, how many, and which is the nearest.
 
-For some hundred points, or some thousand: they are sorted by height, and a point looks no farther up and down than
-what it has found. A tree asks less of millions, and importing scipy's takes as long as reading a small slide.
+Importing scipy's trees takes as long as reading a small slide, so they are for what is seldom asked.
 """
 
 from __future__ import annotations
@@ -12,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micromet_path.kernels import kernel
+from micromet_path.pixels.search import ZERO, first_from
 
-__all__ = ["nearest_of", "nearest_other", "pairs_within"]
+__all__ = ["count_within", "nearest_of", "nearest_other", "pairs_within"]
 
 Points = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -38,8 +38,31 @@ def pairs_within(points: Points, reach: float) -> Indices:
     >>> pairs_within(np.array([[0.0, 0.0], [9.0, 9.0], [3.0, 4.0]]), 5.0).tolist()
     [[0, 2]]
     """
-    order, points = _by_height(points)
-    return np.sort(order[_pairs(points, float(reach))], axis=1)
+    band, order, points = _in_bands(points, reach)
+    return np.sort(order[_pairs(band, points, float(reach))], axis=1)
+
+
+def count_within(points: Points, places: Points, reach: float) -> Indices:
+    """How many of the points lie no farther from each place than a distance.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, 2)
+    places : ndarray of shape (m, 2)
+    reach : float
+
+    Returns
+    -------
+    ndarray of shape (m,)
+
+    Examples
+    --------
+    >>> count_within(np.array([[0.0, 0.0], [3.0, 4.0]]), np.array([[0.0, 0.0], [9.0, 9.0]]), 5.0)
+    array([2, 0])
+    """
+    band, _, points = _in_bands(points, reach)
+    places = np.ascontiguousarray(places, np.float64)
+    return np.asarray(_counted(band, points, _band_of(places, reach), places, float(reach)))
 
 
 def nearest_other(points: Points) -> NDArray[np.float64]:
@@ -74,26 +97,68 @@ def _by_height(points: Points) -> tuple[Indices, Points]:
     return order, np.ascontiguousarray(points[order], np.float64)
 
 
-@kernel("f8[:,::1], f8")
-def _pairs(points: Any, reach: Any) -> Any:
+def _in_bands(points: Points, reach: float) -> tuple[Indices, Indices, Points]:
+    """Band of each point, their order, and the points: band by band, from left to right in each.
+
+    Who is within reach of a point lies in its own band or in one of the two beside it.
+    """
+    band = _band_of(points, reach)
+    order = np.lexsort((points[:, 1], band))
+    return band[order], order, np.ascontiguousarray(points[order], np.float64)
+
+
+def _band_of(points: Points, reach: float) -> Indices:
+    height = 1.000001 * reach if reach > 0 else 1.0  # what is just within reach must not lie two bands away by rounding
+    return np.asarray(np.floor(points[:, 0] / height).astype(np.int64))
+
+
+@kernel("i8[::1], f8[:,::1], f8")
+def _pairs(band: Any, points: Any, reach: Any) -> Any:
     """Rows of the pairs: counted first, then written."""
-    n, limit = len(points), reach * reach
-    room = 0
-    for i in range(n):
-        j = i + 1
-        while j < n and points[j, 0] - points[i, 0] <= reach:
-            room += _squared(points, i, points, j) <= limit
-            j += 1
-    pairs = np.empty((room, 2), np.int64)
-    k = 0
-    for i in range(n):
-        j = i + 1
-        while j < n and points[j, 0] - points[i, 0] <= reach:
-            if _squared(points, i, points, j) <= limit:
-                pairs[k, 0], pairs[k, 1] = i, j
-                k += 1
-            j += 1
+    pairs = np.empty((_walk(band, points, reach, np.empty((0, 2), np.int64)), 2), np.int64)
+    _walk(band, points, reach, pairs)
     return pairs
+
+
+@kernel()
+def _walk(band: Any, points: Any, reach: Any, pairs: Any) -> Any:
+    """Write as many pairs as there is room for; and how many there are."""
+    n, k, below = len(band), ZERO, ZERO
+    for i in range(n):
+        if i == 0 or band[i] != band[i - 1]:
+            below = first_from(band, i, n, band[i] + 1)
+        while below < n and band[below] == band[i] + 1 and points[below, 1] < points[i, 1] - reach:
+            below += 1
+        for start, its_band in ((i + 1, band[i]), (below, band[i] + 1)):
+            j = start
+            while j < n and band[j] == its_band and points[j, 1] - points[i, 1] <= reach:
+                if _squared(points, i, points, j) <= reach * reach:
+                    if k < len(pairs):
+                        pairs[k, 0], pairs[k, 1] = i, j
+                    k += 1
+                j += 1
+    return k
+
+
+@kernel("i8[::1], f8[:,::1], i8[::1], f8[:,::1], f8")
+def _counted(band: Any, points: Any, place_band: Any, places: Any, reach: Any) -> Any:
+    """Points within reach of each place, in its band and the two beside it."""
+    n = len(band)
+    found = np.zeros(len(places), np.int64)
+    for i in range(len(places)):
+        for its_band in range(place_band[i] - 1, place_band[i] + 2):
+            begin = first_from(band, ZERO, n, its_band)
+            end = first_from(band, begin, n, its_band + 1)
+            while begin < end:  # the first that is not too far to the left
+                middle = (begin + end) // 2
+                if points[middle, 1] < places[i, 1] - reach:
+                    begin = middle + 1
+                else:
+                    end = middle
+            while begin < n and band[begin] == its_band and points[begin, 1] <= places[i, 1] + reach:
+                found[i] += _squared(points, begin, places, i) <= reach * reach
+                begin += 1
+    return found
 
 
 @kernel("f8[:,::1], i8[::1], f8[:,::1], i8[::1], b1")

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
-from micromet_path.pixels.neighbours import nearest_of, nearest_other, pairs_within
+from micromet_path.pixels.neighbours import count_within, nearest_of, nearest_other, pairs_within
 
 
 def points_of(seed):
@@ -29,6 +29,16 @@ def test_pairs_are_those_of_a_tree(seed):
         pairs = pairs_within(points, reach)
         assert pairs.shape == (len(expected), 2)
         assert set(map(tuple, pairs.tolist())) == expected
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_points_around_a_place_are_as_many_as_by_all_distances(seed):
+    rng = np.random.default_rng(seed)
+    reach = float(rng.choice([0.0, 0.7, 1.0, 5.0, 200.0]))
+    for points in points_of(seed):
+        for places in (rng.uniform(-90, 90, (70, 2)), rng.integers(-3, 12, (70, 2)).astype(float), points, points[:0]):
+            expected = (cdist(places, points, "sqeuclidean") <= reach * reach).sum(axis=1)
+            assert_array_equal(count_within(points, places, reach), expected)
 
 
 @pytest.mark.parametrize("seed", range(30))
