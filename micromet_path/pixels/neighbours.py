@@ -1,6 +1,6 @@
 """Points and their neighbours: which lie within a distance of one another, how many, and which is the nearest.
 
-Importing scipy's trees takes as long as reading a small slide, so they are for what is seldom asked.
+Points are put in order once and walked along; scipy's trees take as long to import as a small slide to read.
 """
 
 from __future__ import annotations
