@@ -133,8 +133,13 @@ def _grey_on_glass(found: Evidence, params: ExamineParams) -> Signs:
     yield ramp(found.around.glass_share, params.pen_glass)
 
 
+def _fold(found: Evidence, params: ExamineParams) -> float:
+    """Tissue that lies double: both dyes with it, or a veil of chromogen over it."""
+    return max(_doubled(found, params), _veil(found, params))
+
+
 @weakest
-def _fold(found: Evidence, params: ExamineParams) -> Signs:
+def _doubled(found: Evidence, params: ExamineParams) -> Signs:
     """Both dyes doubled against the tissue around, without a change of colour."""
     yield ramp(found.chromogen_high_od, params.fold_od)
     facts = found.around
@@ -145,6 +150,18 @@ def _fold(found: Evidence, params: ExamineParams) -> Signs:
     yield ramp(facts.haematoxylin_ratio, params.fold_excess)
     yield ramp(facts.brownness_excess, params.fold_brownness)
     yield ramp(facts.chromogen_ratio, params.fold_chromogen)
+
+
+@weakest
+def _veil(found: Evidence, params: ExamineParams) -> Signs:
+    """A band of even chromogen over more nuclei than the tissue has: the fold held reagent back."""
+    yield ramp(found.view.elongation, params.veil_band)
+    yield ramp(found.area_um2, params.veil_um2)
+    yield ramp(found.chromogen_high_od, params.veil_od)
+    yield ramp(found.around.contrast, params.veil_contrast)
+    yield ramp(found.around.haematoxylin_ratio or 0.0, params.veil_blue)
+    yield ramp(found.beside.nuclear_share_inside, params.veil_nuclei)
+    yield ramp(found.darkest_cell_od / found.chromogen_high_od, params.haze_darkest)
 
 
 @weakest
@@ -231,8 +248,8 @@ def _cap(found: Evidence, params: ExamineParams) -> Signs:
 
 @weakest
 def _haze(found: Evidence, params: ExamineParams) -> Signs:
-    """A deposit without cells and without rims: a broad one, a strip or a dried rim at the border, a patch, a veil."""
-    yield max(kind(found, params) for kind in (_broad, _strip, _dried, _patch, _veil))
+    """A deposit without cells and without rims: a broad one, a strip or a dried rim at the border, a patch."""
+    yield max(kind(found, params) for kind in (_broad, _strip, _dried, _patch))
     yield ramp(found.darkest_cell_od / found.chromogen_high_od, params.haze_darkest)
 
 
@@ -278,17 +295,6 @@ def _patch(found: Evidence, params: ExamineParams) -> Signs:
         return
     yield ramp(found.around.chromogen_ratio, params.patch_chromogen)
     yield ramp(found.around.rim_drop or 0.0, params.patch_drop)
-
-
-@weakest
-def _veil(found: Evidence, params: ExamineParams) -> Signs:
-    """A band of even chromogen over more nuclei than the tissue has: a fold that held reagent back."""
-    yield ramp(found.view.elongation, params.veil_band)
-    yield ramp(found.area_um2, params.veil_um2)
-    yield ramp(found.chromogen_high_od, params.veil_od)
-    yield ramp(found.around.contrast, params.veil_contrast)
-    yield ramp(found.around.haematoxylin_ratio or 0.0, params.veil_blue)
-    yield ramp(found.beside.nuclear_share_inside, params.veil_nuclei)
 
 
 def bridge_strength(

@@ -447,24 +447,60 @@ def test_what_is_hardly_stained_raises_its_flag_all_the_same(flag, draw, is_at_b
     assert sum(strength >= 0.5 for strength in found) >= 3, found
 
 
+LONG = 20.0
+ANYTHING = {"veil_band": (-2.0, -1.0), "veil_um2": (-2.0, -1.0), "veil_od": (99.0, 98.0), "veil_contrast": (99.0, 98.0)}
+ANYTHING |= {"veil_blue": (-2.0, -1.0), "veil_nuclei": (-2.0, -1.0), "haze_darkest": (99.0, 98.0)}
+
+
 @pytest.mark.parametrize("look", MIMIC_LOOKS, ids=str)
-def test_a_band_of_even_brown_over_two_layers_of_nuclei_is_haze(look):
+def test_a_band_of_even_brown_over_two_layers_of_nuclei_is_a_fold(look):
     scene, where = veiled_fold(np.random.default_rng(100))
     view = scene.view(where, **look)
-    assert strengths(replace(view, elongation=20.0))["edge_haze"] >= 0.5
-    assert strengths(view)["edge_haze"] < 0.5  # a piece of any other form may be tumour in the fold
+    assert strengths(replace(view, elongation=LONG))["fold"] >= 0.5
+    assert strengths(view)["fold"] < 0.5  # a piece of any other form may be tumour in the fold
+
+
+def fold_without(sign):
+    """What lacks one of the signs of a fold that held reagent back, and has the others."""
+    rng = np.random.default_rng(100)
+    scene = Scene(rng, 140).tissue(8.0)
+    x, y = scene.centre
+    fold = np.abs(scene.x - x + 5 * np.sin(scene.y / 25)) < 24
+    if sign == "veil_um2":
+        fold &= np.abs(scene.y - y) < 9
+    if sign == "veil_blue":  # far bluer tissue around
+        scene.blue[~fold] += 0.36
+    if sign == "veil_nuclei":  # the second layer is a smear
+        scene.blue[fold] = 0.26
+    else:
+        scene.blue += fold * Scene(rng, 140).tissue(8.0).blue
+    amount = {"veil_od": 0.9, "veil_contrast": 0.22}.get(sign, 0.4)
+    scene.stain(np.where(fold, amount, 0.03), 1.0, texture=0.12, grain_um=2.5)
+    if sign == "veil_contrast":  # cells, and what lies between them
+        scene.stain(fold * (scene.noise(1.5) > 0.5), 0.35)
+    if sign == "haze_darkest":
+        scene.stain(scene.disc(x, y, 3.5), 1.2)
+    return scene, grown(fold, 2)
+
+
+@pytest.mark.parametrize("sign", ANYTHING)
+def test_each_sign_of_a_veil_is_needed(sign):
+    scene, where = fold_without(sign)
+    view = replace(scene.view(where), elongation=1.0 if sign == "veil_band" else LONG)
+    assert strengths(view)["fold"] < 0.5
+    assert examine(view, MODEL, replace(PARAMS, **{sign: ANYTHING[sign]}))["fold"] >= 0.5
 
 
 @pytest.mark.parametrize("margin_um", [2.0, 200.0])
 @pytest.mark.parametrize("amount", [0.3, 0.6, 1.2])
 @pytest.mark.parametrize("pattern", ["cytoplasmic", "filled"])
-def test_a_band_of_tumour_in_a_fold_is_no_haze(pattern, amount, margin_um):
+def test_a_band_of_tumour_in_a_fold_is_no_veil(pattern, amount, margin_um):
     scene, where = tumour(1, 45, pattern, amount)
     folded = Scene(np.random.default_rng(1), scene.size_um).tissue(8.0)
     scene.blue += grown(where, margin_um) * folded.blue
-    view = replace(scene.view(where), elongation=20.0)
+    view = replace(scene.view(where), elongation=LONG)
     assert np.count_nonzero(view.stained) * view.spacing.pixel_area_um2 > PARAMS.veil_um2[1]
-    assert strengths(view)["edge_haze"] < 0.5
+    assert strengths(view)["fold"] < 0.5
 
 
 # Tumour raises none
@@ -500,7 +536,7 @@ def test_tumour_raises_no_flag(n_cells, pattern, amount, look):
     scene, where = tumour(index, n_cells, pattern, amount, room_um, DAB[dab], blue)
     view = scene.view(where, **LOOKS[look])
     assert not deciding(view)
-    assert not deciding(replace(view, is_at_border=True))
+    assert not deciding(replace(view, is_at_border=True, elongation=LONG))
 
 
 @pytest.mark.parametrize("look", MIMIC_LOOKS, ids=str)
