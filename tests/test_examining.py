@@ -39,23 +39,6 @@ def test_a_sheet_without_a_nucleus_says_so_and_a_nest_with_nuclei_does_not():
     assert analyze(rgb).analysis.clusters.flags_of(0)["no_nuclei"] >= 0.5
 
 
-@pytest.mark.parametrize("is_elsewhere", [False, True])
-def test_small_cells_off_the_tissue_or_in_a_control_say_nothing_of_the_patients(is_elsewhere):
-    looked_at = [(np.array([row]), 60.0) for row in range(28)]
-    elsewhere = np.arange(28) < (24 if is_elsewhere else 0)
-    flags = {"leucocyte_like": np.zeros(28), "ink": np.zeros(28)}
-    examining._flag_leucocytes(flags, looked_at, elsewhere, HELD)
-    assert (flags["leucocyte_like"][24:] == (0.0 if is_elsewhere else 1.0)).all()
-
-
-def test_what_does_not_count_or_is_smaller_than_a_cell_says_nothing_of_the_rest():
-    areas = [60.0] * 4 + [10.0] * 12 + [60.0] * 12
-    flags = {"leucocyte_like": np.zeros(28), "ink": np.where(np.arange(28) < 16, 0.0, 1.0)}
-    looked_at = [(np.array([row]), area) for row, area in enumerate(areas)]
-    examining._flag_leucocytes(flags, looked_at, np.zeros(28, bool), HELD)
-    assert (flags["leucocyte_like"][:4] == 0.0).all()
-
-
 @pytest.mark.parametrize("workers", [1, 2])
 def test_threads_change_nothing(workers):
     rgb = crowded(3)

@@ -24,6 +24,7 @@ from micromet_path.pipeline.windows import Candidate, Window, WindowReader, larg
 from micromet_path.pixels.anucleate import ANUCLEATE_FLAGS, in_numbers
 from micromet_path.pixels.evidence import SMALLEST_CELL_UM2
 from micromet_path.pixels.examine import FLAGS
+from micromet_path.pixels.groups import Groups, group_fragments
 from micromet_path.pixels.hue import OWN_HUE, slide_hue
 from micromet_path.pixels.leucocytes import leucocyte_like
 from micromet_path.pixels.nuclei import exact_cells
@@ -63,7 +64,9 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
     flags["edge_haze"][linked.gathered.rim] = 1.0
     flags["mixed"][linked.gathered.trimmed] = 1.0
     red_cells: list[tuple[NDArray[np.int64], float, float]] = []
-    looked_at: list[tuple[NDArray[np.int64], float]] = []
+    is_known = (fragments.dot_group >= 0) | linked.gathered.rim
+    groups = group_fragments(fragments, linked.tree, is_known, slide.info.spacing)
+    profile_um2, filled_um2 = groups.hull_um2.copy(), groups.filled_um2.copy()
 
     def weigh(candidate: Candidate, windows: Sequence[Window]) -> Seen:
         seen = judge(candidate, windows)
@@ -80,7 +83,7 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
 
     # Threads read ahead and judge what is large; the many small steps that a small candidate takes would only wait
     # for each other in several of them.
-    for candidate, found in in_threads(look, largest_candidates(linked, config.look), workers):
+    for candidate, found in in_threads(look, largest_candidates(groups, linked, config.look), workers):
         if not found:
             continue
         seen = found if isinstance(found, Seen) else weigh(candidate, found)
@@ -91,7 +94,8 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
         cells[:, members] = exact_cells(whole * share)
         for name, strength in seen.flags.items():
             flags[name][members] = strength
-        looked_at.append((members, seen.area_um2))
+        for told_um2 in (profile_um2, filled_um2):  # with nuclei that the stain does not close in
+            told_um2[candidate.group] = max(told_um2[candidate.group], seen.area_um2)
         if seen.fringes is not None:
             flags["fringe"][members] = seen.fringes
         if (faint := seen.flags.get("red_cell_like", 0.0)) > 0:
@@ -103,30 +107,28 @@ def examine_candidates(slide: Slide, glass: Glass, linked: Linked, config: Confi
         strengths, areas_um2 = np.array([facts for _, *facts in red_cells]).T
         for (members, *_), strength in zip(red_cells, in_numbers(strengths, areas_um2, config.examine), strict=True):
             flags["red_cell_like"][members] = strength
-    controls = [piece.id for piece in linked.pieces if piece.role in NOT_THE_PATIENT]
-    _flag_leucocytes(flags, looked_at, fragments.off_tissue | np.isin(fragments.piece, controls), config)
+    is_heard = _speaks_of_the_patient(flags, linked, groups, config) & (
+        groups.area_px * judge.pixel_um2 >= config.clusters.smallest_area_um2
+    )
+    grouped = groups.of_fragment >= 0
+    strengths = leucocyte_like(profile_um2, filled_um2, is_heard, config.examine)
+    flags["leucocyte_like"][grouped] = strengths[groups.of_fragment[grouped]]
     return replace(fragments, cells=cells[0], cells_low=cells[1], cells_high=cells[2], flags=flags)
 
 
-def _flag_leucocytes(
-    flags: dict[str, NDArray[np.float64]],
-    looked_at: Sequence[tuple[NDArray[np.int64], float]],
-    elsewhere: NDArray[np.bool_],
-    config: Config,
-) -> None:
-    """Set ``leucocyte_like`` of all that was looked at: members and area (um2) of each, after other looks are flagged.
+def _speaks_of_the_patient(
+    flags: dict[str, NDArray[np.float64]], linked: Linked, groups: Groups, config: Config
+) -> NDArray[np.bool_]:
+    """Whether more than half of each group lies on the patient's tissue and counts, by all flags that are known.
 
-    What lies elsewhere, off the tissue or in control tissue, says nothing of the patient's. A role that is given by
-    hand later is not known here.
+    A role that is given by hand later is not known here.
     """
-    apart = np.array([flags[name] for name in config.classify.not_counted_flags if name in flags]) >= DECIDING_STRENGTH
-    is_out = elsewhere | apart.any(axis=0)
-    large_enough = [one for one in looked_at if one[1] >= config.clusters.smallest_area_um2]
-    areas_um2 = np.array([area_um2 for _, area_um2 in large_enough])
-    is_excluded = np.array([is_out[members].any() for members, _ in large_enough], bool)
-    strengths = leucocyte_like(areas_um2, is_excluded, config.examine)
-    for (members, _), strength in zip(large_enough, strengths, strict=True):
-        flags["leucocyte_like"][members] = strength
+    fragments, uncounting = linked.fragments, config.classify.not_counted_flags
+    controls = [piece.id for piece in linked.pieces if piece.role in NOT_THE_PATIENT]
+    is_out = fragments.off_tissue | np.isin(fragments.piece, controls)
+    for name in set(uncounting) & set(flags):
+        is_out = is_out | (flags[name] >= DECIDING_STRENGTH)
+    return groups.share_of(fragments, is_out) < 0.5
 
 
 def _is_wide(candidate: Candidate, windows: Sequence[Window]) -> bool:

@@ -1,14 +1,10 @@
-"""Candidates of the second look, and the windows of level 0 in which they are seen.
-
-Candidates are the fragments that lie within a fixed gap of each other, whatever gap a result is cut at, so that
-a recut needs no pixel.
-"""
+"""Candidates of the second look, and the windows of level 0 in which they are seen."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil, hypot
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +16,8 @@ from micromet_path.model import Runs
 from micromet_path.pipeline.glass import Glass
 from micromet_path.pipeline.linking import Linked
 from micromet_path.pixels.evidence import View
+from micromet_path.pixels.groups import Groups
 from micromet_path.pixels.hue import SlideHue
-from micromet_path.pixels.link import cut
 from micromet_path.pixels.nuclei import MARGIN_UM
 from micromet_path.pixels.planes import chromogen_of
 from micromet_path.pixels.registration import StainLeft, stain_left
@@ -30,16 +26,17 @@ from micromet_path.slides.base import Slide
 
 __all__ = ["Candidate", "Window", "WindowReader", "largest_candidates"]
 
-_GAP_UM = 7.0  # one small lymphocyte, whatever gap a result is cut at
 _TELLING_UM2 = 500.0  # of stain in a window: as much as haze must be, or less could speak against it
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Fragments within the gap of each other.
+    """A group of fragments that is looked at again.
 
     Parameters
     ----------
+    group : int
+        Its number.
     members : ndarray of shape (K,), int64
         The fragments, in their order.
     runs : Runs
@@ -48,23 +45,21 @@ class Candidate:
         Half-open box of all of them.
     is_at_margin : bool
         Whether one lies on the border of the tissue.
+    elongation : float
+        As of `Groups`.
     """
 
+    group: int
     members: NDArray[np.int64]
     runs: Runs
     bbox_px0: tuple[int, int, int, int]
     is_at_margin: bool
+    elongation: float
 
     @property
     def area_px(self) -> int:
         """Stained pixels."""
         return int((self.runs.stop - self.runs.start).sum())
-
-    def elongation(self, native: PixelSpacing) -> float:
-        """Its box's diagonal squared over its stained area; `native` is the spacing of level 0."""
-        x0, y0, x1, y1 = self.bbox_px0
-        diagonal_um = hypot((x1 - x0) * native.x_um, (y1 - y0) * native.y_um)
-        return diagonal_um**2 / (self.area_px * native.pixel_area_um2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +122,6 @@ class WindowReader:
         native, steps = self.slide.info.spacing, self._steps
         spacing = native.downsampled(*steps)
         margin = (ceil(MARGIN_UM / native.x_um), ceil(MARGIN_UM / native.y_um))
-        elongation = candidate.elongation(native)
         for core in cores:
             region = _grown(core, margin, steps, self.slide.info.region)
             stained_px0 = painted(candidate.runs.row, candidate.runs.start, candidate.runs.stop, region)
@@ -137,7 +131,7 @@ class WindowReader:
                 rgb, stain = self.slide.read(region, spacing).rgb, None
                 if self.glass.register.is_undone:
                     rgb, stained, stain = self._in_register(rgb, stained, candidate, region)
-                view = View(rgb, stained, spacing, self.hue, candidate.is_at_margin, elongation)
+                view = View(rgb, stained, spacing, self.hue, candidate.is_at_margin, candidate.elongation)
                 yield Window(view, _scaled_slices(core, region, steps), inside_px, stain)
 
     def _in_register(
@@ -158,27 +152,21 @@ class WindowReader:
         return self.slide.info.spacing.steps_to(self.look.spacing_um)
 
 
-def largest_candidates(linked: Linked, look: LookParams) -> Iterator[Candidate]:
-    """The largest candidates, each with its runs, by falling area; gathered dots and rims, known already, are none."""
+def largest_candidates(groups: Groups, linked: Linked, look: LookParams) -> Iterator[Candidate]:
+    """The largest groups, each with its runs, by falling area."""
     fragments, runs = linked.fragments, linked.gathered.runs
-    component = cut(linked.tree, len(fragments), _GAP_UM)
-    component = np.where((fragments.dot_group >= 0) | linked.gathered.rim, -1, component)
-    roots, inverse = np.unique(component, return_inverse=True)
-    area = np.bincount(inverse, fragments.area_px, minlength=len(roots))
-    area[roots < 0] = 0
-    chosen = np.argsort(-area, kind="stable")[: look.most_candidates]
-    order = np.argsort(inverse, kind="stable")
-    begins = np.searchsorted(inverse[order], np.arange(len(roots) + 1))
+    order = np.argsort(groups.of_fragment, kind="stable")
+    begins = np.searchsorted(groups.of_fragment[order], np.arange(len(groups) + 1))
     first_run = np.searchsorted(runs.fragment, np.arange(len(fragments) + 1))
-    for group in chosen.tolist():
-        if not area[group]:
-            return
+    elongation = groups.elongation
+    for group in np.argsort(-groups.area_px, kind="stable")[: look.most_candidates].tolist():
         members = np.sort(order[begins[group] : begins[group + 1]])
         rows = np.concatenate([np.arange(first_run[one], first_run[one + 1]) for one in members.tolist()])
         box = fragments.bbox_px0[members]
         x0, y0 = box[:, :2].min(axis=0).tolist()
         x1, y1 = box[:, 2:].max(axis=0).tolist()
         yield Candidate(
+            group,
             members,
             Runs(
                 runs.row[rows],
@@ -188,6 +176,7 @@ def largest_candidates(linked: Linked, look: LookParams) -> Iterator[Candidate]:
             ),
             (x0, y0, x1, y1),
             bool(fragments.tissue_edge[members].any()),
+            float(elongation[group]),
         )
 
 

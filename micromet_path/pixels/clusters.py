@@ -11,6 +11,7 @@ from micromet_path import hull
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
 from micromet_path.model import LINK_LIMIT_UM, ClusterMeasures, Dropped, Fragments, Tree
+from micromet_path.pixels.groups import filled_px, hulls_of
 from micromet_path.pixels.link import cut
 
 __all__ = ["ClusterParams", "below_area", "components", "measure"]
@@ -106,20 +107,13 @@ def measure(
     row_of = np.full(len(area_um2), -1, np.int64)
     row_of[kept] = np.arange(len(kept))
     row = row_of[component]
-    hulls, offsets = _hulls(fragments.hull_px, fragments.hull_offsets, row, len(kept))
+    hulls, offsets = hulls_of(fragments.hull_px, fragments.hull_offsets, row, len(kept))
     diameter = hull.ragged_diameters(hulls, offsets, spacing.x_um, spacing.y_um)
     # Components are numbered by their first fragment and fragments by their first pixel: a stable sort breaks ties.
     order = np.argsort(-diameter, kind="stable")
     rank = np.full(len(order) + 1, -1, np.int64)  # the last one answers for row -1
     rank[order] = np.arange(len(order))
     return _table(fragments, rank[row], gap_um, spacing, scale_share)
-
-
-def _hulls(
-    points: NDArray[np.int64], offsets: NDArray[np.int64], row: NDArray[np.int64], n: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Hull of each cluster from the hulls of its fragments."""
-    return hull.ragged_hulls(points, np.repeat(row, np.diff(offsets)), n)
 
 
 def _table(
@@ -138,12 +132,11 @@ def _table(
         np.add.at(sums, member, column[f])
         return sums
 
-    hulls, offsets = _hulls(fragments.hull_px, fragments.hull_offsets, row, n)
+    hulls, offsets = hulls_of(fragments.hull_px, fragments.hull_offsets, row, n)
     diameter, axis, circle, hull_um2 = hull.ragged_measures(hulls, offsets, spacing.x_um, spacing.y_um)
     area_px = total(fragments.area_px)
     area_um2 = area_px.astype(np.float64) * spacing.pixel_area_um2
-    filled_px = total(np.where(_is_nested(fragments, row), 0, fragments.filled_px))
-    filled_um2 = filled_px.astype(np.float64) * spacing.pixel_area_um2
+    filled_um2 = filled_px(fragments, row, n).astype(np.float64) * spacing.pixel_area_um2
     low, high = _interval(fragments, row, diameter, spacing, scale_share)
     mean = np.maximum(area_px, 1)[:, None]
     max_dab = np.zeros(n, np.int64)
@@ -181,17 +174,6 @@ def _table(
     )
 
 
-def _is_nested(fragments: Fragments, row: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Fragments inside a hole of another one of the same cluster: filling the outer one covers them."""
-    nested = np.zeros(len(row), bool)
-    around = fragments.enclosed_by.copy()
-    while np.any(around >= 0):
-        has = around >= 0
-        nested[has] |= row[around[has]] == row[has]
-        around[has] = fragments.enclosed_by[around[has]]
-    return nested
-
-
 def _interval(
     fragments: Fragments,
     row: NDArray[np.int64],
@@ -205,7 +187,7 @@ def _interval(
     pixels of its fragments that reach it, nothing where none does.
     """
     n = len(diameter)
-    high_hulls, high_offsets = _hulls(fragments.high_hull_px, fragments.high_hull_offsets, row, n)
+    high_hulls, high_offsets = hulls_of(fragments.high_hull_px, fragments.high_hull_offsets, row, n)
     at_high = hull.ragged_diameters(high_hulls, high_offsets, spacing.x_um, spacing.y_um)
     f = np.flatnonzero(row >= 0)
     pairs = np.unique(np.column_stack([row[f], fragments.low_component[f]]), axis=0)
@@ -279,6 +261,6 @@ def below_area(fragments: Fragments, tree: Tree, spacing: PixelSpacing, params: 
         return Dropped()
     row_of = np.full(len(area_um2), -1, np.int64)
     row_of[small] = np.arange(len(small))
-    hulls, offsets = _hulls(fragments.hull_px, fragments.hull_offsets, row_of[component], len(small))
+    hulls, offsets = hulls_of(fragments.hull_px, fragments.hull_offsets, row_of[component], len(small))
     diameter = hull.ragged_diameters(hulls, offsets, spacing.x_um, spacing.y_um)
     return Dropped(len(small), float(diameter.max()))

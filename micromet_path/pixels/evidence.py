@@ -52,7 +52,7 @@ class View:
     is_at_border : bool
         Whether it lies on the border of the tissue.
     elongation : float
-        Of the whole candidate: its box's diagonal squared over its stained area; some 3 of a disc.
+        Of the whole candidate, as of `Groups`.
     """
 
     rgb: NDArray[np.uint8]

@@ -173,11 +173,12 @@ class ExamineParams:
         The 90th percentile, the loss at rims and the gradient towards glass of what may be stronger, but fades inwards
         as only what dried does: foci at the border lose 0.7 and more, or are no darker on that side.
     veil_band, veil_um2, veil_od, veil_contrast : Ramp
-        Of a band of chromogen over tissue, as a fold holds back: its box's diagonal squared over its area, its area,
+        Of a band of chromogen over tissue, as a fold holds back: its extent squared over its filled area, its area,
         its 90th percentile, falling, and its variation at the scale of cells over the mean, falling.
     veil_blue, veil_nuclei : Ramp
         Haematoxylin of it over that of the tissue around, and share of it that is nuclei: a fold shows those of two
-        layers. Tumour of that size has up to 0.6 and 0.2 in thick sections, elsewhere 0.2 and 0.03.
+        layers. Most tumour of that size has up to 0.6 and 0.2; bands of small dark nuclei under a film of weak stain
+        reach 1.4 and 0.5, and are taken for folds.
     haze_darkest : Ramp
         What of a cell's size is darkest over the 90th percentile, falling, of all kinds of haze: up to 1.5, where the
         grain of a broad one is darkest; cells in it stand out by more.
@@ -225,14 +226,15 @@ class ExamineParams:
         Area, share of it without a nucleus, chromogen that as much as a small cell exceeds, falling, and nuclear share
         next to it over that further off, falling, of what is red cells for lack of nuclei alone: as much as 25 to 50
         tumour cells, through the stain of which nuclei would show, and beside which others lie as dense as anywhere.
-    leucocyte_um2 : Ramp
-        Area of a cell, falling: a disc of 11 um is an eosinophil or a plasma cell. Most profiles of carcinoma cells are
-        larger; those of small lobular cells, and what the knife grazed, are not.
+    leucocyte_um2, leucocyte_least_um2 : Ramp
+        Area of the hull of a cell, falling: a disc of 11 um is an eosinophil or a plasma cell. Most profiles of
+        carcinoma cells are larger; those of small lobular cells, and what the knife grazed, are not. And the area from
+        which it is a cell, not a speck.
     leucocyte_count, leucocyte_share : Ramp
-        How many candidates are that small, and which share of all: where tumour cells lie apart a few are cut so that
-        they look small, half of them are not.
+        How many groups of fragments are that small, and which share of what is no speck: where tumour cells lie apart a
+        few are cut so that they look small, half of them are not.
     leucocyte_group_um2 : Ramp
-        Area, falling, of what may be some of them side by side.
+        Filled area, falling, of what may be some of them side by side.
     overlay : Ramp
         Haematoxylin in the stain over that of the tissue around. A cell pushes the nuclei of the node aside and
         its cytoplasm has none (0.1 to 0.6); processes between them leave them as they are (1).
@@ -362,7 +364,8 @@ class ExamineParams:
     lake_bare: Ramp = (0.90, 0.97)
     lake_od: Ramp = (0.45, 0.35)
     lake_nuclei: Ramp = (0.50, 0.25)
-    leucocyte_um2: Ramp = (120.0, 90.0)
+    leucocyte_um2: Ramp = (125.0, 95.0)
+    leucocyte_least_um2: Ramp = (30.0, 50.0)
     leucocyte_count: Ramp = (6.0, 12.0)
     leucocyte_share: Ramp = (0.45, 0.60)
     leucocyte_group_um2: Ramp = (500.0, 350.0)

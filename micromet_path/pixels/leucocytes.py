@@ -2,8 +2,8 @@
 
 Peroxidase that was not blocked stains eosinophils and mast cells, plasma cells take up antibody. One by one they may
 be small carcinoma cells, and so they stay in the finding; where most of the separate things that are stained are as
-small they are doubtful. So are dispersed carcinoma cells of some 12 um and less, as lobular carcinoma may have, and
-larger ones that stain in part: area alone is asked.
+small they are doubtful. So are dispersed carcinoma cells of some 11 um and less, as lobular carcinoma may have, and
+larger ones of which a cap is stained: size alone is asked.
 """
 
 from __future__ import annotations
@@ -19,28 +19,37 @@ __all__ = ["leucocyte_like"]
 
 
 def leucocyte_like(
-    areas_um2: NDArray[np.float64], is_excluded: NDArray[np.bool_], params: ExamineParams
+    profile_um2: NDArray[np.float64],
+    area_um2: NDArray[np.float64],
+    is_heard: NDArray[np.bool_],
+    params: ExamineParams,
 ) -> NDArray[np.float64]:
-    """Strengths of ``leucocyte_like`` of all candidates of a slide: those as large as a few leucocytes, in numbers.
+    """Strengths of ``leucocyte_like`` of all groups of a slide: those as large as a few leucocytes, in numbers.
 
     Parameters
     ----------
-    areas_um2 : ndarray of shape (N,)
-        Stained or filled area of each candidate, whichever is larger.
-    is_excluded : ndarray of shape (N,), bool
-        What does not count for another reason, and says nothing of the rest.
+    profile_um2 : ndarray of shape (N,)
+        What each spans, as a cell that is stained in part is larger than its stain.
+    area_um2 : ndarray of shape (N,)
+        What each fills: cells side by side span more.
+    is_heard : ndarray of shape (N,), bool
+        What speaks of the rest; neither what does not count for another reason, nor what is dropped.
     params : ExamineParams
 
     Examples
     --------
     >>> eosinophils, focus = np.full(30, 70.0), np.array([900.0])
-    >>> leucocyte_like(np.append(eosinophils, focus), np.zeros(31, bool), ExamineParams())[[0, -1]].tolist()
+    >>> areas = np.append(eosinophils, focus)
+    >>> leucocyte_like(areas, areas, np.ones(31, bool), ExamineParams())[[0, -1]].tolist()
     [1.0, 0.0]
-    >>> leucocyte_like(eosinophils[:3], np.zeros(3, bool), ExamineParams()).tolist()
+    >>> leucocyte_like(eosinophils[:3], eosinophils[:3], np.ones(3, bool), ExamineParams()).tolist()
     [0.0, 0.0, 0.0]
     """
-    heard_um2 = areas_um2[~is_excluded]
-    small = fsum(ramps(heard_um2, params.leucocyte_um2))  # the same to the bit in whatever order threads deliver
-    share = small / max(1, len(heard_um2))
+    heard_um2 = profile_um2[is_heard]
+    small_enough = ramps(heard_um2, params.leucocyte_um2)
+    # The same to the bit in whatever order threads deliver. A speck is no cell, and neither small nor large.
+    small = fsum(np.minimum(small_enough, ramps(heard_um2, params.leucocyte_least_um2)))
+    large = fsum(1 - small_enough)
+    share = small / (small + large) if small else 0.0
     in_numbers = all_of(ramp(small, params.leucocyte_count), ramp(share, params.leucocyte_share))
-    return np.minimum(in_numbers, ramps(areas_um2, params.leucocyte_group_um2))
+    return np.minimum(in_numbers, ramps(area_um2, params.leucocyte_group_um2))

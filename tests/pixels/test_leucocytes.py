@@ -12,7 +12,8 @@ SMALL, LARGE = 60.0, 200.0
 
 
 def of(areas, excluded=()):
-    return leucocyte_like(areas.astype(float), np.isin(np.arange(len(areas)), excluded), PARAMS)
+    areas = areas.astype(float)
+    return leucocyte_like(areas, areas, ~np.isin(np.arange(len(areas)), excluded), PARAMS)
 
 
 @given(AREAS, st.randoms())
@@ -46,7 +47,30 @@ def test_small_cells_are_doubted_where_they_are_many_and_most(small, large, is_d
 @pytest.mark.parametrize("seed", range(5))
 def test_threads_may_deliver_candidates_in_any_order(seed):
     rng = np.random.default_rng(seed)
-    areas = np.append(rng.uniform(91, 104, 10), rng.uniform(106, 119, 8))
+    areas = np.append(rng.uniform(96, 109, 10), rng.uniform(111, 124, 8))
     assert 0 < of(areas)[0] < 1  # each is small in part, and so is their share
     for order in (rng.permutation(18) for _ in range(100)):
         np.testing.assert_array_equal(of(areas[order]), of(areas)[order])
+
+
+@given(AREAS)
+def test_specks_say_nothing_of_the_rest(areas):
+    found = of(np.append(areas, np.full(40, PARAMS.leucocyte_least_um2[0])))
+    np.testing.assert_array_equal(found[: len(areas)], of(areas))
+
+
+@pytest.mark.parametrize(("speck_um2", "is_doubted"), [(26.0, False), (60.0, True)])
+def test_it_takes_cells_not_specks_to_doubt_a_cell(speck_um2, is_doubted):
+    assert (of(np.append(np.full(40, speck_um2), LARGE))[-1] >= 0.5) == is_doubted
+
+
+@pytest.mark.parametrize(("group_um2", "is_doubted"), [(210.0, True), (410.0, True), (440.0, False), (600.0, False)])
+def test_a_few_side_by_side_are_doubted_with_them_and_more_are_not(group_um2, is_doubted):
+    assert (of(np.append(np.full(20, SMALL), group_um2))[-1] >= 0.5) == is_doubted
+
+
+def test_a_cell_stained_in_part_is_as_large_as_what_it_spans():
+    stain = np.full(30, 50.0)
+    everyone = np.ones(30, bool)
+    assert (leucocyte_like(stain, stain, everyone, PARAMS) == 1.0).all()
+    assert (leucocyte_like(stain + 110.0, stain, everyone, PARAMS) == 0.0).all()
