@@ -114,6 +114,4 @@ def is_crumb(centre_um: NDArray[np.float64], cells_um: NDArray[np.float64], para
     cells_um : ndarray of shape (P, 2)
         Points on the fragments that are cells.
     """
-    if not len(centre_um) or not len(cells_um):
-        return np.zeros(len(centre_um), bool)
     return np.asarray(count_within(cells_um, centre_um, params.crumb_um) > 0)

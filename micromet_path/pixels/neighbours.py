@@ -149,15 +149,10 @@ def _counted(band: Any, points: Any, place_band: Any, places: Any, reach: Any) -
         for its_band in range(place_band[i] - 1, place_band[i] + 2):
             begin = first_from(band, ZERO, n, its_band)
             end = first_from(band, begin, n, its_band + 1)
-            while begin < end:  # the first that is not too far to the left
-                middle = (begin + end) // 2
-                if points[middle, 1] < places[i, 1] - reach:
-                    begin = middle + 1
-                else:
-                    end = middle
-            while begin < n and band[begin] == its_band and points[begin, 1] <= places[i, 1] + reach:
-                found[i] += _squared(points, begin, places, i) <= reach * reach
-                begin += 1
+            j = first_from(points[:, 1], begin, end, places[i, 1] - reach)
+            while j < end and points[j, 1] <= places[i, 1] + reach:
+                found[i] += _squared(points, j, places, i) <= reach * reach
+                j += 1
     return found
 
 

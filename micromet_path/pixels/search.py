@@ -18,7 +18,7 @@ ONE: Any = np.int64(1)
 """Both of the kind that counts are. A plain 0 is a kind of its own: what is called with it is compiled once more."""
 
 
-@kernel("i8[::1], i8, i8, i8", "i4[::1], i8, i8, i8")
+@kernel("i8[::1], i8, i8, i8", "i4[::1], i8, i8, i8", "f8[:], i8, i8, f8")
 def first_from(rising: Any, begin: Any, end: Any, least: Any) -> Any:
     """Index of the first value in a range that is not below another; the end of the range where there is none."""
     while begin < end:
