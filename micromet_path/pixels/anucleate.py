@@ -114,8 +114,8 @@ def may_be_bare(has_nucleus: bool, bare_share: float, params: ExamineParams) -> 
 def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
     """Strength of each of `ANUCLEATE_FLAGS`.
 
-    ``no_nuclei`` is a sheet that should show some, or less surely a small piece that shows none; ``deposit`` such a
-    piece beside which no nucleus lies either; ``red_cell_like`` is faint throughout, lies in a lumen and shows none,
+    ``no_nuclei`` is a sheet that should show some, or less surely what shows none at all; ``deposit`` a small piece of
+    that beside which no nucleus lies either; ``red_cell_like`` is faint throughout, lies in a lumen and shows none,
     or hardly any where it is broad, though others do nearby, or is a lake: too large and too faint for tumour cells of
     which none shows a nucleus, with none at its wall, though it fill its vessel and the slide's own stain be as faint;
     ``ink`` is what
@@ -133,7 +133,8 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
     sharp = ramp(bare.rim_um, params.bare_rim_um)
     sheet_area = ramp(bare.area_um2, params.bare_sheet_um2)
     sheet = all_of(sharp, sheet_area, ramp(bare.bare_share, params.bare_share))
-    piece = 0.0 if bare.has_nucleus else all_of(sharp, ramp(bare.area_um2, params.bare_piece_um2))
+    none = 0.0 if bare.has_nucleus else sharp
+    piece = all_of(none, ramp(bare.area_um2, params.bare_piece_um2))
     flake = all_of(
         sharp,
         ramp(bare.bare_share, params.flake_bare),
@@ -167,7 +168,7 @@ def anucleate_flags(bare: Bareness, params: ExamineParams) -> dict[str, float]:
     layer = all_of(ramp(bare.high_od, params.clear_od), ramp(bare.deep_share, params.layer_deep))
     tells = float(bare.shows_nuclei)
     return {
-        "no_nuclei": max(sheet, params.bare_piece * piece),
+        "no_nuclei": max(sheet, params.bare_piece * none),
         "deposit": all_of(piece, alone, tells),
         "ink": all_of(max(sheet, flake), max(layer, coat), float(bare.is_at_border), tells),
         "red_cell_like": max(red_cells, lake),

@@ -19,7 +19,7 @@ __all__ = ["ClusterParams", "below_area", "components", "measure"]
 
 _MIMICS = (
     *("pigment_like", "pigment_hue", "off_tissue", "ink", "precipitate", "edge_haze", "stellate"),
-    *("deposit", "red_cell_like", "fringe"),
+    *("granular", "deposit", "red_cell_like", "fringe"),
 )
 """Flags of what is probably no tumour; it comes after what is."""
 

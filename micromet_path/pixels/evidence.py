@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from micromet_path.errors import ConfigError
 from micromet_path.geometry import PixelSpacing
 from micromet_path.pixels.examine_params import ExamineParams
+from micromet_path.pixels.granules import Granularity, granularity
 from micromet_path.pixels.hue import UNKNOWN_HUE, Hue, SlideHue, hue_of
 from micromet_path.pixels.planes import chromogen_of, density_of, haematoxylin_of
 from micromet_path.pixels.shape import (
@@ -116,6 +117,11 @@ class Evidence:
     def strokes(self) -> Strokes:
         """Form of the stain."""
         return Strokes(self._own, self._params.stroke_um, self.view.spacing)
+
+    @cached_property
+    def granularity(self) -> Granularity:
+        """How granular the stain is."""
+        return granularity(self.chromogen[self._box], self._own, self.view.spacing)
 
     @cached_property
     def around(self) -> Around:

@@ -24,6 +24,7 @@ FLAGS = (
     "fold",
     "stellate",
     "precipitate",
+    "granular",
     "plasma_like",
     "edge_haze",
 )
@@ -70,6 +71,7 @@ def flags_of(found: Evidence, params: ExamineParams) -> dict[str, float]:
         "fold": _fold(found, params),
         "stellate": _stellate(found, params),
         "precipitate": _precipitate(found, params),
+        "granular": _granular(found, params),
         "plasma_like": _plasma(found, params),
         "edge_haze": _haze(found, params),
     }
@@ -89,10 +91,8 @@ def _pigment_hue(found: Evidence, params: ExamineParams) -> Signs:
     """Another brown than the slide's, or more blue than brown, on densities that could be measured."""
     yield ramp(found.area_um2, params.colour_um2)
     yield ramp(found.hue.unsaturated_share, params.measurable)
-    residual = found.hue.residual
-    if found.slide_hue.is_own:
-        residual -= params.white_error / max(found.chromogen_od, params.white_error)
-    off_hue = off_hue_strength(residual, found.hue.haematoxylin, found.slide_hue, params)
+    doubt = params.white_error / max(found.chromogen_od, params.white_error) if found.slide_hue.is_own else 0.0
+    off_hue = off_hue_strength(found.hue.residual - doubt, found.hue.haematoxylin + doubt, found.slide_hue, params)
     yield off_hue if off_hue >= 1.0 else max(off_hue, _bluish(found, params))
 
 
@@ -166,10 +166,10 @@ def _veil(found: Evidence, params: ExamineParams) -> Signs:
 
 @weakest
 def _stellate(found: Evidence, params: ExamineParams) -> Signs:
-    """Branching strokes without a body: thin throughout, in part and over other cells, or of many branches."""
+    """Branching strokes without a body: thin throughout, in part and over other cells, of many branches, or a net."""
     strokes = found.strokes
     yield ramp(strokes.enclosed_ratio, params.enclosed)
-    yield max(_thin(found, params), _partly_thin(found, params), _branched(found, params))
+    yield max(kind(found, params) for kind in (_thin, _partly_thin, _branched, _net))
     yield ramp(strokes.length_um, params.process_length_um)
 
 
@@ -206,6 +206,16 @@ def _branched(found: Evidence, params: ExamineParams) -> Signs:
 
 
 @weakest
+def _net(found: Evidence, params: ExamineParams) -> Signs:
+    """Strokes that cross each other: wider where they do, and of a longer outline than cells side by side have."""
+    yield ramp(found.chromogen_od, params.moderate_od)
+    yield ramp(found.chromogen_high_od, params.form_od)
+    yield ramp(found.strokes.thin_share, params.net_thin)
+    yield ramp(found.strokes.compactness, params.net_branching)
+    yield ramp(found.strokes.width_um, params.net_width_um)
+
+
+@weakest
 def _precipitate(found: Evidence, params: ExamineParams) -> Signs:
     """Several dense sharp flecks smaller than cells that do not care where the nuclei are."""
     yield ramp(found.chromogen_high_od, params.fleck_od)
@@ -215,6 +225,16 @@ def _precipitate(found: Evidence, params: ExamineParams) -> Signs:
     yield ramp(found.rim_width_um, params.fleck_rim_um)
     yield ramp(found.beside.nuclear_share_around, params.fleck_room)
     yield ramp(found.beside.relation, params.fleck_nuclei)
+
+
+@weakest
+def _granular(found: Evidence, params: ExamineParams) -> Signs:
+    """Coarse granules, as many as fill cells: haemosiderin in macrophages, when it is as brown as the chromogen."""
+    yield ramp(found.area_um2, params.granular_um2)
+    yield ramp(found.area_um2, params.granular_most_um2)
+    yield ramp(found.strokes.largest_um2, params.granular_part_um2)
+    yield ramp(found.granularity.roundness, params.granular_round)
+    yield ramp(found.granularity.depth, params.granular_depth)
 
 
 @weakest

@@ -107,6 +107,9 @@ class ExamineParams:
         ``4 pi area / perimeter**2`` and median chromogen, both falling, of what is thin in part (`partly_thin`): a body
         with five processes has 0.1. So has a file of fifteen cells, but nothing of that is thin; and so have torn
         membranes, on a real slide of 0.3 to 0.4 OD, which is why it must be more, rising.
+    net_thin, net_branching, net_width_um : Ramp
+        Thin share, ``4 pi area / perimeter**2`` and mean width, both falling, of processes that cross each other: nets
+        have 0.02 to 0.05 at 4 to 7 um; tumour as ragged is 10 um wide and more, torn membranes of a real slide 0.11.
     enclosed : Ramp
         Area of holes over that of the form, falling: processes end freely, a membrane goes round.
     process_length_um : Ramp
@@ -132,6 +135,14 @@ class ExamineParams:
         nuclei, precipitate anywhere.
     fleck_room : Ramp
         Nuclear share of the tissue around, falling: where nuclei touch, chance cannot be told from relation.
+    granular_um2, granular_most_um2 : Ramp
+        Area of the stain, rising and falling: of less the grain of a scan looks the same, and macrophages lie by the
+        handful.
+    granular_part_um2 : Ramp
+        Area of the largest part: granules that fill a cell run together, dots of keratin lie one in a cell.
+    granular_round, granular_depth : Ramp
+        Of its granules, as `Granularity`. Drawn haemosiderin has 0.20 to 0.26 and 0.09 to 0.19, drawn tumour up to 0.20
+        and 0.07, and the stained cells of a real slide up to 0.20 and 0.11, but hardly any both.
     one_sided : Ramp
         Length of the mean direction from a nucleus to the stain within 4 um of it: 0 for a ring, 0.64 for half a ring.
     plasma_area_um2 : Ramp
@@ -208,7 +219,7 @@ class ExamineParams:
     bare_piece_um2 : Ramp
         Area, falling, of what may be a cell whose nucleus the section missed.
     bare_piece : float
-        Strength that the lack of a nucleus in such a piece can reach.
+        Strength that the lack of any nucleus can reach in what is no sheet.
     red_cell_od : Ramp
         Chromogen that as much as a small cell exceeds, falling: haemoglobin and what peroxidase is left in it reach
         0.35, the weakest chromogen that can be told from them has more. Nothing that faint hides a nucleus.
@@ -299,6 +310,9 @@ class ExamineParams:
     branched: Ramp = (0.24, 0.16)
     branched_od: Ramp = (1.05, 0.85)
     branched_faint_od: Ramp = (0.40, 0.50)
+    net_thin: Ramp = (0.14, 0.22)
+    net_branching: Ramp = (0.09, 0.055)
+    net_width_um: Ramp = (10.0, 7.5)
     enclosed: Ramp = (1.0, 0.5)
     process_length_um: Ramp = (15.0, 30.0)
     form_od: Ramp = (0.32, 0.42)
@@ -310,6 +324,11 @@ class ExamineParams:
     fleck_rim_um: Ramp = (1.4, 1.0)
     fleck_nuclei: Ramp = (2.2, 1.4)
     fleck_room: Ramp = (0.5, 0.3)
+    granular_um2: Ramp = (60.0, 90.0)
+    granular_most_um2: Ramp = (6000.0, 3000.0)
+    granular_part_um2: Ramp = (25.0, 45.0)
+    granular_round: Ramp = (0.185, 0.205)
+    granular_depth: Ramp = (0.08, 0.105)
     one_sided: Ramp = (0.45, 0.75)
     plasma_area_um2: Ramp = (150.0, 110.0)
     plasma_stain: Ramp = (0.3, 0.7)

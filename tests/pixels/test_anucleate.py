@@ -69,6 +69,11 @@ COAT = {"area_um2": 3000.0, "nuclear_share_around": 0.0, "glass_share": 0.6, "is
 """Marking ink along the border."""
 
 
+@pytest.mark.parametrize("area_um2", [60.0, 700.0, 900.0, 1100.0, 3000.0])
+def test_the_lack_of_any_nucleus_is_a_doubt_whatever_the_size(area_um2):
+    assert flags(area_um2=area_um2)["no_nuclei"] >= 0.5
+
+
 @pytest.mark.parametrize("facts", [{"area_um2": 150.0, "nuclear_share_around": 0.0}, COAT], ids=["grain", "coat"])
 def test_on_a_slide_that_shows_no_nuclei_the_lack_of_them_is_a_doubt_and_no_more(facts):
     shown = flags(**facts)
@@ -190,7 +195,7 @@ def test_a_coat_too_dark_to_show_nuclei_is_ink_and_a_node_full_of_dark_tumour_is
 
 def test_a_large_sheet_must_show_nuclei():
     assert flags(area_um2=5000.0)["no_nuclei"] == 1.0
-    assert flags(area_um2=5000.0, bare_share=0.3)["no_nuclei"] == 0.0
+    assert flags(area_um2=5000.0, bare_share=0.3, has_nucleus=True)["no_nuclei"] == 0.0
 
 
 def ring(level, gap_level, rng=None):

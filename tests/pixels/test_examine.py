@@ -264,6 +264,46 @@ def dendritic(rng):
     return reticulum_cell(Scene(rng, 100).tissue(24.0), (2.5, 3.5), 0.06, (16, 28), (0.7, 1.0), (1.0, 1.4))
 
 
+def net(rng):
+    """Processes of reticulum cells that branch and cross over a tenth of a millimetre, weak to moderate."""
+    scene = Scene(rng, 110).tissue(8.0)
+    field = np.zeros_like(scene.blue)
+    for _ in range(14):
+        x, y, angle = *rng.uniform(25, 85, 2), rng.uniform(0, 2 * np.pi)
+        bend = rng.normal(0, 0.03)
+        t = np.arange(0, rng.uniform(35, 60), 0.2)
+        xs, ys = x + np.cumsum(0.2 * np.cos(angle + bend * t)), y + np.cumsum(0.2 * np.sin(angle + bend * t))
+        inside = (xs > 5) & (xs < 105) & (ys > 5) & (ys < 105)
+        field[(ys[inside] / PITCH_UM).astype(int), (xs[inside] / PITCH_UM).astype(int)] = 1
+    where = distance_transform_edt(field == 0) * PITCH_UM < rng.uniform(0.8, 1.0)
+    scene.stain(where, rng.uniform(0.4, 0.6))
+    return scene, grown(where, 1.0)
+
+
+def siderophages(rng):
+    """A few macrophages full of haemosiderin that is as brown as the chromogen: round granules of 1 to 3 um."""
+    scene = Scene(rng)
+    x, y = scene.centre
+    places = [(x - 8, y), (x + 8, y + 3), (x, y - 13)]
+    bodies = [scene.disc(*place, rng.uniform(7, 9), 0.1) for place in places]
+    scene.tissue(keep_out=grown(np.any(bodies, axis=0), 3.0))
+    granules = np.zeros_like(scene.blue)
+    for (px, py), body in zip(places, bodies, strict=True):
+        scene.nucleus(px, py, 3.2, 0.35)
+        for _ in range(rng.integers(22, 34)):
+            gx, gy = np.array([px, py]) + 8 * np.sqrt(rng.random()) * np.array(_direction(rng))
+            near = np.hypot(scene.x - gx, scene.y - gy)
+            granules = np.maximum(granules, rng.uniform(0.6, 1.0) * (near < rng.uniform(0.6, 1.4)))
+        granules = np.maximum(granules, 0.10 * body)
+    scene.stain(granules, 1.0, texture=0.05)
+    return scene, grown(np.any(bodies, axis=0), 2.0)
+
+
+def _direction(rng):
+    turn = rng.uniform(0, 2 * np.pi)
+    return np.cos(turn), np.sin(turn)
+
+
 def reticulum_cell(scene, radii_um, bent, lengths_um, half_widths_um, amounts):
     """A body in the middle of a scene of 100 um, and four or five processes."""
     rng = scene.rng
@@ -395,8 +435,9 @@ MIMICS = {
     "blur": [dust],
     "ink": [green_ink, black_ink],
     "fold": [fold],
-    "stellate": [stellate, dendritic],
+    "stellate": [stellate, dendritic, net],
     "precipitate": [precipitate],
+    "granular": [siderophages],
     "plasma_like": [plasma_cell],
     "edge_haze": [edge_haze],
 }
