@@ -17,17 +17,18 @@ from micromet_path.pixels.shape import smoothed
 __all__ = ["Granularity", "granularity"]
 
 _DOT_UM = 0.6  # standard deviation of the blur: what is half as wide is grain, what is three times as wide a nucleus
+_WIDEST_PIXEL_UM = 0.75  # of a scan that shows dots: between wider ones no chromogen falls off
 
 
 class Granularity(NamedTuple):
-    """Both are 0 where nothing falls off.
+    """Both are 0 where nothing falls off, or pixels are too wide to show it.
 
     Parameters
     ----------
     depth : float
         By how much of the mean chromogen it falls off to all sides, at the 90th percentile of the stain.
     roundness : float
-        Fall to all sides over fall to any, summed over the stain: near 0 for lines, up to 0.3 for dots and for noise.
+        Fall to all sides over fall to any, summed over the stain: of lines next to 0, of noise 0.15, of dots 0.2 up.
     """
 
     depth: float
@@ -54,6 +55,8 @@ def granularity(chromogen: NDArray[np.float64], stained: NDArray[np.bool_], spac
     >>> [granularity(plane, stain, PixelSpacing(0.5, 0.5)).depth > 0.1 for plane in (dots, lines)]
     [True, False]
     """
+    if max(spacing.x_um, spacing.y_um) > _WIDEST_PIXEL_UM:
+        return Granularity(0.0, 0.0)
     soft = smoothed(chromogen, _DOT_UM, spacing)
     down, across = ((_DOT_UM / um) ** 2 for um in (spacing.y_um, spacing.x_um))  # curvatures for lengths of a dot
     inner = soft[1:-1, 1:-1]

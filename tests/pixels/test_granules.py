@@ -79,5 +79,12 @@ def test_a_picture_too_small_to_be_bent_is_not_granular(shape):
     assert granularity(np.full(shape, 0.4), np.ones(shape, bool), PixelSpacing(0.5, 0.5)) == (0.0, 0.0)
 
 
+def test_a_scan_of_wide_pixels_shows_no_dots():
+    noise = np.random.default_rng(0).random((60, 60))
+    stained = np.ones(noise.shape, bool)
+    assert granularity(noise, stained, PixelSpacing(0.5, 0.5)).depth > 0.03
+    assert granularity(noise, stained, PixelSpacing(0.5, 1.0)) == (0.0, 0.0)
+
+
 def test_no_chromogen_is_not_granular():
     assert granularity(np.zeros((20, 20)), np.ones((20, 20), bool), PixelSpacing(0.5, 0.5)) == (0.0, 0.0)
