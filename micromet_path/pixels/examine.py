@@ -207,12 +207,13 @@ def _branched(found: Evidence, params: ExamineParams) -> Signs:
 
 @weakest
 def _net(found: Evidence, params: ExamineParams) -> Signs:
-    """Strokes that cross each other: wider where they do, and of a longer outline than cells side by side have."""
+    """Strokes that cross each other and other cells: wider where they do, and of a longer outline than tumour has."""
     yield ramp(found.chromogen_od, params.moderate_od)
     yield ramp(found.chromogen_high_od, params.form_od)
     yield ramp(found.strokes.thin_share, params.net_thin)
     yield ramp(found.strokes.compactness, params.net_branching)
     yield ramp(found.strokes.width_um, params.net_width_um)
+    yield ramp(found.around.haematoxylin_ratio or 0.0, params.net_overlay)
 
 
 @weakest

@@ -107,9 +107,10 @@ class ExamineParams:
         ``4 pi area / perimeter**2`` and median chromogen, both falling, of what is thin in part (`partly_thin`): a body
         with five processes has 0.1. So has a file of fifteen cells, but nothing of that is thin; and so have torn
         membranes, on a real slide of 0.3 to 0.4 OD, which is why it must be more, rising.
-    net_thin, net_branching, net_width_um : Ramp
+    net_thin, net_branching, net_width_um, net_overlay : Ramp
         Thin share, ``4 pi area / perimeter**2`` and mean width, both falling, of processes that cross each other: nets
         have 0.02 to 0.05 at 4 to 7 um; tumour as ragged is 10 um wide and more, torn membranes of a real slide 0.11.
+        And haematoxylin in them over that of the tissue around: nets have 0.75 and more, frayed tumour up to 0.7.
     enclosed : Ramp
         Area of holes over that of the form, falling: processes end freely, a membrane goes round.
     process_length_um : Ramp
@@ -311,8 +312,9 @@ class ExamineParams:
     branched_od: Ramp = (1.05, 0.85)
     branched_faint_od: Ramp = (0.40, 0.50)
     net_thin: Ramp = (0.14, 0.22)
-    net_branching: Ramp = (0.09, 0.055)
+    net_branching: Ramp = (0.08, 0.05)
     net_width_um: Ramp = (10.0, 7.5)
+    net_overlay: Ramp = (0.6, 0.8)
     enclosed: Ramp = (1.0, 0.5)
     process_length_um: Ramp = (15.0, 30.0)
     form_od: Ramp = (0.32, 0.42)

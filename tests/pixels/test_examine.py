@@ -580,6 +580,19 @@ def test_tumour_raises_no_flag(n_cells, pattern, amount, look):
     assert not deciding(replace(view, is_at_border=True, elongation=LONG))
 
 
+@pytest.mark.parametrize("look", MIMIC_LOOKS[:2], ids=str)
+@pytest.mark.parametrize(("texture", "grain_um"), [(0.3, 0.6), (0.8, 0.9), (0.5, 1.3)])
+@pytest.mark.parametrize("pattern", ["cytoplasmic", "filled", "membranous"])
+def test_rough_tumour_is_neither_granular_nor_a_net(monkeypatch, pattern, texture, grain_um, look):
+    even = Scene.stain
+    monkeypatch.setattr(Scene, "stain", lambda *args, **_: even(*args, texture=texture, grain_um=grain_um))
+    for seed in range(2):
+        scene, where = tumour(seed, 16, pattern, 0.4)
+        found = Evidence(scene.view(where, **look), MODEL, PARAMS)
+        assert flags_of(found, PARAMS)["granular"] < 0.5
+        assert flags_of(found, replace(PARAMS, thin_share=(9.0, 10.0), partly_thin=(9.0, 10.0)))["stellate"] < 0.5
+
+
 @pytest.mark.parametrize("look", MIMIC_LOOKS, ids=str)
 @pytest.mark.parametrize("n", [5, 10, 15])
 @pytest.mark.parametrize("seed", range(3))
